@@ -1,0 +1,155 @@
+"""What one transition amounts to: the new record, and everything the store writes together with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NewType
+
+from .people import PersonId, Place
+from .request import Ask, Request, Run
+from .verdict import RequestId, ThreadId
+
+NoticeId = NewType("NoticeId", str)
+
+
+class Event(StrEnum):
+    """What the audit trail records; the value is what an auditor reads."""
+
+    RUN_STARTED = "run started"
+    RUN_FINISHED = "run finished"
+    RUN_FAILED = "run failed"
+    OPENED = "opened"
+    RAN_FREELY = "ran without asking"
+    SHOWN = "shown"
+    VOTED = "voted"
+    EDITED = "edited"
+    DECIDED = "decided"
+    REFUSED_ANSWER = "answer refused"
+    HANDED_ON = "handed to the next line"
+    STEP = "step"
+    PAGED = "on-call paged"
+    PAGE_CLOSED = "page closed"
+    EXPIRED = "expired"
+    RESUMING = "resuming"
+    STUCK = "not resumed in time"
+    EFFECT_STARTED = "effect started"
+    EFFECT_DONE = "effect done"
+    EFFECT_FAILED = "effect failed"
+    EFFECT_UNKNOWN = "effect unknown"
+    CLOSED = "closed"
+    VOTE_REJECTED = "forged or stale vote"
+    DETAILS_SEEN = "details seen"
+    UNDELIVERABLE = "could not be delivered"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the trail; the store adds number and time.
+
+    Attributes:
+        by: Person id, worker or "sayso".
+        words: One plain sentence.
+        facts: Ids and digests that prove it; never a token, never free text of the agent.
+    """
+
+    event: Event
+    words: str
+    by: str = "sayso"
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRecord:
+    """An `AuditEntry` as stored: numbered per partition, with the store's time (UTC)."""
+
+    number: int
+    at: datetime
+    thread: ThreadId
+    request: RequestId | None
+    entry: AuditEntry
+
+
+class NoticeKind(StrEnum):
+    """Short messages beside the card; `cards` has the words for each."""
+
+    REMINDER = "reminder"
+    WIDENED = "widened"
+    NOBODY_THERE = "nobody there"  #: a circle is empty; the next step follows at once
+    PAGED = "paged"
+    HANDED_ON = "handed on"
+    DECIDED = "decided"
+    EDITED = "edited"
+    EXPIRED = "expired"
+    STUCK = "stuck"
+    OUTCOME = "outcome"
+    UNKNOWN = "unknown"
+    REPORT = "report"  #: the agent's own last words; `text` holds them
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """Something to say once, in one place.
+
+    Attributes:
+        key: Makes it unique within its run; saying it again with the same key says nothing.
+        place: A channel, a thread, a person, or "" for the threads of all cards of the request.
+        request: What it is about; None for a notice about a run.
+        text: Words of the agent or of a person (untrusted); empty when the kind says it all.
+        mention: Approver sets whose members are named in it.
+    """
+
+    key: str
+    kind: NoticeKind
+    place: Place
+    thread: ThreadId
+    request: RequestId | None = None
+    text: str = ""
+    mention: tuple[str, ...] = ()
+    to: PersonId | None = None
+
+
+class WorkKind(StrEnum):
+    START = "start"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """Something for a worker: start a run, or resume one for a request."""
+
+    kind: WorkKind
+    run: Run
+    request: RequestId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A transition, ready to be committed as one atomic step.
+
+    Attributes:
+        request: The record afterwards; the store sets its version.
+        before: UTC; the commit is refused at or after this instant (the step then runs again).
+        audit, notices, work: Written with it. Every card of the request is marked for redrawing.
+        opens: Requests opened in the same step (the next round of an invalidated one).
+        lease: Given to the worker of a tool that starts with this change; None for all other changes.
+    """
+
+    request: Request
+    audit: tuple[AuditEntry, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    work: tuple[Work, ...] = ()
+    before: datetime | None = None
+    opens: tuple[Ask, ...] = ()
+    lease: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The record after `change`; `replayed` when this token had been applied before and nothing was done now."""
+
+    request: Request
+    replayed: bool = False

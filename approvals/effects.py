@@ -1,0 +1,134 @@
+"""The tool's part of a request's life (pure): burning the approval, done, failed, unknown, and settling by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind
+from .errors import AlreadySettled, NotAllowed, SaysoError
+from .machine import RESUME_WITHIN, closed
+from .people import PersonId, Place
+from .request import Effect, EffectState, OutcomeKind, Request, State
+from .verdict import Vote
+
+
+class Burnt(SaysoError):
+    """This approval has been used: the tool was already started."""
+
+
+def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now: datetime) -> Change:
+    """Burn the approval: from here on the tool may have run.
+
+    Raises:
+        Burnt: It was started before (this attempt or a later one).
+        AlreadySettled: The request is not with a worker.
+    """
+    if request.state is not State.RESUMING:
+        raise AlreadySettled(request.state)
+    if request.effect is not None and (
+        request.effect.attempt >= attempt or request.effect.state is not EffectState.UNKNOWN
+    ):
+        raise Burnt
+    effect = Effect(attempt=attempt, worker=worker, started_at=now)
+    entry = AuditEntry(
+        event=Event.EFFECT_STARTED, by=worker, words=f"Started {request.proposal.action.tool}",
+        facts={"attempt": str(attempt), "digest": request.current.digest},
+    )  # fmt: skip
+    return Change(request=replace(request, effect=effect), audit=(entry,), lease=lease)
+
+
+def done(request: Request, worker: str, result: str, words: str, now: datetime) -> Change:
+    """The tool returned: the request is closed in the same step; a late word settles UNKNOWN. Raises: Burnt."""
+    effect = replace(_running(request, worker), state=EffectState.DONE, result=result)
+    change = closed(replace(request, effect=effect), OutcomeKind.EXECUTED, words, now, by=worker)
+    entry = AuditEntry(
+        event=Event.EFFECT_DONE, by=worker, words="The tool ran", facts={"attempt": str(effect.attempt)}
+    )
+    return replace(change, audit=(entry, *change.audit))
+
+
+def failed(request: Request, worker: str, words: str, now: datetime) -> Change:
+    """The tool said that nothing was done. Raises: Burnt."""
+    effect = replace(_running(request, worker), state=EffectState.FAILED)
+    change = closed(replace(request, effect=effect), OutcomeKind.FAILED, words, now, by=worker)
+    entry = AuditEntry(event=Event.EFFECT_FAILED, by=worker, words="The tool did nothing")
+    return replace(change, audit=(entry, *change.audit))
+
+
+def unknown(request: Request, now: datetime, words: str = "") -> Change:
+    """The tool's lease ended without a word: never run again silently, put to people. Raises: Burnt."""
+    effect = request.effect
+    if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.STARTED:
+        raise Burnt
+    after = replace(
+        request, effect=replace(effect, state=EffectState.UNKNOWN), votes=(), resume_by=now + RESUME_WITHIN,
+        paged_at=request.paged_at or now,
+    )  # fmt: skip
+    said = words or f"{effect.worker} started the tool and never reported; it may or may not have happened"
+    notice = Notice(
+        key=f"{request.id}-unknown-{effect.attempt}", kind=NoticeKind.UNKNOWN, place=Place(""),
+        thread=request.ask.run.thread, request=request.id, mention=request.approver_sets,
+    )  # fmt: skip
+    entry = AuditEntry(event=Event.EFFECT_UNKNOWN, words=said[:300], facts={"attempt": str(effect.attempt)})
+    return Change(request=after, audit=(entry,), notices=(notice,))
+
+
+def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change:
+    """A person says: it happened. Raises: AlreadySettled."""
+    effect = replace(_unknown(request), state=EffectState.DONE, result='"confirmed by a person"')
+    return _settled(request, effect, OutcomeKind.EXECUTED, f"{person} confirmed that it happened.", person, now)
+
+
+def given_up(request: Request, person: PersonId, now: datetime) -> Change:
+    """A person gives up finding out. Raises: AlreadySettled."""
+    effect = _unknown(request)
+    return _settled(request, effect, OutcomeKind.UNKNOWN, f"{person} gave up finding out.", person, now)
+
+
+def run_again(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: int, now: datetime) -> Change:
+    """A person orders another run, with the same idempotency key; the quorum is the same as for the first.
+
+    Raises: AlreadySettled, NotAllowed.
+    """
+    effect = _unknown(request)
+    if vote.person not in may_decide:
+        raise NotAllowed
+    earlier = tuple(v for v in request.votes if v.person in may_decide and v.person != vote.person)
+    votes = (*earlier, vote)
+    entry = AuditEntry(
+        event=Event.VOTED, by=vote.person, words="Voted to run it again",
+        facts={"attempt": str(effect.attempt + 1), "via": vote.via, "key": vote.key},
+    )  # fmt: skip
+    if len(votes) < max(request.ask.rule.needed, needed):
+        return Change(request=replace(request, votes=votes), audit=(entry,))
+    after = replace(request, votes=votes, resume_by=now + RESUME_WITHIN)
+    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
+    return Change(request=after, audit=(entry,), work=(work,))
+
+
+def _settled(
+    request: Request, effect: Effect, kind: OutcomeKind, words: str, person: PersonId, now: datetime
+) -> Change:
+    change = closed(replace(request, effect=effect), kind, words, now, by=person)
+    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
+    return replace(change, work=(work,))
+
+
+def _running(request: Request, worker: str) -> Effect:
+    effect = request.effect
+    if (
+        request.state is not State.RESUMING
+        or effect is None
+        or effect.state not in (EffectState.STARTED, EffectState.UNKNOWN)
+        or effect.worker != worker
+    ):
+        raise Burnt
+    return effect
+
+
+def _unknown(request: Request) -> Effect:
+    effect = request.effect
+    if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.UNKNOWN:
+        raise AlreadySettled(request.state)
+    return effect

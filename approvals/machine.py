@@ -1,0 +1,323 @@
+"""The one state machine of a request (pure): what people, the clock and the agent do to it.
+
+open -> decided -> resuming -> closed; open -> expired -> resuming -> closed; anything -> closed until the tool
+has started. Each function takes the record as it stands and the store's time, and returns the `Change` to
+commit, or raises an `AnswerRefused`. The tool's part of the life is in `effects`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind
+from .deadline import Step, StepKind
+from .errors import AlreadySettled, NotAllowed, Outdated, WhyNot
+from .people import PersonId, Place
+from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
+from .risk import Oversight
+from .verdict import Approve, Modify, Reject, Respond, Vote
+
+#: How long a worker has to bring the agent back before people are told (design §3).
+RESUME_WITHIN = timedelta(minutes=10)
+#: Where a notice goes when it belongs into the thread of every card.
+ALL_CARDS = Place("")
+
+
+def votes_expire_at(request: Request) -> datetime:
+    """Until when a vote on this request can move anything: its last possible decision and a day to resume."""
+    return request.ask.deadline.expires_at + timedelta(days=1)
+
+
+def opened(ask: Ask) -> Change:
+    """A request that people are asked about."""
+    words = f"Asked on route {ask.route}: {ask.first.proposal.action.summary}"
+    return Change(request=Request(ask=ask), audit=(AuditEntry(event=Event.OPENED, words=words[:300]),))
+
+
+def opened_free(ask: Ask, worker: str) -> Change:
+    """An action nobody is asked about: it is on record and goes straight to its worker."""
+    assert ask.first.proposal.assessment.oversight is Oversight.FREE
+    request = Request(
+        ask=ask, state=State.RESUMING, worker=worker, resume_by=ask.opened_at + RESUME_WITHIN
+    )
+    words = f"Runs without asking: {ask.first.proposal.action.summary}"
+    return Change(request=request, audit=(AuditEntry(event=Event.RAN_FREELY, words=words[:300]),))
+
+
+def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: int, now: datetime) -> Change:
+    """Count one signed vote; at the quorum the request is decided.
+
+    Args:
+        may_decide: Everybody who may decide at this moment; earlier votes of others are dropped.
+        needed: Votes today's policy wants; the frozen rule may want more.
+
+    Raises: AlreadySettled, Outdated, NotAllowed. At or after the deadline the change expires the request.
+    """
+    _must_be_open(request, vote.revision)
+    if now >= request.ask.deadline.expires_at:
+        return expired(request, now)
+    match vote.verdict:
+        case Approve():
+            return _approve(request, vote, may_decide, needed, now)
+        case Modify(changes=changes, instruction="") if changes and request.ask.edits is Edits.APPLY:
+            raise ValueError("an edit is counted by `edit`, with its new revision")
+        case Reject() | Modify() | Respond():
+            return _decide(replace(request, votes=(*request.votes, vote)), vote, (vote.person,), now)
+
+
+def edit(
+    request: Request, revision: Revision, vote: Vote, may_decide: frozenset[PersonId], needed: int,
+    ask_again: bool, now: datetime,
+) -> Change:  # fmt: skip
+    """Replace what is decided by an edited revision: earlier votes are void, the editor's counts on the new one.
+
+    Args:
+        revision: The edited one; its number follows the current one.
+        vote: The editor's, over the new revision.
+        ask_again: Show it again even where one vote would do (the risk rose).
+
+    Raises: as `vote`.
+    """
+    _must_be_open(request, revision.number - 1)
+    if now >= request.ask.deadline.expires_at:
+        return expired(request, now)
+    edited = replace(request, revisions=(*request.revisions, revision), votes=())
+    entry = AuditEntry(
+        event=Event.EDITED, by=vote.person, facts={"digest": revision.digest},
+        words=f"Changed {', '.join(revision.proposal.changes)}; earlier votes are void",
+    )  # fmt: skip
+    if ask_again:
+        notice = _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", to=vote.person)
+        return Change(
+            request=edited, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at
+        )
+    change = _approve(edited, vote, may_decide, needed, now)
+    extra = () if change.request.state is not State.OPEN else (
+        _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", to=vote.person),
+    )  # fmt: skip
+    return replace(change, audit=(entry, *change.audit), notices=(*extra, *change.notices))
+
+
+def hand_on(request: Request, person: PersonId, revision: int, reason: str, now: datetime) -> Change:
+    """Give the question to the next line at once: the next step that adds people or pages fires now.
+
+    Raises: AlreadySettled, Outdated. Without a next line the request is refused for nobody to decide it:
+    NotAllowed is not raised, the caller offers *reject* instead (`next_line` says whether there is one).
+    """
+    _must_be_open(request, revision)
+    if now >= request.ask.deadline.expires_at:
+        return expired(request, now)
+    index = next_line(request)
+    if index is None:
+        raise NotAllowed(WhyNot.NO_APPROVERS)
+    steps = request.ask.deadline.steps
+    moved = replace(request, fired=index)
+    change = _fire(moved, steps[index], now, f"step-{index}")
+    entry = AuditEntry(event=Event.HANDED_ON, by=person, words="Handed the question to the next line")
+    notice = _say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", to=person, text=reason)
+    return replace(change, audit=(entry, *change.audit), notices=(notice, *change.notices))
+
+
+def next_line(request: Request) -> int | None:
+    """Index of the next step that brings other people in; None when all have been asked."""
+    steps = request.ask.deadline.steps
+    wider = (StepKind.WIDEN, StepKind.PAGE)
+    return next((i for i in range(request.fired, len(steps)) if steps[i].kind in wider), None)
+
+
+def fire(request: Request, now: datetime, empty: frozenset[str] = frozenset()) -> Change | None:
+    """What the clock does: fire what is due, once; None when nothing is.
+
+    After an outage steps that are all overdue fire together, and only the expiry if that is due as well
+    (a page that leaves nobody time to act only wakes people).
+
+    Args:
+        empty: Approver sets that have no members now; a step that adds one fires, and the next follows at once.
+    """
+    if request.due_at is None or now < request.due_at:
+        return None
+    if request.state is not State.OPEN:
+        return _stuck(request, now)
+    if now >= request.ask.deadline.expires_at:
+        return expired(request, now)
+    change = Change(request=request, before=request.ask.deadline.expires_at)
+    reminded = False
+    while (step := change.request.next_step) and (now >= step.at or _nobody_there(change.request, empty)):
+        if step.kind is StepKind.EXPIRE:
+            break
+        if step.kind is StepKind.REMIND and reminded:
+            change = replace(change, request=replace(change.request, fired=change.request.fired + 1))
+            continue
+        reminded = reminded or step.kind is StepKind.REMIND
+        fired = _fire(change.request, step, now, f"step-{change.request.fired}", empty)
+        change = replace(
+            change, request=fired.request,
+            audit=(*change.audit, *fired.audit), notices=(*change.notices, *fired.notices),
+        )  # fmt: skip
+    return change
+
+
+def _nobody_there(request: Request, empty: frozenset[str]) -> bool:
+    """Whether the last fired step added an empty circle, so that the next must not wait."""
+    if not request.fired:
+        return False
+    last = request.ask.deadline.steps[request.fired - 1]
+    return last.kind is StepKind.WIDEN and last.adds in empty
+
+
+def _fire(
+    request: Request, step: Step, now: datetime, key: str, empty: frozenset[str] = frozenset()
+) -> Change:
+    circles = (*request.circles, step.adds) if step.adds else request.circles
+    after = replace(request, fired=request.fired + 1, circles=tuple(dict.fromkeys(circles)))
+    match step.kind:
+        case StepKind.REMIND:
+            entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
+            notice = _say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
+        case StepKind.WIDEN if step.adds in empty:
+            entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
+            notice = _say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
+        case StepKind.WIDEN:
+            entry = AuditEntry(event=Event.STEP, words=f"Told {step.adds}, who may decide from now on")
+            notice = _say(request, NoticeKind.WIDENED, key, mention=(step.adds,))
+        case StepKind.PAGE:
+            after = replace(after, paged_at=now)
+            entry = AuditEntry(event=Event.PAGED, words="The approvers' time is over; on-call is paged")
+            notice = _say(request, NoticeKind.PAGED, key, mention=(step.adds,) if step.adds else ())
+        case StepKind.EXPIRE:
+            return expired(request, now)
+    return Change(request=after, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at)
+
+
+def expired(request: Request, now: datetime) -> Change:
+    """Nobody answered in time: cancelled aloud, and the agent is told."""
+    after = replace(
+        request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN,
+        fired=len(request.ask.deadline.steps),
+    )  # fmt: skip
+    return Change(
+        request=after,
+        audit=(AuditEntry(event=Event.EXPIRED, words="Nobody decided in time; nothing is done"),),
+        notices=(_say(request, NoticeKind.EXPIRED, "expired"), *_tell_requester(request, "expired")),
+        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+    )
+
+
+def resuming(request: Request, worker: str, now: datetime) -> Change:
+    """A worker takes it. Raises: AlreadySettled when there is nothing to resume."""
+    if request.state not in (State.DECIDED, State.EXPIRED, State.RESUMING):
+        raise AlreadySettled(request.state)
+    after = replace(request, state=State.RESUMING, worker=worker, resume_by=now + RESUME_WITHIN)
+    entry = AuditEntry(event=Event.RESUMING, by=worker, words="Bringing the agent back")
+    return Change(request=after, audit=(entry,))
+
+
+def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: str = "sayso") -> Change:
+    """End it with an outcome. Raises: AlreadySettled when it has one."""
+    if request.state is State.CLOSED:
+        raise AlreadySettled(request.state)
+    after = replace(
+        request, state=State.CLOSED, closed_at=now, resume_by=None, outcome=Outcome(kind=kind, words=words[:500], at=now)
+    )  # fmt: skip
+    asked = request.oversight is not Oversight.FREE
+    return Change(
+        request=after,
+        audit=(AuditEntry(event=Event.CLOSED, by=by, words=f"Ended: {kind}", facts={"outcome": kind}),),
+        notices=(_say(request, NoticeKind.OUTCOME, "outcome"),) if asked else (),
+    )
+
+
+def invalidated(request: Request, why: str, now: datetime, again: Ask | None = None) -> Change:
+    """What was asked no longer fits the agent's code or state; asked again in the same step where that helps.
+
+    Raises: AlreadySettled when the tool has started.
+    """
+    if request.effect is not None:
+        raise AlreadySettled(request.state)
+    change = closed(request, OutcomeKind.INVALIDATED, why, now)
+    return replace(change, opens=(again,) if again else ())
+
+
+def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
+    """Taken back before anything was done. Raises: AlreadySettled when the tool has started."""
+    if request.effect is not None:
+        raise AlreadySettled(request.state)
+    return closed(request, OutcomeKind.WITHDRAWN, why, now, by=by)
+
+
+def _must_be_open(request: Request, revision: int) -> None:
+    if request.state is not State.OPEN:
+        by = request.decision.by if request.decision else ()
+        raise AlreadySettled(request.state, tuple(by))
+    if revision != request.revision:
+        raise Outdated
+
+
+def _approve(
+    request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: int, now: datetime
+) -> Change:
+    earlier = tuple(v for v in request.votes if v.person in may_decide and now < v.expires)
+    if any(v.person == vote.person for v in earlier):
+        raise NotAllowed(WhyNot.ALREADY_VOTED)
+    votes = (*earlier, vote)
+    voted = replace(request, votes=votes)
+    if len(votes) >= max(request.ask.rule.needed, needed):
+        return _decide(voted, vote, tuple(v.person for v in votes), now)
+    return Change(request=voted, audit=(_vote_entry(vote),), before=request.ask.deadline.expires_at)
+
+
+def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
+    decision = Decision(verdict=vote.verdict, by=by, at=now)
+    after = replace(request, state=State.DECIDED, decision=decision, resume_by=now + RESUME_WITHIN)
+    entry = AuditEntry(
+        event=Event.DECIDED, by=vote.person, words=f"Decided: {vote.verdict.type}",
+        facts={"digest": vote.digest, "seconds": str(int((now - request.ask.opened_at).total_seconds()))},
+    )  # fmt: skip
+    return Change(
+        request=after,
+        audit=(_vote_entry(vote), entry),
+        notices=(_say(request, NoticeKind.DECIDED, "decided"),),
+        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        before=request.ask.deadline.expires_at,
+    )
+
+
+def _vote_entry(vote: Vote) -> AuditEntry:
+    facts = {"digest": vote.digest, "revision": str(vote.revision), "via": vote.via, "key": vote.key}
+    return AuditEntry(event=Event.VOTED, by=vote.person, words=f"Voted {vote.verdict.type}", facts=facts)
+
+
+def _stuck(request: Request, now: datetime) -> Change:
+    """People decided, but no worker brought the agent back in time: told, paged, and put to the workers again."""
+    if now >= votes_expire_at(request) and request.effect is None:
+        return closed(
+            request, OutcomeKind.FAILED, "The agent could not be brought back; nothing was done.", now
+        )
+    again = replace(request, resume_by=now + RESUME_WITHIN, paged_at=request.paged_at or now)
+    return Change(
+        request=again,
+        audit=(AuditEntry(event=Event.STUCK, words="The agent was not brought back in time"),),
+        notices=(_say(request, NoticeKind.STUCK, "stuck"), *_tell_requester(request, "stuck")),
+        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+    )
+
+
+def _say(
+    request: Request, kind: NoticeKind, key: str, *,
+    text: str = "", mention: tuple[str, ...] = (), to: PersonId | None = None,
+) -> Notice:  # fmt: skip
+    return Notice(
+        key=f"{request.id}-{key}", kind=kind, place=ALL_CARDS, thread=request.ask.run.thread,
+        request=request.id, text=text, mention=mention, to=to,
+    )  # fmt: skip
+
+
+def _tell_requester(request: Request, key: str) -> tuple[Notice, ...]:
+    """Where the run was asked for, when no card stands there."""
+    origin = request.ask.run.origin
+    if not origin or origin in request.card_places:
+        return ()
+    kind = NoticeKind.EXPIRED if key == "expired" else NoticeKind.STUCK
+    notice = _say(request, kind, f"{key}-origin")
+    return (replace(notice, place=origin),)

@@ -1,0 +1,312 @@
+"""The record: one pause of one agent for one action, from asking to outcome."""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from . import canonical
+from .action import Action, Json
+from .deadline import Deadline, Step, TtlClass
+from .people import PersonId, Place
+from .risk import Oversight, RiskAssessment
+from .verdict import Modify, RequestId, Rule, ThreadId, Verdict, Vote
+
+#: How many partitions a new store gets; the number is kept in the store.
+PARTITIONS = 16
+
+
+class State(StrEnum):
+    """Where a request stands; the value is what the store holds."""
+
+    OPEN = "open"  #: waiting for people
+    DECIDED = "decided"  #: people answered; the agent is not resumed yet
+    EXPIRED = "expired"  #: nobody answered in time; the agent is not told yet
+    RESUMING = "resuming"  #: a worker has it
+    CLOSED = "closed"  #: the outcome is known
+
+
+class OutcomeKind(StrEnum):
+    """How a request ended."""
+
+    EXECUTED = "executed"
+    REFUSED = "refused"
+    REVISED = "revised"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    INVALIDATED = "invalidated"
+    FAILED = "failed"  #: certainly not done
+    UNKNOWN = "unknown"  #: may have been done, and people gave up finding out
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How it ended, in words for people (never longer than 500 characters), and when (UTC)."""
+
+    kind: OutcomeKind
+    words: str
+    at: datetime
+
+
+class EffectState(StrEnum):
+    """How far the tool got. Only DONE is proof that it happened, only FAILED that it did not."""
+
+    STARTED = "started"
+    DONE = "done"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """The burn of an approval: written before the tool runs, so that it runs once.
+
+    Attributes:
+        attempt: 1, and one more each time people ordered another run after UNKNOWN.
+        worker: Who runs it; it holds a lease in the store that it renews while the tool runs. Once the lease
+            has ended without DONE or FAILED, what happened is UNKNOWN.
+        result: What the tool returned, as JSON text; empty until DONE.
+    """
+
+    attempt: int
+    worker: str
+    started_at: datetime
+    state: EffectState = EffectState.STARTED
+    result: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One agent thread and the people behind it.
+
+    Attributes:
+        thread: The agent's thread id; one run per thread.
+        graph: Name of the graph in the settings.
+        asked_by: Who asked; may not decide. None for a service.
+        owner: Who answers for a service; counts as requester.
+        origin: Where it was asked and is answered; empty when it came from the command line.
+        goal: The words it was started with, at most 2,000 characters.
+    """
+
+    thread: ThreadId
+    graph: str
+    asked_by: PersonId | None = None
+    owner: PersonId | None = None
+    origin: Place = Place("")
+    goal: str = ""
+
+    @property
+    def requesters(self) -> frozenset[PersonId]:
+        """Who counts as having asked."""
+        return frozenset(person for person in (self.asked_by, self.owner) if person)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """Everything shown for the decision; its canonical bytes are made once and its digest is what votes sign.
+
+    Attributes:
+        asked_by: For whom, as in `Run`.
+        revises: Digest of the proposal it replaces; empty for a first one.
+        changes: What differs from that one: argument -> (before, after).
+    """
+
+    action: Action
+    assessment: RiskAssessment
+    thread: ThreadId
+    asked_by: PersonId | None = None
+    revises: str = ""
+    changes: Mapping[str, tuple[Json, Json]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One version of what is decided: the frozen bytes of a `Proposal`, and who made it (None: the agent)."""
+
+    number: int
+    frozen: str
+    editor: PersonId | None = None
+
+    @property
+    def digest(self) -> str:
+        return canonical.digest(self.frozen)
+
+    @property
+    def proposal(self) -> Proposal:
+        return canonical.decode(Proposal, self.frozen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseKey:
+    """Which pause of which thread: the identity of a request.
+
+    Attributes:
+        interrupt: LangGraph's interrupt id (or the effect's key for an action nobody is asked about).
+        index: Position of the action within the interrupt.
+        round: 1, and one more each time the request had to be invalidated; at most 3.
+    """
+
+    thread: ThreadId
+    interrupt: str
+    index: int = 0
+    round: int = 1
+
+
+class Edits(StrEnum):
+    """What happens to edited arguments: they run as edited, or the agent plans again from them."""
+
+    APPLY = "apply"
+    REPLAN = "replan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What was asked, of whom, and until when: never changes after opening.
+
+    Attributes:
+        first: Revision 1, as the agent froze it.
+        route: Name of the route in the settings.
+        rule: Who must agree, frozen.
+        deadline: Its clock, frozen.
+        places: Where cards stand from the start.
+        pager: Name of the pager; empty when the route has none.
+        edits: What a typed edit leads to.
+        schema: JSON Schema of the tool's arguments, as JSON text; forms are drawn from it.
+        fingerprint: Of the code from the gate to the act (design §4.5).
+        revises: The request it replaces after a modification.
+    """
+
+    id: RequestId
+    key: PauseKey
+    run: Run
+    first: Revision
+    route: str
+    rule: Rule
+    ttl_class: TtlClass
+    opened_at: datetime
+    deadline: Deadline
+    places: tuple[Place, ...] = ()
+    pager: str = ""
+    edits: Edits = Edits.APPLY
+    schema: str = "{}"
+    fingerprint: str = ""
+    revises: RequestId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What people decided together, when (UTC), and who."""
+
+    verdict: Verdict
+    by: tuple[PersonId, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request as it stands now.
+
+    Attributes:
+        version: Counts changes; for compare-and-set only.
+        revisions: Later revisions (edits), newest last; empty when nobody edited.
+        votes: Valid votes on the newest revision.
+        circles: Approver sets added by steps.
+        places: Where cards stand beyond `ask.places`.
+        fired: How many steps of the deadline have fired.
+        paged_at: UTC; when on-call was paged, None before.
+        resume_by: UTC; the clock after a decision.
+        worker: Who is resuming the agent.
+    """
+
+    ask: Ask
+    state: State = State.OPEN
+    version: int = 1
+    revisions: tuple[Revision, ...] = ()
+    votes: tuple[Vote, ...] = ()
+    circles: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+    fired: int = 0
+    paged_at: datetime | None = None
+    decision: Decision | None = None
+    resume_by: datetime | None = None
+    worker: str = ""
+    effect: Effect | None = None
+    outcome: Outcome | None = None
+    closed_at: datetime | None = None
+
+    @property
+    def id(self) -> RequestId:
+        return self.ask.id
+
+    @property
+    def current(self) -> Revision:
+        """What is being decided now."""
+        return self.revisions[-1] if self.revisions else self.ask.first
+
+    @property
+    def revision(self) -> int:
+        return self.current.number
+
+    @property
+    def proposal(self) -> Proposal:
+        return self.current.proposal
+
+    @property
+    def oversight(self) -> Oversight:
+        return self.proposal.assessment.oversight
+
+    @property
+    def approver_sets(self) -> tuple[str, ...]:
+        """The sets whose members may decide now: the frozen rule's and those added by steps."""
+        return (*self.ask.rule.approvers, *self.circles)
+
+    @property
+    def next_step(self) -> Step | None:
+        """The next step of the deadline; None once all have fired."""
+        steps = self.ask.deadline.steps
+        return steps[self.fired] if self.fired < len(steps) else None
+
+    @property
+    def due_at(self) -> datetime | None:
+        """When something happens by itself next (UTC); None only when closed: no state is without a clock."""
+        match self.state:
+            case State.CLOSED:
+                return None
+            case State.OPEN:
+                return self.next_step.at if self.next_step else self.ask.deadline.expires_at
+            case _:
+                return self.resume_by
+
+    @property
+    def card_places(self) -> tuple[Place, ...]:
+        """Everywhere a card stands, without doubles, in order."""
+        return tuple(dict.fromkeys((*self.ask.places, *self.places)))
+
+    @property
+    def live(self) -> bool:
+        """Whether people still can or must wait for something."""
+        return self.state is not State.CLOSED
+
+
+def partition_of(thread: ThreadId, partitions: int = PARTITIONS) -> int:
+    """The partition of everything that belongs to a thread (CRC-32 of its id)."""
+    return zlib.crc32(thread.encode()) % partitions
+
+
+def request_id(key: PauseKey, partitions: int = PARTITIONS) -> RequestId:
+    """The one id of a pause: the same pause always gets the same id, which makes opening it idempotent."""
+    text = f"{key.thread}\0{key.interrupt}\0{key.index}\0{key.round}"
+    return RequestId(
+        f"{partition_of(key.thread, partitions):02x}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
+    )
+
+
+def is_edit(verdict: Verdict) -> bool:
+    """Whether a verdict changes arguments instead of telling the agent to think again."""
+    return isinstance(verdict, Modify) and bool(verdict.changes) and not verdict.instruction

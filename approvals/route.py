@@ -1,0 +1,61 @@
+"""Where a request goes and whom it asks: routes, and the one place that composes an `Ask`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .deadline import Chain, TtlClass, plan
+from .people import Place
+from .request import Ask, Edits, PauseKey, Revision, Run, request_id
+from .verdict import RequestId, Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Which channels, which approvers, which chain.
+
+    Attributes:
+        name: As in the settings.
+        places: Channels where cards are posted beside the run's origin; at least one.
+        rule: Who must agree.
+        second_line, supervisor, on_call: Approver sets of the wider circles; empty when there are none.
+        pager: Name of the pager that is triggered when the approvers' time ends; empty when there is none.
+        on_call_decides: Whether the paged set may decide.
+        unattended: Whether it takes runs without a known human behind them.
+    """
+
+    name: str
+    places: tuple[Place, ...]
+    rule: Rule
+    second_line: str = ""
+    supervisor: str = ""
+    on_call: str = ""
+    pager: str = ""
+    on_call_decides: bool = False
+    unattended: bool = False
+
+    @property
+    def all_sets(self) -> tuple[str, ...]:
+        """Every set that may ever decide on this route."""
+        wider = (self.second_line, self.supervisor, self.on_call if self.on_call_decides else "")
+        return (*self.rule.approvers, *(name for name in wider if name))
+
+
+def compose(
+    *, key: PauseKey, run: Run, first: Revision, route: Route, ttl_class: TtlClass, chain: Chain,
+    opened_at: datetime, edits: Edits = Edits.APPLY, schema: str = "{}", fingerprint: str = "",
+    revises: RequestId | None = None, partitions: int = 16,
+) -> Ask:  # fmt: skip
+    """The `Ask` of one pause: its id, its clock and everything that is frozen with it."""
+    deadline = plan(
+        chain, opened_at, second_line=route.second_line, supervisor=route.supervisor,
+        on_call=route.on_call if route.on_call_decides else "",
+    )  # fmt: skip
+    origin = (run.origin,) if run.origin else ()
+    return Ask(
+        id=request_id(key, partitions), key=key, run=run, first=first, route=route.name, rule=route.rule,
+        ttl_class=ttl_class, opened_at=opened_at, deadline=deadline,
+        places=tuple(dict.fromkeys((*origin, *route.places))), pager=route.pager, edits=edits,
+        schema=schema, fingerprint=fingerprint, revises=revises,
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""Ed25519 signatures over votes (RFC 8032): the bot signs, the acting node verifies."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from . import canonical
+from .errors import BadVote
+from .request import Request, Revision
+from .verdict import Approve, Modify, Rule, ThreadId, Vote
+
+
+def _bytes_of(vote: Vote) -> bytes:
+    return b"sayso vote v1\0" + canonical.encode(replace(vote, signature=""), Vote)
+
+
+def key_id(public: bytes) -> str:
+    """A short name for a public key: the first 16 hex digits of its SHA-256."""
+    return canonical.digest(public)[:16]
+
+
+class Signer:
+    """Signs votes; only the bot has one."""
+
+    def __init__(self, private_key: bytes) -> None:
+        """`private_key`: 32 raw bytes. Raises: ValueError."""
+        self._key = Ed25519PrivateKey.from_private_bytes(private_key)
+        self.public_key = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self._id = key_id(self.public_key)
+
+    def sign(self, vote: Vote) -> Vote:
+        """The vote with key id and signature."""
+        named = replace(vote, key=self._id, signature="")
+        return replace(named, signature=base64.b64encode(self._key.sign(_bytes_of(named))).decode())
+
+
+class Verifier:
+    """Checks votes against public keys; several while a key is being rotated."""
+
+    def __init__(self, public_keys: Iterable[bytes]) -> None:
+        """`public_keys`: 32 raw bytes each. Raises: ValueError."""
+        self._keys: Mapping[str, Ed25519PublicKey] = {
+            key_id(raw): Ed25519PublicKey.from_public_bytes(raw) for raw in public_keys
+        }
+
+    def check(self, vote: Vote) -> None:
+        """Raises: BadVote."""
+        key = self._keys.get(vote.key)
+        if key is None:
+            raise BadVote("A vote is signed with a key this worker does not trust.")
+        try:
+            key.verify(base64.b64decode(vote.signature, validate=True), _bytes_of(vote))
+        except (InvalidSignature, ValueError):
+            raise BadVote("A vote's signature does not fit its words.") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warrant:
+    """What verified votes allow: to run exactly this revision, this many times."""
+
+    revision: Revision
+    attempt: int
+
+
+def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: str, now: datetime) -> Warrant:
+    """What the votes of a request allow the acting node to do; it trusts nothing else in the record.
+
+    Args:
+        thread: The agent's thread, from the running graph.
+        frozen: The proposal's bytes from the graph's own state.
+        now: The store's time.
+
+    Raises:
+        BadVote: too few valid approvals of one revision that descends from `frozen`.
+    """
+    revision, attempt = request.current, request.effect.attempt + 1 if request.effect else 1
+    if request.ask.first.frozen != frozen:
+        raise BadVote("The request does not show what this agent froze.")
+    if revision.number > 1 and revision.proposal.revises != request.ask.first.digest:
+        raise BadVote("The edited revision does not descend from what was frozen.")
+    persons, rule = set(), None
+    for vote in request.votes:
+        verifier.check(vote)
+        _fits(vote, request, revision, thread, attempt, now)
+        rule = _strictest(rule, vote.rule)
+        persons.add(vote.person)
+    if rule is None or len(persons - request.ask.run.requesters) < rule.needed:
+        raise BadVote("There are not enough valid approvals.")
+    return Warrant(revision=revision, attempt=attempt)
+
+
+def _fits(
+    vote: Vote, request: Request, revision: Revision, thread: ThreadId, attempt: int, now: datetime
+) -> None:
+    edited = isinstance(vote.verdict, Modify) and bool(vote.verdict.changes)
+    if not (isinstance(vote.verdict, Approve) or edited):
+        raise BadVote("A vote that is no approval cannot allow an action.")
+    if (vote.request, vote.thread) != (request.id, thread):
+        raise BadVote("A vote was given for another request.")
+    if (vote.revision, vote.digest) != (revision.number, revision.digest):
+        raise BadVote("A vote was given for another revision.")
+    if vote.attempt != attempt:
+        raise BadVote("A vote allows another run of the tool than this one.")
+    if now >= vote.expires:
+        raise BadVote("A vote has expired.")
+
+
+def _strictest(rule: Rule | None, other: Rule) -> Rule:
+    return other if rule is None or other.needed > rule.needed else rule

@@ -1,0 +1,246 @@
+"""The store port: the one hand-over point between gate, channels, clock and workers.
+
+Three roles on one store: the record (`RequestStore`), the work queue (`WorkQueue`) and what is still to be
+told (`Outbox`). `memory.MemoryStore` and `redis_store.RedisStore` implement all of them under one contract suite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from .change import Applied, AuditEntry, AuditRecord, Change, Notice, Work
+from .people import Place
+from .request import Ask, Request, Run
+from .verdict import RequestId, ThreadId
+
+#: A pure step: the record as it stands and the store's time (UTC) in, the change to commit out. Returning None
+#: changes nothing. It may run again when somebody else was faster.
+PureStep = Callable[[Request, datetime], Change | None]
+
+
+class RequestStore(Protocol):
+    """The record of what was asked and answered. Every verb is one atomic step, or a read."""
+
+    async def now(self) -> datetime:
+        """The store's time, UTC; it never goes back."""
+        ...
+
+    async def open(self, change: Change) -> Request:
+        """Keep a new request with its clock, audit and dirty cards; the same id again returns the first one."""
+        ...
+
+    async def get(self, id: RequestId) -> Request:
+        """Raises: RequestNotFound."""
+        ...
+
+    async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
+        """Commit `step` as one atomic compare-and-set.
+
+        Args:
+            token: Id of the click or event behind it; the same token again changes nothing and is `replayed`
+                (kept for 24 hours).
+
+        Raises: RequestNotFound, and whatever `step` raises.
+        """
+        ...
+
+    async def note(
+        self, entry: AuditEntry, *, thread: ThreadId, request: RequestId | None = None, token: str = ""
+    ) -> None:
+        """Append to the audit trail without changing a record; the same token again appends nothing."""
+        ...
+
+    async def live(self) -> Sequence[Request]:
+        """All requests that are not closed, oldest first."""
+        ...
+
+    async def due(self, limit: int = 100) -> Sequence[RequestId]:
+        """Requests whose clock has come, at most `limit` of each partition."""
+        ...
+
+    async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
+        """The audit trail of one run, in order."""
+        ...
+
+    async def run(self, thread: ThreadId) -> Run | None:
+        """The run of a thread."""
+        ...
+
+    async def unfinished(self) -> Sequence[Run]:
+        """Runs whose graph has not ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """Work that one worker holds. `id` and `partition` name it in the store; `tries` counts entered graph runs."""
+
+    id: str
+    partition: int
+    work: Work
+    tries: int = 0
+
+
+class WorkQueue(Protocol):
+    """Hands each piece of work to one worker at a time, and on when that one dies."""
+
+    async def start(self, run: Run, *, token: str = "", audit: Sequence[AuditEntry] = ()) -> bool:
+        """Record a run and queue its start; False (and nothing done) when the thread has a run already."""
+        ...
+
+    async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
+        """The next item; one whose worker was silent for `idle` is handed on. None after `wait` without work."""
+        ...
+
+    async def entered(self, item: WorkItem, worker: str) -> int | None:
+        """Count one entry into graph code and say how many there were; None when it is no longer this worker's."""
+        ...
+
+    async def keep(self, item: WorkItem, worker: str) -> bool:
+        """Say that this worker is alive and at it; False when the item was handed on."""
+        ...
+
+    async def finish(self, item: WorkItem, worker: str) -> None:
+        """It is done, for good."""
+        ...
+
+    async def finish_run(self, thread: ThreadId, entry: AuditEntry, notices: Sequence[Notice] = ()) -> None:
+        """The run's graph has ended; say so (once)."""
+        ...
+
+
+class Lane(StrEnum):
+    """What goes first: pages, then what is new or decided, then mere redraws."""
+
+    PAGE = "page"
+    TELL = "tell"
+    REDRAW = "redraw"
+
+
+class TargetKind(StrEnum):
+    CARD = "card"
+    NOTICE = "notice"
+    PAGE = "page"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Something that must be brought up to date: a card in a place, a notice, a page at a pager.
+
+    Attributes:
+        id: Request id, or for a notice its stored id (both begin with the partition).
+        where: The place of a card, the pager's name of a page; empty for a notice.
+    """
+
+    kind: TargetKind
+    id: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}|{self.id}|{self.where}"
+
+    @classmethod
+    def parse(cls, text: str) -> Target:
+        kind, id, where = text.split("|", 2)
+        return cls(kind=TargetKind(kind), id=id, where=where)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageRef:
+    """Where something was told.
+
+    Attributes:
+        platform: "slack", "teams", "pagerduty".
+        channel, message: The platform's ids; enough to edit it later.
+        thread: Id of the thread it stands in; its own id when it begins one.
+        facts: What else the platform needs ("service_url", "routing_key_ref").
+    """
+
+    platform: str
+    channel: str
+    message: str
+    thread: str = ""
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a target shows now.
+
+    Attributes:
+        ref: Where; None before the first time.
+        version: Of the record it shows; 0 before the first time.
+        revision: Of what is decided.
+        at: UTC wall time of the platform's answer.
+        attempts: Failed tries since it last worked.
+        status: For a page: "", "triggering", "triggered", "resolving", "resolved", "unknown"; for others "".
+    """
+
+    ref: MessageRef | None = None
+    version: int = 0
+    revision: int = 0
+    at: datetime | None = None
+    attempts: int = 0
+    status: str = ""
+
+
+class Outbox(Protocol):
+    """What is still to be told. Level-triggered: a target is dirty until it shows the newest record."""
+
+    async def claim(self, lanes: Sequence[Lane], *, lease: timedelta, limit: int = 10) -> Sequence[Target]:
+        """Dirty targets that are due, most urgent first; each is leased, and dirty again when the lease ends."""
+        ...
+
+    async def told(self, target: Target) -> Told:
+        """What it shows now."""
+        ...
+
+    async def all_told(self, id: RequestId) -> Mapping[str, Told]:
+        """Every target of a request that was told, by its text form."""
+        ...
+
+    async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
+        """Record what it shows; clean if that is the newest version, else (or with `again`) dirty again.
+
+        Args:
+            again: Look at it again after this time, whatever the version.
+        """
+        ...
+
+    async def notice(self, id: str) -> Notice | None:
+        """The stored notice."""
+        ...
+
+    async def standing_in(self, place: Place) -> Sequence[RequestId]:
+        """Requests (not closed) that have a card in this thread ("slack:C12/1699.01")."""
+        ...
+
+    async def woken(self, timeout: timedelta) -> None:
+        """Return when something may have become dirty, or after `timeout`."""
+        ...
+
+
+class Store(RequestStore, WorkQueue, Outbox, Protocol):
+    """All three roles; what `build` hands around."""
+
+    async def lease_held(self, id: RequestId) -> bool:
+        """Whether the worker of a started tool still renews its lease."""
+        ...
+
+    def renew(self, id: RequestId, worker: str, lease: timedelta) -> bool:
+        """Renew it. Synchronous, called from a thread apart from the event loop; False when it was lost."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of all connections."""
+        ...
+
+
+__all__ = [
+    "Applied", "Ask", "Lane", "MessageRef", "Outbox", "PureStep", "RequestStore", "Store", "Target",
+    "TargetKind", "Told", "Work", "WorkItem", "WorkQueue",
+]  # fmt: skip

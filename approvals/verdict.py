@@ -1,0 +1,92 @@
+"""What people can answer, and the signed vote that carries an answer from the click to the acting node."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Annotated, Literal, NewType
+
+from pydantic import Field
+
+from .action import Json
+from .people import PersonId
+
+RequestId = NewType("RequestId", str)
+ThreadId = NewType("ThreadId", str)
+
+
+@dataclass(frozen=True, slots=True)
+class Approve:
+    """Go ahead as shown."""
+
+    type: Literal["approve"] = "approve"
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """Do not do it; `reason` is shown to the agent and the requester and is never empty."""
+
+    reason: str
+    type: Literal["reject"] = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Modify:
+    """Go ahead with these arguments instead (only the changed ones), or think again as told."""
+
+    changes: Mapping[str, Json] = field(default_factory=dict)
+    instruction: str = ""
+    type: Literal["modify"] = "modify"
+
+
+@dataclass(frozen=True, slots=True)
+class Respond:
+    """A text for the agent, where it asked for one."""
+
+    text: str
+    type: Literal["respond"] = "respond"
+
+
+Verdict = Annotated[Approve | Reject | Modify | Respond, Field(discriminator="type")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How many of whom must agree; frozen when the request opens and signed with every vote.
+
+    Attributes:
+        approvers: Names of the approver sets, whose members are looked up live.
+        needed: How many distinct persons must approve; at least 1. One rejection rejects.
+    """
+
+    approvers: tuple[str, ...]
+    needed: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """One person's verdict on one revision, as the bot that authenticated the click signed it.
+
+    Attributes:
+        thread, request, revision, digest: What was answered; the digest covers everything shown.
+        attempt: Which run of the tool it allows; 1, and more only after an unknown outcome.
+        at, expires: UTC; after `expires` the vote moves nothing.
+        via: The account that answered (`Identity` as text), for the audit.
+        key: Id of the signing key; empty before signing.
+        signature: Ed25519 over the canonical bytes of all other fields, base64; empty before signing.
+    """
+
+    request: RequestId
+    thread: ThreadId
+    revision: int
+    digest: str
+    person: PersonId
+    verdict: Verdict
+    at: datetime
+    expires: datetime
+    rule: Rule
+    via: str = ""
+    attempt: int = 1
+    key: str = ""
+    signature: str = ""
