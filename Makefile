@@ -1,0 +1,59 @@
+# The commands of this project; each does all of its set-up. `make` alone lists them.
+# PYTHON=python3.12 chooses the interpreter, ARGS="..." goes to `sayso demo` or to pytest.
+
+PYTHON =
+ARGS =
+BIN = .venv/bin
+PACKAGES = approvals agent cards scheduler bot sandbox
+CHECKED = $(PACKAGES) $(wildcard tests examples bench)
+QUICK = not chaos and not second_server
+PYTEST = $(BIN)/python -m pytest -q -n 2
+
+.PHONY: help demo test test-all test-extra check format clean ready
+
+help:
+	@sed -n 's/^## //p' Makefile
+
+## make demo       play the whole story on this machine, then stay up to try things (Ctrl-C ends it)
+demo: ready
+	@$(BIN)/sayso demo $(ARGS)
+
+## make test       the tests: three minutes on two cores, nothing else needed
+test: ready
+	@$(PYTEST) -m "$(QUICK)" $(ARGS)
+
+## make test-all   the tests, then killed processes and other Redis servers
+test-all: test test-extra
+
+test-extra: ready
+	@$(PYTEST) -m "not ($(QUICK))" $(ARGS)
+
+## make check      lint, strict types, directions of import, branch coverage
+check: ready
+	@echo "Lint (ruff) ..."
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@echo "Types (mypy --strict) ..."
+	@mkdir -p .cache/typed
+	@ln -sfn ../.. .cache/typed/sayso
+	@cd .cache/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml --explicit-package-bases \
+		sayso/__init__.py $(addprefix sayso/,$(CHECKED))
+	@echo "Directions of import and the other rules of the house ..."
+	@$(BIN)/python -m pytest -q tests/house
+	@echo "Branch coverage ..."
+	@rm -f .coverage .coverage.*
+	@$(BIN)/coverage run -m pytest -q -n 2 -m "$(QUICK)"
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+## make format     let ruff put the code in order
+format: ready
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+## make clean      remove what the commands above made
+clean:
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist *.egg-info
+
+ready:
+	@GOAL="$(firstword $(MAKECMDGOALS))" sh .ci/setup $(PYTHON)

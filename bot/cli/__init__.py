@@ -1,0 +1,1 @@
+"""The terminal: `sayso` and its commands."""
