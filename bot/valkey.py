@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,9 @@ _log = logging.getLogger(__name__)
 
 #: How often each process looks whether the server or its owner is still there, seconds.
 WATCH_SECONDS = 0.1
+
+#: How often a server that is starting or stopping is looked at, seconds.
+POLL_SECONDS = 0.02
 
 #: Pause after a server that could not be started again, seconds.
 RETRY_SECONDS = 1.0
@@ -178,23 +182,24 @@ class EmbeddedValkey:
     def _launch(self) -> subprocess.Popen[bytes]:
         """Start the server and wait until it answers. Raises: ServerDidNotStart."""
         self._choose_socket()
-        with self._server_lock() as lock:
+        with self._server_lock() as lock, (self._dir / "valkey.log").open("ab") as log:
             self._socket.unlink(missing_ok=True)
             server = subprocess.Popen(  # noqa: S603 the program is the operator's choice
                 [sys.executable, "-I", "-S", "-c", _DIE_WITH_PARENT, str(os.getpid()), *self._command()],
                 pass_fds=(lock,),
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
                 start_new_session=True,  # Ctrl-C is for us: the server stops after the last write
             )
         (self._dir / "valkey.pid").write_text(str(server.pid))
-        for _ in range(int(START_SECONDS / 0.02)):
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
             if _answers(self.url):
                 return server
             if server.poll() is not None:
                 raise ServerDidNotStart(f"The embedded Valkey did not start: {self._last_words()}")
-            self._stopping.wait(0.02)
+            self._stopping.wait(POLL_SECONDS)
         server.kill()
         server.wait()
         raise ServerDidNotStart(f"The embedded Valkey did not answer within {START_SECONDS:.0f} s.")
@@ -224,11 +229,12 @@ class EmbeddedValkey:
 
     def _outlive_server(self, lock: int) -> bool:
         """Wait until an earlier owner's server has ended, asking it to; False when it does not."""
-        for _ in range(int(STOP_SECONDS / WATCH_SECONDS)):
+        deadline = time.monotonic() + STOP_SECONDS
+        while time.monotonic() < deadline:
             if _try_lock(lock):
                 return True
             _ask_to_stop(self.url)
-            self._stopping.wait(WATCH_SECONDS)
+            self._stopping.wait(POLL_SECONDS)
         return False
 
     def _shut_down(self) -> None:
@@ -266,11 +272,8 @@ class EmbeddedValkey:
         return True
 
     def _last_words(self) -> str:
-        try:
-            lines = (self._dir / "valkey.log").read_text(errors="replace").splitlines()
-        except FileNotFoundError:
-            return f"{self._binary} ended without a word"
-        return lines[-1] if lines else "no reason given"
+        lines = (self._dir / "valkey.log").read_text(errors="replace").split("\n")
+        return next((line for line in reversed(lines) if line.strip()), "it gave no reason")
 
 
 def _bundled_binary() -> Path | None:
