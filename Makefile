@@ -31,7 +31,7 @@ test-extra: ready
 ## make check      lint, strict types, directions of import, branch coverage
 check: ready
 	@echo "Lint (ruff) ..."
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check --output-format concise .
 	@$(BIN)/ruff format --check .
 	@echo "Types (mypy --strict) ..."
 	@mkdir -p .cache/typed
