@@ -193,7 +193,7 @@ def _fire(
 def expired(request: Request, now: datetime) -> Change:
     """Nobody answered in time: cancelled aloud, and the agent is told."""
     after = replace(
-        request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN,
+        request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN, paged_at=None,
         fired=len(request.ask.deadline.steps),
     )  # fmt: skip
     return Change(
@@ -269,7 +269,9 @@ def _approve(
 
 def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
     decision = Decision(verdict=vote.verdict, by=by, at=now)
-    after = replace(request, state=State.DECIDED, decision=decision, resume_by=now + RESUME_WITHIN)
+    after = replace(
+        request, state=State.DECIDED, decision=decision, resume_by=now + RESUME_WITHIN, paged_at=None
+    )
     entry = AuditEntry(
         event=Event.DECIDED, by=vote.person, words=f"Decided: {vote.verdict.type}",
         facts={"digest": vote.digest, "seconds": str(int((now - request.ask.opened_at).total_seconds()))},

@@ -29,7 +29,8 @@ def of_request(before: Request | None, after: Request) -> list[tuple[Lane, Targe
         )
         for place in after.card_places
     ]
-    if after.paged_at and after.ask.pager:
+    paged = after.paged_at or (before is not None and before.paged_at)
+    if paged and after.ask.pager:
         marks.append((Lane.PAGE, Target(kind=TargetKind.PAGE, id=after.id, where=after.ask.pager)))
     return marks
 
@@ -45,7 +46,5 @@ def of_change(before: Request | None, change: Change, partitions: int = PARTITIO
 
 
 def page_is_wanted(request: Request) -> bool:
-    """Whether on-call should be paged now: people were paged for, and it still waits for somebody."""
-    return request.paged_at is not None and request.state is not State.CLOSED and not (
-        request.state is State.EXPIRED
-    )
+    """Whether on-call should be paged now; a decision, the expiry and the end each take the page back."""
+    return request.paged_at is not None and request.state is not State.CLOSED

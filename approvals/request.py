@@ -219,7 +219,7 @@ class Request:
         circles: Approver sets added by steps.
         places: Where cards stand beyond `ask.places`.
         fired: How many steps of the deadline have fired.
-        paged_at: UTC; when on-call was paged, None before.
+        paged_at: UTC; since when on-call is paged. None before, and again once decided or expired.
         resume_by: UTC; the clock after a decision.
         worker: Who is resuming the agent.
     """
