@@ -1,0 +1,139 @@
+"""A whole workplace on this machine: Slack, a pager, a token service and a mailbox, all on 127.0.0.1."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from .mailbox import Mailbox
+from .pager import Pager
+from .slack import Slack, SlackTimes
+from .tokens import TokenService
+from .watching import Changes, Violations
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """TCP ports to listen on; 0 lets the system choose."""
+
+    slack: int = 0
+    pager: int = 0
+    tokens: int = 0
+    mail: int = 0
+
+
+class Workplace:
+    """Owns `slack`, `pager`, `tokens`, `mail`, and the one list of `violations` they share.
+
+    In an event loop: `async with Workplace.running() as w: ...`, or `await w.start()` and `await w.stop()`.
+    From synchronous code: `with Workplace.in_thread() as t: t.run(t.slack.person("alex").says(...))`.
+
+    Args:
+        token_lifetime: Seconds an access token lives.
+        slack_times: Slack's patience; make it short in tests.
+    """
+
+    def __init__(
+        self, *, ports: Ports = Ports(), token_lifetime: float = 3600, slack_times: SlackTimes = SlackTimes()
+    ) -> None:
+        self.violations = Violations()
+        self.changes = Changes()
+        shared: dict[str, Any] = {"violations": self.violations, "changes": self.changes}
+        self.slack = Slack(**shared, port=ports.slack, times=slack_times)
+        self.pager = Pager(**shared, port=ports.pager)
+        self.tokens = TokenService(**shared, port=ports.tokens, lifetime=token_lifetime)
+        self.mail = Mailbox(**shared, port=ports.mail)
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, *, ports: Ports = Ports(), token_lifetime: float = 3600, slack_times: SlackTimes = SlackTimes()
+    ) -> AsyncIterator[Workplace]:
+        """Start, stop, and at a normal end assert that no rule was broken. Raises: NotClean."""
+        workplace = cls(ports=ports, token_lifetime=token_lifetime, slack_times=slack_times)
+        await workplace.start()
+        try:
+            yield workplace
+        finally:
+            await workplace.stop()
+        workplace.assert_clean()
+
+    @classmethod
+    @contextmanager
+    def in_thread(
+        cls, *, ports: Ports = Ports(), token_lifetime: float = 3600, slack_times: SlackTimes = SlackTimes()
+    ) -> Iterator[ThreadedWorkplace]:
+        """The same on a thread and loop of its own, driven by `run`. Raises: NotClean at a normal end."""
+        threaded = ThreadedWorkplace(cls(ports=ports, token_lifetime=token_lifetime, slack_times=slack_times))
+        threaded.start()
+        try:
+            yield threaded
+        finally:
+            threaded.stop()
+        threaded.workplace.assert_clean()
+
+    async def start(self) -> None:
+        """Open every door."""
+        for service in (self.slack, self.pager, self.tokens, self.mail):
+            await service.start()
+
+    async def stop(self) -> None:
+        """Close every door."""
+        for service in (self.slack, self.pager, self.tokens, self.mail):
+            await service.stop()
+
+    def assert_clean(self) -> None:
+        """Raises: NotClean, when the program under test broke a vendor's rule."""
+        self.violations.assert_clean()
+
+    async def until(self, seen: Callable[[], T], *, timeout: float = 10, what: str = "it") -> T:
+        """The first truthy `seen()`, looked at after every change in any service. Raises: NotInTime."""
+        return await self.changes.until(seen, timeout=timeout, what=what)
+
+
+class ThreadedWorkplace:
+    """A workplace on its own thread, for synchronous drivers.
+
+    Actions are coroutines: `t.run(alex.says("#support", "hello"))`. Plain looks (`bo.ephemerals`,
+    `t.pager.incidents`) may be taken directly: they read lists that only grow.
+    """
+
+    def __init__(self, workplace: Workplace) -> None:
+        self.workplace = workplace
+        self.slack = workplace.slack
+        self.pager = workplace.pager
+        self.tokens = workplace.tokens
+        self.mail = workplace.mail
+        self.violations = workplace.violations
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="sandbox", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread and every service."""
+        self._thread.start()
+        self.run(self.workplace.start())
+
+    def stop(self) -> None:
+        """Stop every service and the thread."""
+        self.run(self.workplace.stop())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def run(self, action: Coroutine[Any, Any, T], *, timeout: float = 60) -> T:
+        """Do it on the workplace's loop and wait; what it raises is raised here.
+
+        Args:
+            timeout: Seconds; then TimeoutError.
+        """
+        return asyncio.run_coroutine_threadsafe(action, self._loop).result(timeout)
+
+    def until(self, seen: Callable[[], T], *, timeout: float = 10, what: str = "it") -> T:
+        """As `Workplace.until`; `seen` is called on the workplace's thread. Raises: NotInTime."""
+        return self.run(self.workplace.until(seen, timeout=timeout, what=what), timeout=timeout + 5)

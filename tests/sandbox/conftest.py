@@ -1,0 +1,91 @@
+"""A workplace with little patience, a Slack client, and a tiny app that people can click on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+from aiohttp import web
+from sayso.sandbox import Workplace
+from sayso.sandbox.slack import SlackTimes
+from slack_sdk.signature import SignatureVerifier
+from slack_sdk.web.async_client import AsyncWebClient
+
+Handler = Callable[[dict[str, Any]], Awaitable[web.Response]]
+
+PATIENCE = SlackTimes(ack=0.25, trigger=0.25, retries=(0.0, 0.01, 0.02))
+
+
+class TinyApp:
+    """Checks signatures with Slack's own verifier, remembers what came, answers as told."""
+
+    def __init__(self, signing_secret: str) -> None:
+        self.received: list[dict[str, Any]] = []
+        self.headers: list[dict[str, str]] = []
+        self.answers: list[Handler] = []
+        self._verifier = SignatureVerifier(signing_secret)
+
+    def will(self, handler: Handler, *, times: int = 1) -> None:
+        """The next deliveries are answered by `handler`; without one the answer is an empty 200."""
+        self.answers += [handler] * times
+
+    def will_answer(self, body: dict[str, Any] | None = None, *, status: int = 200, times: int = 1) -> None:
+        async def answer(_: dict[str, Any]) -> web.Response:
+            return web.json_response(body, status=status) if body is not None else web.Response(status=status)
+
+        self.will(answer, times=times)
+
+    def will_stay_silent(self) -> None:
+        async def answer(_: dict[str, Any]) -> web.Response:
+            await asyncio.sleep(30)
+            return web.Response()
+
+        self.will(answer)
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """Interactions and events of one type."""
+        return [one for one in self.received if kind in (one["type"], one.get("event", {}).get("type"))]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        if not self._verifier.is_valid_request(body, dict(request.headers)):
+            return web.Response(status=401)
+        text = body.decode()
+        form = request.content_type == "application/x-www-form-urlencoded"
+        payload = json.loads(parse_qs(text)["payload"][0] if form else text)
+        self.received.append(payload)
+        self.headers.append(dict(request.headers))
+        if payload["type"] == "url_verification":
+            return web.Response(text=payload["challenge"])
+        return await self.answers.pop(0)(payload) if self.answers else web.Response()
+
+
+@pytest.fixture
+async def workplace() -> AsyncIterator[Workplace]:
+    """Clean at the end: a test that breaks a rule on purpose takes the violations."""
+    async with Workplace.running(slack_times=PATIENCE) as running:
+        yield running
+
+
+@pytest.fixture
+def client(workplace: Workplace) -> AsyncWebClient:
+    """Slack's own SDK, pointed at the stand-in."""
+    return AsyncWebClient(token=workplace.slack.bot_token, base_url=workplace.slack.api_url)
+
+
+@pytest.fixture
+async def app(workplace: Workplace) -> AsyncIterator[TinyApp]:
+    """The app that Slack delivers to."""
+    tiny = TinyApp(workplace.slack.signing_secret)
+    server = web.Application()
+    server.router.add_post("/slack/events", tiny.handle)
+    runner = web.AppRunner(server, shutdown_timeout=0.05)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    workplace.slack.app_url = f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
+    yield tiny
+    await runner.cleanup()
