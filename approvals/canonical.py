@@ -13,7 +13,8 @@ T = TypeVar("T")
 
 
 @lru_cache(maxsize=64)
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """Pydantic's reader and writer of a record, made once."""
     return TypeAdapter(kind)
 
 
@@ -22,13 +23,13 @@ def encode(value: object, kind: Any = None) -> bytes:
 
     Mappings keep their order, because a reviewer reads facts in the order the agent gave them.
     """
-    plain = _adapter(kind or type(value)).dump_python(value, mode="json")
+    plain = adapter(kind or type(value)).dump_python(value, mode="json")
     return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def decode(kind: type[T], raw: bytes | str) -> T:
     """The record that `encode` wrote. Raises: pydantic.ValidationError."""
-    record: T = _adapter(kind).validate_json(raw)
+    record: T = adapter(kind).validate_json(raw)
     return record
 
 

@@ -49,6 +49,8 @@ class MemoryStore:
         self._work: dict[str, _Held] = {}
         self._notices: dict[str, Notice] = {}
         self._dirty: dict[Lane, dict[Target, datetime]] = {lane: {} for lane in Lane}
+        self._leased: dict[Target, datetime] = {}
+        self._lane: dict[Target, Lane] = {}
         self._told: defaultdict[str, dict[str, Told]] = defaultdict(dict)
         self._leases: dict[RequestId, tuple[str, datetime]] = {}
         self._numbers = itertools.count(1)
@@ -123,6 +125,7 @@ class MemoryStore:
         for other in Lane:
             self._dirty[other].pop(target, None)
         self._dirty[lane][target] = self._now
+        self._lane[target] = lane
         self._wake.set()
 
     async def note(
@@ -206,11 +209,16 @@ class MemoryStore:
 
     async def claim(self, lanes: Sequence[Lane], *, lease: timedelta, limit: int = 10) -> Sequence[Target]:
         found: list[Target] = []
+        for target in [t for t, ends in self._leased.items() if ends <= self._now]:
+            del self._leased[target]
+            self._dirty[self._lane.get(target, Lane.TELL)].setdefault(target, self._now)
         for lane in lanes:
             due = sorted((at, str(t), t) for t, at in self._dirty[lane].items() if at <= self._now)
-            for _, _, target in due[: limit - len(found)]:
-                self._dirty[lane][target] = self._now + lease
-                found.append(target)
+            for _, _, target in due:
+                if target not in self._leased and len(found) < limit:
+                    del self._dirty[lane][target]
+                    self._leased[target] = self._now + lease
+                    found.append(target)
         return found
 
     async def told(self, target: Target) -> Told:
@@ -221,7 +229,8 @@ class MemoryStore:
 
     async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
         self._told[target.id][str(target)] = told
-        lane = next((lane for lane in Lane if target in self._dirty[lane]), Lane.REDRAW)
+        self._leased.pop(target, None)
+        lane = self._lane.get(target, Lane.TELL)
         request = self._requests.get(RequestId(target.id))
         if again is not None:
             self._dirty[lane][target] = self._now + again
@@ -242,7 +251,7 @@ class MemoryStore:
                 found.append(request.id)
         return found
 
-    async def woken(self, timeout: timedelta) -> None:
+    async def woken(self, lanes: Sequence[Lane], timeout: timedelta) -> None:
         try:
             await asyncio.wait_for(self._wake.wait(), timeout.total_seconds())
         except TimeoutError:

@@ -48,7 +48,7 @@ class RiskAssessment:
         findings: One per dimension, in the order of `Dimension`.
         oversight: gate, watch or free.
         reasons: Why that oversight, one sentence each; never empty.
-        flags: What a hurried reader must see first ("Cannot be undone"), at most 30 characters each.
+        flags: What a hurried reader must see first ("Cannot be undone"), at most 40 characters each.
         policy: Version of the tool catalog that was applied.
     """
 

@@ -219,8 +219,8 @@ class Outbox(Protocol):
         """Requests (not closed) that have a card in this thread ("slack:C12/1699.01")."""
         ...
 
-    async def woken(self, timeout: timedelta) -> None:
-        """Return when something may have become dirty, or after `timeout`."""
+    async def woken(self, lanes: Sequence[Lane], timeout: timedelta) -> None:
+        """Return when something may have become dirty, or after `timeout`; one task per first lane waits."""
         ...
 
 

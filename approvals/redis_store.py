@@ -1,0 +1,376 @@
+"""The store in Redis (plain Redis >= 6.2 or Valkey): typed calls of `redis_scripts`, nothing decided here."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import redis.asyncio
+
+from . import canonical, marks, redis_scripts
+from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
+from .connection import open_redis, open_sync_redis
+from .errors import BadSetting, RequestNotFound, SaysoError
+from .people import Place
+from .redis_wake import Waker
+from .request import PARTITIONS, Request, Run, partition_of
+from .store import Lane, PureStep, Target, TargetKind, Told, WorkItem
+from .verdict import RequestId, ThreadId
+
+#: How long a click's or event's token is remembered, milliseconds (24 hours).
+TOKEN_MS = 24 * 3600 * 1000
+#: How long a call of ours is remembered, so that sending it again after a lost reply does nothing.
+CALL_MS = 10 * 60 * 1000
+
+
+class WrongStore(BadSetting):
+    """This store was made for something else."""
+
+
+class Contended(SaysoError):
+    """Too many writers changed this request at once; nothing was done. Please try again."""
+
+
+class RedisStore:
+    """A `Store` on one Redis; open it with `connect`."""
+
+    def __init__(self, url: str, *, prefix: str = "sayso", demo: bool = False) -> None:
+        self._redis = open_redis(url)
+        self._sync = open_sync_redis(url)
+        self._prefix = prefix
+        self._demo = demo
+        self._partitions = PARTITIONS
+        sources = redis_scripts.texts(demo=demo)
+        self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
+        self._renew = self._sync.register_script(sources["RENEW"])
+        self._waker = Waker(url, self._channel, PARTITIONS)
+        #: Milliseconds the server's clock was seen to go back; 0 is healthy.
+        self.clock_went_back_ms = 0
+
+    @classmethod
+    async def connect(cls, url: str, *, prefix: str = "sayso", demo: bool = False) -> RedisStore:
+        """Open the store, making it if it is new.
+
+        Raises:
+            WrongStore: A demo store is opened for production, or the other way round.
+        """
+        store = cls(url, prefix=prefix, demo=demo)
+        meta = f"{prefix}:meta"
+        client = store._redis
+        await client.hsetnx(meta, "demo", int(demo))  # type: ignore[misc]
+        await client.hsetnx(meta, "partitions", PARTITIONS)  # type: ignore[misc]
+        found: dict[bytes, bytes] = await client.hgetall(meta)  # type: ignore[misc]
+        if found[b"demo"] != str(int(demo)).encode():
+            await store.close()
+            kind = "a demo store, whose clock can be pushed" if not demo else "a production store"
+            raise WrongStore(f"REDIS_URL: this is {kind}; use another database or prefix.")
+        store._partitions = int(found[b"partitions"])
+        for partition in range(store._partitions):
+            await store._make_group(store._stem(partition) + "work")
+        return store
+
+    async def _make_group(self, stream: str) -> None:
+        try:
+            await self._redis.xgroup_create(stream, redis_scripts.GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    def _stem(self, partition: int) -> str:
+        return f"{self._prefix}:{{{partition:02x}}}:"
+
+    def _stem_of(self, id: str) -> str:
+        """Raises: RequestNotFound when the id is not one of ours."""
+        try:
+            partition = int(id[:2], 16)
+        except ValueError:
+            raise RequestNotFound from None
+        if id[2:3] != "-" or partition >= self._partitions:
+            raise RequestNotFound
+        return self._stem(partition)
+
+    async def _call(self, name: str, stem: str, *args: object) -> Any:
+        return await self._scripts[name](keys=[stem], args=cast("list[Any]", list(args)))
+
+    @property
+    def _channel(self) -> str:
+        return f"{self._prefix}:{redis_scripts.WAKE}"
+
+    # ---- the record
+
+    async def now(self) -> datetime:
+        ms, _ = await self._call("NOW", self._stem(0))
+        return _time(ms)
+
+    async def push_clock(self, by: timedelta) -> None:
+        """Let time pass in a demo store. Raises: WrongStore in any other."""
+        if not self._demo:
+            raise WrongStore("Only the clock of a demo store can be pushed.")
+        for partition in range(self._partitions):
+            await self._call("PUSH_CLOCK", self._stem(partition), _ms_of(by))
+
+    async def open(self, change: Change) -> Request:
+        call = uuid.uuid4().hex
+        await self._commit(None, change, call=call, token=call, token_ms=CALL_MS)
+        return await self.get(change.request.id)
+
+    async def get(self, id: RequestId) -> Request:
+        return (await self._load(id))[0]
+
+    async def _load(self, id: RequestId) -> tuple[Request, datetime]:
+        body, mutable, version, ms = await self._call("LOAD", self._stem_of(id), id)
+        if version is None:
+            raise RequestNotFound
+        return _request(body, mutable, int(version)), _time(ms)
+
+    async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
+        for _ in range(100):
+            before, now = await self._load(id)
+            call = uuid.uuid4().hex
+            if token and await self._redis.exists(f"{self._stem_of(id)}tok:{id}:{token}"):
+                return Applied(before, replayed=True)
+            change = step(before, now)
+            if change is None:
+                return Applied(before)
+            name, kept = (f"{id}:{token}", TOKEN_MS) if token else (call, CALL_MS)
+            match await self._commit(before, change, call=call, token=name, token_ms=kept):
+                case "done":
+                    return Applied(replace(change.request, version=before.version + 1))
+                case "replayed":
+                    return Applied(await self.get(id), replayed=True)
+                case "missing":
+                    raise RequestNotFound
+                case _:  # moved or late: look again
+                    continue
+        raise Contended
+
+    async def _commit(
+        self, before: Request | None, change: Change, *, call: str, token: str, token_ms: int
+    ) -> str:
+        version = before.version + 1 if before else 1
+        after = replace(change.request, version=version)
+        run = after.ask.run
+        records = [after, *(Request(ask=ask) for ask in change.opens)]
+        dirty = [
+            (lane, target)
+            for lane, target in marks.of_change(before, replace(change, request=after), self._partitions)
+            if target.kind is not TargetKind.NOTICE
+        ]
+        lease: list[object] = [""]
+        if change.lease is not None and after.effect is not None:
+            lease = [_ms_of(change.lease), after.effect.worker]
+        verdict, _, back = await self._call(
+            "COMMIT", self._stem_of(after.id), self._channel,
+            after.id, call, token, token_ms, before.version if before else 0,
+            _ms(change.before) if change.before else "",
+            len(records), *(part for r in records for part in _row(r, whole=before is None or r is not after)),
+            run.thread, canonical.encode(run), *lease,
+            *_entries(change.audit), *self._notices(change.notices),
+            len(change.work), *(canonical.encode(work) for work in change.work),
+            len(dirty), *(part for lane, target in dirty for part in (str(lane), str(target))),
+        )  # fmt: skip
+        self.clock_went_back_ms = max(self.clock_went_back_ms, int(back))
+        return cast(bytes, verdict).decode()
+
+    def _notices(self, notices: Sequence[Notice]) -> list[object]:
+        rows = ((marks.notice_id(n, self._partitions), canonical.encode(n)) for n in notices)
+        return [len(notices), *(part for row in rows for part in row)]
+
+    def _stem_of_thread(self, thread: ThreadId) -> str:
+        return self._stem(partition_of(thread, self._partitions))
+
+    async def note(
+        self, entry: AuditEntry, *, thread: ThreadId, request: RequestId | None = None, token: str = ""
+    ) -> None:
+        call = uuid.uuid4().hex
+        name, kept = (f"note:{thread}:{token}", TOKEN_MS) if token else (call, CALL_MS)
+        await self._call(
+            "NOTE", self._stem_of_thread(thread), self._channel, call, name, kept, thread, request or "",
+            *_entries((entry,)),
+        )  # fmt: skip
+
+    async def live(self) -> Sequence[Request]:
+        found: list[Request] = []
+        for partition in range(self._partitions):
+            stem = self._stem(partition)
+            ids = await self._redis.zrange(f"{stem}live", 0, -1)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for id in ids:
+                    pipe.hmget(f"{stem}req:{id.decode()}", ["body", "mutable", "version"])
+                rows = await pipe.execute()
+            found += [_request(body, mutable, int(version)) for body, mutable, version in rows if version]
+        return sorted((r for r in found if r.live), key=lambda request: request.ask.opened_at)
+
+    async def due(self, limit: int = 100) -> Sequence[RequestId]:
+        found: list[RequestId] = []
+        for partition in range(self._partitions):
+            ids = await self._call("DUE", self._stem(partition), limit)
+            found += [RequestId(id.decode()) for id in ids]
+        return found
+
+    async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
+        stem = self._stem_of_thread(thread)
+        numbers = await self._redis.lrange(f"{stem}trail:{thread}", 0, -1)  # type: ignore[misc]
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for number in numbers:
+                name = f"{int(number)}-0"
+                pipe.xrange(f"{stem}audit", name, name)
+            rows = await pipe.execute()
+        return [_record(int(number), row[0][1]) for number, row in zip(numbers, rows, strict=True) if row]
+
+    async def run(self, thread: ThreadId) -> Run | None:
+        body = await self._redis.hget(f"{self._stem_of_thread(thread)}run:{thread}", "body")  # type: ignore[misc]
+        return canonical.decode(Run, body) if body else None
+
+    async def unfinished(self) -> Sequence[Run]:
+        found: list[Run] = []
+        for partition in range(self._partitions):
+            threads = await self._redis.smembers(f"{self._stem(partition)}unfinished")  # type: ignore[misc]
+            for thread in sorted(threads):
+                if run := await self.run(ThreadId(thread.decode())):
+                    found.append(run)
+        return found
+
+    # ---- work
+
+    async def start(self, run: Run, *, token: str = "", audit: Sequence[AuditEntry] = ()) -> bool:
+        call = uuid.uuid4().hex
+        name, kept = (f"start:{token}", TOKEN_MS) if token else (call, CALL_MS)
+        asked = AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for")
+        started = await self._call(
+            "START", self._stem_of_thread(run.thread), self._channel, call, name, kept,
+            run.thread, canonical.encode(run), *_entries((asked, *audit)),
+            1, canonical.encode(Work(kind=WorkKind.START, run=run)),
+        )  # fmt: skip
+        return bool(started)
+
+    async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
+        look = self._waker.look("work")
+        for done, partition in enumerate(look):
+            row = await self._call("TAKE", self._stem(partition), worker, _ms_of(idle))
+            if row:
+                self._waker.again("work", look[done:])
+                id, body, tries = row
+                work = canonical.decode(Work, body)
+                return WorkItem(id=id.decode(), partition=partition, work=work, tries=int(tries))
+        await self._waker.wait("work", wait)
+        return None
+
+    async def entered(self, item: WorkItem, worker: str) -> int | None:
+        tries = await self._call("ENTERED", self._stem(item.partition), item.id, worker, uuid.uuid4().hex)
+        return None if int(tries) < 0 else int(tries)
+
+    async def keep(self, item: WorkItem, worker: str) -> bool:
+        return int(await self._call("KEEP", self._stem(item.partition), item.id, worker)) == 1
+
+    async def finish(self, item: WorkItem, worker: str) -> None:
+        await self._call("FINISH", self._stem(item.partition), item.id, worker)
+
+    async def finish_run(self, thread: ThreadId, entry: AuditEntry, notices: Sequence[Notice] = ()) -> None:
+        await self._call(
+            "FINISH_RUN", self._stem_of_thread(thread), self._channel, thread, *_entries((entry,)),
+            *self._notices(notices),
+        )  # fmt: skip
+
+    # ---- telling
+
+    async def claim(self, lanes: Sequence[Lane], *, lease: timedelta, limit: int = 10) -> Sequence[Target]:
+        found: list[Target] = []
+        look = self._waker.look(lanes[0])
+        for done, partition in enumerate(look):
+            rows = await self._call(
+                "CLAIM", self._stem(partition), _ms_of(lease), limit - len(found), len(lanes), *map(str, lanes)
+            )
+            found += [Target.parse(row.decode()) for row in rows]
+            if len(found) >= limit:
+                self._waker.again(lanes[0], look[done:])
+                break
+        return found
+
+    async def told(self, target: Target) -> Told:
+        raw = await self._redis.hget(f"{self._stem_of(target.id)}told:{target.id}", str(target))  # type: ignore[misc]
+        return canonical.decode(Told, raw) if raw else Told()
+
+    async def all_told(self, id: RequestId) -> Mapping[str, Told]:
+        rows = await self._redis.hgetall(f"{self._stem_of(id)}told:{id}")  # type: ignore[misc]
+        return {name.decode(): canonical.decode(Told, raw) for name, raw in rows.items()}
+
+    async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
+        ref = told.ref
+        place = f"{ref.platform}:{ref.channel}/{ref.thread or ref.message}" if ref else ""
+        await self._call(
+            "SET_TOLD", self._stem_of(target.id), self._channel, str(target), str(target.kind), target.id,
+            canonical.encode(told), told.version, _ms_of(again) if again is not None else "",
+            place if target.kind is TargetKind.CARD else "",
+        )  # fmt: skip
+
+    async def notice(self, id: str) -> Notice | None:
+        raw = await self._redis.get(f"{self._stem_of(id)}notice:{id}")
+        return canonical.decode(Notice, raw) if raw else None
+
+    async def standing_in(self, place: Place) -> Sequence[RequestId]:
+        found: list[RequestId] = []
+        for partition in range(self._partitions):
+            ids = await self._call("STANDING_IN", self._stem(partition), place)
+            found += [RequestId(id.decode()) for id in ids]
+        return found
+
+    async def woken(self, lanes: Sequence[Lane], timeout: timedelta) -> None:
+        await self._waker.wait(lanes[0], timeout)
+
+    # ---- leases
+
+    async def lease_held(self, id: RequestId) -> bool:
+        return bool(await self._redis.exists(f"{self._stem_of(id)}lease:{id}"))
+
+    def renew(self, id: RequestId, worker: str, lease: timedelta) -> bool:
+        return bool(self._renew(keys=[self._stem_of(id)], args=[id, worker, _ms_of(lease)]))
+
+    async def close(self) -> None:
+        await self._waker.close()
+        await self._redis.aclose()
+        self._sync.close()
+
+
+def _ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+def _ms_of(span: timedelta) -> int:
+    return round(span.total_seconds() * 1000)
+
+
+def _time(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def _row(request: Request, *, whole: bool) -> list[object]:
+    return [
+        request.id,
+        canonical.encode(request.ask) if whole else "",
+        canonical.adapter(Request).dump_json(request, exclude={"ask", "version"}),
+        request.version,
+        str(request.state),
+        _ms(request.due_at) if request.due_at else "",
+    ]
+
+
+def _request(body: bytes, mutable: bytes, version: int) -> Request:
+    whole = b'{"ask":%b,"version":%d,%b' % (body, version, mutable[1:])
+    return canonical.decode(Request, whole)
+
+
+def _entries(entries: Iterable[AuditEntry]) -> list[object]:
+    rows = [canonical.encode(entry) for entry in entries]
+    return [len(rows), *rows]
+
+
+def _record(number: int, row: Mapping[bytes, bytes]) -> AuditRecord:
+    request = row[b"request"].decode()
+    return AuditRecord(
+        number=number, at=_time(int(row[b"at"])), thread=ThreadId(row[b"thread"].decode()),
+        request=RequestId(request) if request else None, entry=canonical.decode(AuditEntry, row[b"entry"]),
+    )  # fmt: skip
