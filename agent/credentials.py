@@ -1,0 +1,97 @@
+"""Exchanges a credential reference for a fresh token at the moment of acting; nothing here keeps or logs a token."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from ..approvals.credential import CredentialRef
+from ..approvals.errors import SaysoError
+from .secrets import LiveTokens
+
+#: A token that dies sooner than this is no use to any tool.
+LEAST_LIFE = timedelta(seconds=30)
+
+
+class CredentialDead(SaysoError):
+    """The credential no longer works, and trying again will not help: somebody has to sign in or renew it."""
+
+
+class CredentialSourceDown(SaysoError):
+    """The token service did not answer properly; try again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """A live access token; never put one into a state, a card or a log.
+
+    Attributes:
+        value: The token itself; `repr` hides it.
+        expires_at: UTC.
+    """
+
+    value: str = field(repr=False)
+    expires_at: datetime
+
+    def __str__(self) -> str:
+        return f"a token until {self.expires_at:%Y-%m-%d %H:%M} UTC"
+
+
+class TokenSource(Protocol):
+    """One provider's token service."""
+
+    async def fetch(self, ref: CredentialRef) -> Token:
+        """A token that was issued for this call, never a kept one.
+
+        Raises:
+            CredentialDead: The service refuses this credential for good.
+            CredentialSourceDown: Try again later.
+        """
+        ...
+
+
+def utc_now() -> datetime:
+    """The wall clock, which a token's life is measured by."""
+    return datetime.now(UTC)
+
+
+class Broker:
+    """The one place that turns references into tokens.
+
+    Every call is a new exchange: a token kept from before a wait may be dead, revoked, or old on the
+    service's clock, and an action that people approved is rare enough to ask for its own.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, TokenSource],
+        live_tokens: LiveTokens,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`sources`: by `CredentialRef.provider`; `live_tokens` is what keeps tokens out of checkpoints."""
+        self._sources = dict(sources)
+        self._live_tokens = live_tokens
+        self._clock = clock
+
+    async def token(self, ref: CredentialRef, *, lives: timedelta = LEAST_LIFE) -> Token:
+        """A fresh token for this reference.
+
+        Args:
+            lives: How long the tool may run; a token that could die before is refused here and not halfway.
+
+        Raises: CredentialDead, CredentialSourceDown.
+        """
+        source = self._sources.get(ref.provider)
+        if source is None:
+            raise CredentialDead(f"No provider {ref.provider!r} is set up, so {ref.subject} has no token.")
+        token = await source.fetch(ref)
+        self._live_tokens.remember(token.value)
+        left = token.expires_at - self._clock()
+        if left < lives:
+            raise CredentialDead(
+                f"{ref.provider} gives {ref.subject} tokens that live {max(int(left.total_seconds()), 0)} s, "
+                f"but the tool needs one for {int(lives.total_seconds())} s."
+            )
+        return token
