@@ -235,7 +235,7 @@ def _with_details(event: dict[str, object], payload: dict[str, object], details:
         if len(encoded) <= MAX_EVENT:
             return encoded
     if details:
-        note = f"Left out: {len(details)} details of {size:,} characters are more than PagerDuty takes."
+        note = f"Details left out: {size:,} characters are more than PagerDuty takes."
         payload["custom_details"] = {"note": note}
     return _encode(event)
 

@@ -268,8 +268,8 @@ def _did_you_mean(plain: str) -> NotUnderstood:
     read = (
         _read_arguments(form, {k: v for k, v in repaired.groupdict().items() if v}, {}) if repaired else None
     )
-    suggestion = spell(read) if isinstance(read, Command) else form.example
-    guess = f"Did you mean `{_clip(suggestion, 200)}`?" if read else f"Write it like `{form.example}`."
+    suggestion = spell(read) if isinstance(read, Command) else ""
+    guess = f"Did you mean `{_clip(suggestion, 200)}`?" if suggestion else f"Write it like `{form.example}`."
     return NotUnderstood(
         sentence=f"I did not understand that. {guess} {_what_is_understood()}", suggestion=suggestion
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sayso.agent.ops import seed
 from sayso.agent.ops.backoffice import BackOffice, Kind
 from sayso.agent.ops.records import (
     AlreadySo,
@@ -224,6 +225,24 @@ async def test_any_number_of_processes_may_make_the_company_at_once(tmp_path: Pa
     """One of them wins, and all see a whole company."""
     offices = await asyncio.gather(*(asyncio.to_thread(an_office, tmp_path) for _ in range(8)))
     assert {(await office.deletion_scope(NEW_YEAR)).customers for office in offices} == {60}
+
+
+async def test_a_slower_process_does_not_overwrite_what_was_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While it was still filling its draft, another one finished and refunded: the refund stays."""
+    fill, faster = seed._fill, asyncio.get_running_loop()
+
+    def fill_slowly(db: sqlite3.Connection, today: date) -> None:
+        monkeypatch.setattr(seed, "_fill", fill)
+        rival = an_office(tmp_path)
+        refund = rival.issue_refund(1042, Decimal("129.90"), "USD", key="k")
+        asyncio.run_coroutine_threadsafe(refund, faster).result(timeout=10)
+        fill(db, today)
+
+    monkeypatch.setattr(seed, "_fill", fill_slowly)
+    slower = await asyncio.to_thread(an_office, tmp_path)
+    assert (await slower.order(1042)).refundable == 0
 
 
 async def test_the_company_is_the_same_every_time(tmp_path: Path) -> None:

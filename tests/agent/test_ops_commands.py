@@ -8,7 +8,16 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sayso.agent.ops.commands import FORMS, MAX_TEXT, Command, NotUnderstood, read_change, read_command, spell
+from sayso.agent.ops.commands import (
+    FORMS,
+    MAX_TEXT,
+    Command,
+    NotUnderstood,
+    Value,
+    read_change,
+    read_command,
+    spell,
+)
 
 REFUND = Command(
     tool="issue_refund", arguments={"order": 1042, "amount": Decimal("129.90"), "currency": "USD"}
@@ -16,7 +25,7 @@ REFUND = Command(
 DELETION = Command(tool="delete_inactive_customers", arguments={"before": date(2024, 1, 1)})
 EMAIL = Command(tool="email_customer", arguments={"order": 1042, "text": "hello"})
 
-READ = [
+READ: list[tuple[str, str, dict[str, Value]]] = [
     ("look up order 1042", "look_up_order", {"order": 1042}),
     ("lookup order #1042", "look_up_order", {"order": 1042}),
     ("refund order 1042 129.90", "issue_refund", {"order": 1042, "amount": Decimal("129.90")}),
@@ -41,7 +50,7 @@ READ = [
 
 
 @pytest.mark.parametrize(("text", "tool", "arguments"), READ)
-def test_every_command_of_the_manual_is_read(text: str, tool: str, arguments: dict[str, object]) -> None:
+def test_every_command_of_the_manual_is_read(text: str, tool: str, arguments: dict[str, Value]) -> None:
     """Arguments come out as whole numbers, decimals and days, never as strings of them."""
     assert read_command(text) == Command(tool=tool, arguments=arguments)
 
@@ -94,6 +103,7 @@ def test_only_the_outermost_quotes_of_an_email_are_taken_off(said: str, text: st
         ("delete inactive customers before yesterday", "before"),
         ("grant admin to user dana on billing", "user"),
         ("close firewall rule ../etc", "rule"),
+        ("close firewall rule 443-public/../etc", "rule"),
         ('email order 1042 ""', "text"),
         ('email order 1042 "a\x00b"', "text"),
         ('email order 1042 "a\ud800b"', "text"),
@@ -122,6 +132,14 @@ def test_a_misspelt_verb_is_offered_back_corrected() -> None:
     assert "Did you mean `refund order 1042 129.90`?" in answer.sentence
 
 
+def test_a_misspelt_verb_before_nonsense_is_no_suggestion() -> None:
+    """Only a whole command is ready to be sent; otherwise its form is shown."""
+    answer = read_command("refnd order x 5")
+    assert isinstance(answer, NotUnderstood)
+    assert answer.suggestion == ""
+    assert "Write it like `refund order 1042 129.90`." in answer.sentence
+
+
 def test_a_command_with_a_piece_missing_shows_its_form() -> None:
     """A refund without an amount is not a refund of everything."""
     answer = read_command("refund order 1042")
@@ -143,7 +161,7 @@ def test_one_command_does_not_smuggle_in_a_second() -> None:
         ("@sayso amount=“50” order='1055'", {"amount": Decimal("50.00"), "order": 1055}),
     ],
 )
-def test_a_change_names_only_what_changes(text: str, changed: dict[str, object]) -> None:
+def test_a_change_names_only_what_changes(text: str, changed: dict[str, Value]) -> None:
     """`key=value`, one or several; the other arguments stay."""
     expected = Command(tool="issue_refund", arguments={**REFUND.arguments, **changed})
     assert read_change(text, REFUND) == expected
