@@ -1,0 +1,313 @@
+"""Takes answers from people, whatever they clicked on: who they are, whether they may, and the signed vote.
+
+The desk knows no platform. Every answer that is not counted is audited and raised as what it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from ..approvals import effects, machine
+from ..approvals.action import Action
+from ..approvals.authority import Roster
+from ..approvals.change import AuditEntry, Change, Event
+from ..approvals.editing import edited
+from ..approvals.errors import (
+    AlreadySettled,
+    AnswerRefused,
+    BadChange,
+    DirectoryDown,
+    NotAllowed,
+    Outdated,
+    SaysoError,
+)  # fmt: skip
+from ..approvals.people import Directory, Identity, Person, PersonId, Place
+from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
+from ..approvals.risk import RiskAssessment
+from ..approvals.route import Route
+from ..approvals.signing import Signer
+from ..approvals.store import Store
+from ..approvals.verdict import Approve, Modify, RequestId, ThreadId, Verdict, Vote
+
+log = logging.getLogger(__name__)
+
+#: A run's goal is at most this many characters (`Run.goal`).
+GOAL_CHARACTERS = 2_000
+
+
+class Rules(Protocol):
+    """What today's policy says about who decides; `agent.policy.Policy` is one."""
+
+    @property
+    def denied(self) -> frozenset[PersonId]: ...
+    def route(self, name: str) -> Route:
+        """Raises: SaysoError, when there is no such route any more."""
+        ...
+
+
+class WayOn(StrEnum):
+    """What people can say when nobody knows whether the tool ran."""
+
+    HAPPENED = "happened"
+    AGAIN = "again"
+    GIVE_UP = "give_up"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """An answer that was counted; `replayed` when this very click had been counted before."""
+
+    request: Request
+    person: Person
+    replayed: bool = False
+
+
+class TooLong(AnswerRefused):
+    """That is longer than 2,000 characters; please say it shorter."""
+
+
+class _CirclesGrew(Exception):
+    """A circle was added between looking people up and counting the vote."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Electorate:
+    """Everybody who may decide one request now; `needed` is what today's policy wants."""
+
+    roster: Roster
+    needed: int
+    lapsed: frozenset[PersonId]
+
+    def may_decide(self, request: Request) -> frozenset[PersonId]:
+        return self.roster.may_decide(request) - self.lapsed
+
+
+@dataclass(frozen=True, slots=True)
+class _Voter:
+    """Who answers, and by which account."""
+
+    person: Person
+    account: Identity
+
+
+#: What an answer does to the record, once the voter is known to be allowed.
+_Counting = Callable[[Request, _Electorate, _Voter, datetime], Change]
+
+
+class Desk:
+    """Where answers arrive."""
+
+    def __init__(
+        self, *, store: Store, directory: Directory, rules: Rules, signer: Signer,
+        assess: Callable[[Action], RiskAssessment], graph: str = "ops",
+    ) -> None:  # fmt: skip
+        """Take `assess` to score edited actions (pure), and `graph`, the agent that people speak to."""
+        self._store = store
+        self._directory = directory
+        self._rules = rules
+        self._signer = signer
+        self._assess = assess
+        self._graph = graph
+
+    async def answer(
+        self, id: RequestId, revision: int, verdict: Verdict, who: Identity, *, token: str
+    ) -> Answered:
+        """Count one answer to what revision `revision` of a request shows.
+
+        Args:
+            token: Id of the click or message; the same one again is answered as the first time.
+
+        Raises: AnswerRefused, DirectoryDown, RequestNotFound, StoreDown.
+        """
+
+        def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
+            if request.state is State.OPEN and revision != request.revision:
+                raise Outdated
+            if isinstance(verdict, Modify) and verdict.changes and request.state is State.OPEN:
+                new, rises = edited(request, verdict.changes, voter.person.id, self._assess)
+                if request.ask.edits is Edits.APPLY and not verdict.instruction:
+                    vote = self._vote(_with(request, new), electorate, verdict, voter, now)
+                    may_decide = electorate.may_decide(request)
+                    return machine.edit(request, new, vote, may_decide, electorate.needed, rises, now)
+            vote = self._vote(request, electorate, verdict, voter, now)
+            return machine.vote(request, vote, electorate.may_decide(request), electorate.needed, now)
+
+        return await self._decide(id, who, counting, token)
+
+    async def hand_on(
+        self, id: RequestId, revision: int, reason: str, who: Identity, *, token: str
+    ) -> Answered:
+        """Give the question to the next line at once. Raises as `answer`."""
+
+        def counting(request: Request, _: _Electorate, voter: _Voter, now: datetime) -> Change:
+            return machine.hand_on(request, voter.person.id, revision, reason, now)
+
+        return await self._decide(id, who, counting, token)
+
+    async def settle(self, id: RequestId, revision: int, way: WayOn, who: Identity, *, token: str) -> Answered:
+        """Say how it goes on after an unknown outcome; the same people as for the decision. Raises as `answer`."""
+
+        def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
+            effect = _unknown_effect(request, revision)
+            match way:
+                case WayOn.HAPPENED:
+                    return effects.settled_as_done(request, voter.person.id, now)
+                case WayOn.GIVE_UP:
+                    return effects.given_up(request, voter.person.id, now)
+                case WayOn.AGAIN:
+                    vote = self._vote(request, electorate, Approve(), voter, now, attempt=effect.attempt + 1)
+                    may_decide = electorate.may_decide(request)
+                    return effects.run_again(request, vote, may_decide, electorate.needed, now)
+
+        return await self._decide(id, who, counting, token)
+
+    async def pending(self, who: Identity) -> Sequence[Request]:
+        """What waits for this person, oldest first. Raises: NotAllowed, DirectoryDown, StoreDown."""
+        person = await self._directory.person(who)
+        waiting = []
+        for request in await self._store.live():
+            if _asks_people(request) and not any(vote.person == person.id for vote in request.votes):
+                electorate = await self._electorate(request)
+                if person.id in electorate.may_decide(request):
+                    waiting.append(request)
+        return waiting
+
+    async def ask(self, *, thread: ThreadId, origin: Place, goal: str, who: Identity, token: str) -> bool:
+        """Start the agent for a person; False when this thread has its run already (a redelivered event).
+
+        Raises: NotAllowed, DirectoryDown, TooLong, StoreDown.
+        """
+        if len(goal) > GOAL_CHARACTERS:
+            raise TooLong
+        person = await self._directory.person(who)
+        run = Run(thread=thread, graph=self._graph, asked_by=person.id, origin=origin, goal=goal)
+        return await self._store.start(run, token=token)
+
+    async def request(self, id: RequestId) -> Request:
+        """The record. Raises: RequestNotFound, StoreDown."""
+        return await self._store.get(id)
+
+    def name(self, person: PersonId) -> str:
+        """What others read for a person; the id where nobody is configured."""
+        known = self._directory.known(person)
+        return known.name if known else str(person)
+
+    # ---- inside
+
+    async def _decide(self, id: RequestId, who: Identity, counting: _Counting, token: str) -> Answered:
+        request = await self._store.get(id)
+        by = str(who)
+        try:
+            person = await self._directory.person(who)
+            by = str(person.id)
+            while True:
+                try:
+                    return await self._commit(request, _Voter(person, who), counting, token)
+                except _CirclesGrew:  # at most as often as its deadline has steps
+                    request = await self._store.get(id)
+        except (AnswerRefused, DirectoryDown) as error:
+            await self._refused(request, error, by, who, token)
+            raise
+
+    async def _commit(self, request: Request, voter: _Voter, counting: _Counting, token: str) -> Answered:
+        electorate = await self._electorate(request)
+
+        def step(current: Request, now: datetime) -> Change:
+            if _asks_people(current):  # a settled request says who settled it, to everybody
+                if any(name not in electorate.roster.frozen for name in current.approver_sets):
+                    raise _CirclesGrew
+                electorate.roster.check(current, voter.person.id)
+            return counting(current, electorate, voter, now)
+
+        applied = await self._store.change(request.id, step, token=token)
+        after = applied.request
+        if after.state is not State.OPEN and after.decision is None:
+            raise AlreadySettled(after.state)  # the deadline came first: the step expired it instead of counting
+        return Answered(request=after, person=voter.person, replayed=applied.replayed)
+
+    def _vote(
+        self, request: Request, electorate: _Electorate, verdict: Verdict, voter: _Voter, now: datetime,
+        *, attempt: int = 1,
+    ) -> Vote:  # fmt: skip
+        """A signed vote on what the request shows; its rule is the stricter of the frozen and today's."""
+        rule = request.ask.rule
+        vote = Vote(
+            request=request.id, thread=request.ask.run.thread, revision=request.revision,
+            digest=request.current.digest, person=voter.person.id, verdict=verdict, at=now,
+            expires=machine.votes_expire_at(request), via=str(voter.account), attempt=attempt,
+            rule=replace(rule, needed=max(rule.needed, electorate.needed)),
+        )  # fmt: skip
+        return self._signer.sign(vote)
+
+    async def _electorate(self, request: Request) -> _Electorate:
+        """Everybody who may decide, looked up now. Raises: DirectoryDown."""
+        try:
+            route: Route | None = self._rules.route(request.ask.route)
+        except SaysoError:
+            route = None  # today's policy has no such route: nobody may decide
+        names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))
+        members = dict(zip(names, await asyncio.gather(*map(self._directory.members, names)), strict=True))
+        roster = Roster(
+            frozen={name: members[name] for name in request.approver_sets},
+            current=frozenset().union(*(members[name] for name in route.all_sets)) if route else frozenset(),
+            denied=self._rules.denied, needed=route.rule.needed if route else 1,
+        )  # fmt: skip
+        return _Electorate(roster=roster, needed=roster.needed, lapsed=await self._lapsed(request))
+
+    async def _lapsed(self, request: Request) -> frozenset[PersonId]:
+        """Earlier voters whose account may not decide any more. Raises: DirectoryDown."""
+        lapsed = set()
+        for vote in request.votes:
+            platform, _, rest = vote.via.partition(":")
+            tenant, _, user = rest.partition("/")
+            try:
+                now_is = await self._directory.person(Identity(platform=platform, tenant=tenant, user=user))
+            except NotAllowed:
+                lapsed.add(vote.person)
+            else:
+                lapsed |= {vote.person} - {now_is.id}
+        return frozenset(lapsed)
+
+    async def _refused(
+        self, request: Request, error: SaysoError, by: str, who: Identity, token: str
+    ) -> None:
+        log.info("answer.refused request=%s why=%s", request.id, type(error).__name__)
+        entry = AuditEntry(
+            event=Event.REFUSED_ANSWER, by=by, words=_reason(error)[:300],
+            facts={"via": str(who), "revision": str(request.revision), "why": type(error).__name__},
+        )  # fmt: skip
+        await self._store.note(
+            entry, thread=request.ask.run.thread, request=request.id, token=f"refused-{token}" if token else ""
+        )
+
+
+def _reason(error: SaysoError) -> str:
+    """For the audit trail: what people typed stays out of it."""
+    if isinstance(error, BadChange):
+        return f"The edit of {', '.join(sorted(filter(None, error.problems))) or 'the arguments'} does not fit"
+    if isinstance(error, AlreadySettled):
+        return f"Too late: it was {error.state} already"
+    return str(error)
+
+
+def _with(request: Request, revision: Revision) -> Request:
+    return replace(request, revisions=(*request.revisions, revision))
+
+
+def _asks_people(request: Request) -> bool:
+    unknown = request.effect is not None and request.effect.state is EffectState.UNKNOWN
+    return request.state is State.OPEN or (unknown and request.live)
+
+
+def _unknown_effect(request: Request, revision: int) -> Effect:
+    if request.effect is None or request.effect.state is not EffectState.UNKNOWN or not request.live:
+        raise AlreadySettled(request.state, request.decision.by if request.decision else ())
+    if revision != request.revision:
+        raise Outdated
+    return request.effect
