@@ -110,6 +110,14 @@ async def test_an_email_arrives_as_it_was_written() -> None:
     assert post.envelopes[0].rcpt_tos == ["dana@example.com"]
 
 
+async def test_a_short_umlaut_passes_servers_that_know_no_8_bit_text() -> None:
+    """What travels is ASCII, whatever was written."""
+    post = Post()
+    async with a_post(post) as mailer:
+        await mailer.send(a_mail(text="Grüße"), key="k1")
+    assert post.message().get_content().strip() == "Grüße"
+
+
 async def test_the_same_key_is_recognised_by_the_receiver() -> None:
     """A repeated e-mail has the same Message-ID, another one has another, and the key is not readable in it."""
     assert message_id("run-7:1", SENDER) == message_id("run-7:1", SENDER)
