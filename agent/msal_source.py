@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -20,6 +21,9 @@ from .credentials import CredentialDead, CredentialSourceDown, Token, utc_now
 
 #: How long one answer of the token service may take, seconds.
 ANSWER_SECONDS = 10.0
+
+#: What msal raises when nobody, or nobody sensible, answers.
+_DOWN = (OSError, msal.exceptions.MsalError, ValueError)
 
 #: Hosts that msal may look up in Microsoft's public directory; any other authority stands for itself.
 _PUBLIC_HOSTS = ("login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn")
@@ -101,6 +105,8 @@ class MsalSource:
         self._host = urlsplit(authority).hostname or ""
         if urlsplit(authority).scheme != "https" or not self._host:
             raise BadSetting(f"The token service's address must begin with https://, not {authority!r}.")
+        if ca_file and not Path(ca_file).is_file():
+            raise BadSetting(f"The certificates to trust, {ca_file}, cannot be read.")
         self._authority = authority
         self._client_id = client_id
         self._client_secret = client_secret
@@ -109,6 +115,7 @@ class MsalSource:
         self._ca_file = ca_file
         self._lock = threading.Lock()
         self._app: Any = None
+        self._answers: dict[object, object] = {}
 
     async def fetch(self, ref: CredentialRef) -> Token:
         """As `TokenSource.fetch`; msal blocks, so it runs in a thread."""
@@ -120,12 +127,9 @@ class MsalSource:
             asked_at = utc_now()
             try:
                 answer = self._ask(ref)
-            except (
-                requests.RequestException,
-                ValueError,
-            ) as error:  # ValueError: an answer that is no OAuth 2
+            except _DOWN as error:
                 raise CredentialSourceDown(
-                    f"The token service at {self._host} did not answer properly."
+                    f"{self._host} did not answer properly; try again later."
                 ) from error
             if "access_token" not in answer:
                 raise _refusal(ref, answer)
@@ -138,6 +142,7 @@ class MsalSource:
 
     def _ask(self, ref: CredentialRef) -> Any:
         self._app = self._app or self._new_app()
+        self._answers.clear()  # msal would repeat an earlier refusal without asking, for a minute or for ever
         scopes = list(ref.scopes)
         if ref.subject == self._service:
             return self._app.acquire_token_for_client(scopes=scopes)
@@ -150,7 +155,7 @@ class MsalSource:
         return msal.ConfidentialClientApplication(
             self._client_id, authority=self._authority, client_credential=self._client_secret,
             instance_discovery=None if self._host in _PUBLIC_HOSTS else False,
-            token_cache=_Forgetful(),
+            token_cache=_Forgetful(), http_cache=self._answers,
             # No proxy stands between us and our own machine.
             http_client=_Session(self._ca_file, trust_env=not _is_loopback(self._host)),
         )  # fmt: skip
@@ -163,6 +168,8 @@ class _Session(requests.Session):
         super().__init__()
         self._ca_file = ca_file
         self.trust_env = trust_env
+        # Exchanges are minutes apart: a kept connection would only be found dead.
+        self.headers["Connection"] = "close"
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **said: Any) -> requests.Response:
         """Said with each call, because REQUESTS_CA_BUNDLE outranks what is said once on the session."""
