@@ -150,7 +150,9 @@ class Desk:
 
         return await self._decide(id, who, counting, token)
 
-    async def settle(self, id: RequestId, revision: int, way: WayOn, who: Identity, *, token: str) -> Answered:
+    async def settle(
+        self, id: RequestId, revision: int, way: WayOn, who: Identity, *, token: str
+    ) -> Answered:
         """Say how it goes on after an unknown outcome; the same people as for the decision. Raises as `answer`."""
 
         def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
@@ -228,7 +230,9 @@ class Desk:
         applied = await self._store.change(request.id, step, token=token)
         after = applied.request
         if after.state is not State.OPEN and after.decision is None:
-            raise AlreadySettled(after.state)  # the deadline came first: the step expired it instead of counting
+            raise AlreadySettled(
+                after.state
+            )  # the deadline came first: the step expired it instead of counting
         return Answered(request=after, person=voter.person, replayed=applied.replayed)
 
     def _vote(
@@ -274,23 +278,26 @@ class Desk:
                 lapsed |= {vote.person} - {now_is.id}
         return frozenset(lapsed)
 
-    async def _refused(
-        self, request: Request, error: SaysoError, by: str, who: Identity, token: str
-    ) -> None:
+    async def _refused(self, request: Request, error: SaysoError, by: str, who: Identity, token: str) -> None:
         log.info("answer.refused request=%s why=%s", request.id, type(error).__name__)
         entry = AuditEntry(
             event=Event.REFUSED_ANSWER, by=by, words=_reason(error)[:300],
             facts={"via": str(who), "revision": str(request.revision), "why": type(error).__name__},
         )  # fmt: skip
         await self._store.note(
-            entry, thread=request.ask.run.thread, request=request.id, token=f"refused-{token}" if token else ""
+            entry,
+            thread=request.ask.run.thread,
+            request=request.id,
+            token=f"refused-{token}" if token else "",
         )
 
 
 def _reason(error: SaysoError) -> str:
     """For the audit trail: what people typed stays out of it."""
     if isinstance(error, BadChange):
-        return f"The edit of {', '.join(sorted(filter(None, error.problems))) or 'the arguments'} does not fit"
+        return (
+            f"The edit of {', '.join(sorted(filter(None, error.problems))) or 'the arguments'} does not fit"
+        )
     if isinstance(error, AlreadySettled):
         return f"Too late: it was {error.state} already"
     return str(error)

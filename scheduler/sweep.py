@@ -1,0 +1,56 @@
+"""Fires what is due: reminders, wider circles, pages, expiries and stuck resumes. Any number may sweep at once."""
+
+from __future__ import annotations
+
+import logging
+
+from ..approvals import machine
+from ..approvals.errors import DirectoryDown, SaysoError, StoreDown
+from ..approvals.people import Directory
+from ..approvals.request import Request
+from ..approvals.store import RequestStore
+from ..approvals.verdict import RequestId
+
+log = logging.getLogger(__name__)
+
+
+class Sweeper:
+    """Brings every overdue clock up to date; what was overdue during an outage fires once."""
+
+    def __init__(self, store: RequestStore, directory: Directory) -> None:
+        self._store = store
+        self._directory = directory
+
+    async def sweep(self) -> int:
+        """Fire everything due now; how many requests moved. One that cannot be fired does not hold up the rest.
+
+        Raises: StoreDown.
+        """
+        moved = 0
+        for id in await self._store.due():
+            try:
+                moved += await self._fire(id)
+            except StoreDown:
+                raise
+            except SaysoError:
+                log.exception("sweep.failed request=%s", id)
+        return moved
+
+    async def _fire(self, id: RequestId) -> bool:
+        request = await self._store.get(id)
+        empty = await self._empty(request)
+        after = await self._store.change(id, lambda current, now: machine.fire(current, now, empty))
+        return after.request.version > request.version
+
+    async def _empty(self, request: Request) -> frozenset[str]:
+        """The circles still to be added that have no members; one that cannot be looked up is not empty."""
+        ahead = {step.adds for step in request.ask.deadline.steps[request.fired :] if step.adds}
+        last = request.ask.deadline.steps[request.fired - 1].adds if request.fired else ""
+        found = set()
+        for circle in ahead | ({last} if last else set()):
+            try:
+                if not await self._directory.members(circle):
+                    found.add(circle)
+            except DirectoryDown:
+                log.warning("sweep.directory_down request=%s circle=%s", request.id, circle)
+        return frozenset(found)
