@@ -1,0 +1,75 @@
+"""The keys votes are signed with: the private one stays with the bot, workers need only the public ones."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+from pathlib import Path
+
+from ..approvals.errors import BadSetting
+from ..approvals.signing import Signer, Verifier
+from .settings import Settings
+
+_PRIVATE, _PUBLIC = "vote.key", "vote.pub"
+
+
+def load_signer(settings: Settings) -> Signer:
+    """The bot's signer: `SAYSO_SIGNING_KEY` (base64, 32 bytes), else a key made once in the data directory.
+
+    The public key is written beside it for workers on the same machine. Raises: BadSetting.
+    """
+    if text := settings.env.get("SAYSO_SIGNING_KEY"):
+        return Signer(_key("SAYSO_SIGNING_KEY", text))
+    folder = settings.data_dir / "keys"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private = folder / _PRIVATE
+    if not private.exists():
+        _write_once(private, base64.b64encode(secrets.token_bytes(32)).decode())
+    signer = Signer(_key(str(private), private.read_text()))
+    public = base64.b64encode(signer.public_key).decode()
+    if not (folder / _PUBLIC).exists():
+        _write_once(folder / _PUBLIC, public)
+    return signer
+
+
+def load_verifier(settings: Settings) -> Verifier:
+    """What workers trust: `SAYSO_VERIFY_KEYS` (base64, comma-separated), else the data directory's public key.
+
+    Raises: BadSetting.
+    """
+    if text := settings.env.get("SAYSO_VERIFY_KEYS"):
+        return Verifier([_key("SAYSO_VERIFY_KEYS", part) for part in text.split(",")])
+    public = settings.data_dir / "keys" / _PUBLIC
+    if not public.exists():
+        raise BadSetting(
+            f"SAYSO_VERIFY_KEYS is not set and {public} does not exist: start the bot once on this machine, "
+            "or give workers its public key (`sayso check` prints it)."
+        )
+    return Verifier([_key(str(public), public.read_text())])
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Written whole or not at all; whoever comes second keeps the first one's."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # another process of ours made it in this moment
+    finally:
+        draft.unlink()
+
+
+def _key(name: str, text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError):
+        raw = b""
+    if len(raw) != 32:
+        raise BadSetting(f"{name} must be 32 bytes in base64.")
+    return raw
