@@ -1,0 +1,226 @@
+"""Keeps each page as the record wants it: on-call is paged while people are needed, and not a moment longer.
+
+Level-triggered: whoever claims a page target reads the record and the page, and makes one step. A trigger is
+written down as begun before it is sent, so that after a crash or a lost answer it is closed again for certain:
+PagerDuty drops a resolve without an incident, but a forgotten incident wakes somebody for nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
+from ..approvals.machine import ALL_CARDS
+from ..approvals.marks import page_is_wanted
+from ..approvals.request import Request
+from ..approvals.store import MessageRef, Store, Target, Told
+from ..approvals.verdict import RequestId
+from .pagerduty import (
+    ATTEMPT_LIMIT,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    Accepted,
+    Link,
+    Page,
+    PagerDuty,
+    Refused,
+    Result,
+    RetryLater,
+    RoutingKey,
+    Severity,
+    Unknown,
+)  # fmt: skip
+
+log = logging.getLogger(__name__)
+
+#: After a trigger whose answer was lost, resolve is sent again after these pauses (design §8): it may arrive late.
+RESOLVE_AGAIN = (timedelta(seconds=60), timedelta(minutes=9))
+
+#: A trigger found as begun belongs to somebody else, or to the dead, until its attempt must have ended.
+_ATTEMPT_ENDED = ATTEMPT_LIMIT + timedelta(seconds=2)
+
+TRIGGERING, TRIGGERED, RESOLVING, RESOLVED, UNKNOWN = (
+    "triggering",
+    "triggered",
+    "resolving",
+    "resolved",
+    "unknown",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageWords:
+    """What the person on call reads; made by the bot, which knows names and links."""
+
+    summary: str
+    details: Mapping[str, str] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    severity: Severity = Severity.ERROR
+
+
+Words = Callable[[Request], Awaitable[PageWords]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pager:
+    """One pager of the settings: where its events go and the key of its integration."""
+
+    sender: PagerDuty
+    key: RoutingKey
+
+
+class Pages:
+    """Brings page targets up to date."""
+
+    def __init__(
+        self, *, store: Store, pagers: Mapping[str, Pager], words: Words, source: str,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:  # fmt: skip
+        """Take pagers by the names that routes use, and `source`, what PagerDuty shows as the asker."""
+        self._store = store
+        self._pagers = pagers
+        self._words = words
+        self._source = source
+        self._jitter = jitter
+
+    async def bring_up_to_date(self, target: Target) -> None:
+        """Make one step towards what the record wants. Raises: StoreDown, RequestNotFound."""
+        request = await self._store.get(RequestId(target.id))
+        told = await self._store.told(target)
+        pager = self._pagers.get(target.where)
+        now = await self._store.now()
+        if told.status == TRIGGERING and told.at is not None:
+            left = told.at + _ATTEMPT_ENDED - now
+            if left > timedelta(0):
+                await self._store.set_told(target, told, again=left)
+                return
+            told = replace(told, status=UNKNOWN)
+        if pager is None:
+            await self._lost(target, request, told, f"No pager is called {target.where!r}")
+        elif page_is_wanted(request):
+            await self._page(target, request, told, pager)
+        else:
+            await self._close(target, request, told, pager)
+
+    # ---- paging
+
+    async def _page(self, target: Target, request: Request, told: Told, pager: Pager) -> None:
+        if told.status == TRIGGERED:
+            await self._store.set_told(target, replace(told, version=request.version))
+            return
+        words = await self._words(request)
+        now = await self._store.now()
+        ref = MessageRef(
+            platform="pagerduty", channel=target.where, message=f"sayso:{request.id}",
+            facts={"routing_key_ref": target.where, "unclear": _unclear(told)},
+        )  # fmt: skip
+        begun = replace(told, ref=ref, status=TRIGGERING, at=now)
+        await self._store.set_told(target, begun, again=_ATTEMPT_ENDED)
+        if not page_is_wanted(await self._store.get(request.id)):  # decided while the words were made
+            await self._store.set_told(target, told, again=timedelta(0))
+            return
+        page = Page(
+            routing_key=pager.key, dedup_key=ref.message, summary=words.summary, severity=words.severity,
+            source=self._source, at=request.paged_at or now, details=words.details, links=words.links,
+            class_="approval", component=request.proposal.action.tool, group=request.ask.route,
+        )  # fmt: skip
+        await self._paged(target, request, begun, await pager.sender.trigger(page))
+
+    async def _paged(self, target: Target, request: Request, begun: Told, result: Result) -> None:
+        log.info("page.triggered request=%s result=%s", request.id, type(result).__name__)
+        match result:
+            case Accepted():
+                told = replace(begun, status=TRIGGERED, version=request.version, attempts=0)
+                await self._store.set_told(target, told)
+            case Refused(reason):
+                await self._lost(target, request, begun, reason)
+            case RetryLater(after):
+                told = replace(begun, status=UNKNOWN, attempts=begun.attempts + 1)
+                await self._store.set_told(target, told, again=self._pause(told, after))
+            case Unknown():
+                assert begun.ref is not None
+                ref = replace(begun.ref, facts={**begun.ref.facts, "unclear": "yes"})
+                told = replace(begun, ref=ref, status=UNKNOWN, attempts=begun.attempts + 1)
+                await self._store.set_told(target, told, again=self._pause(told))
+
+    # ---- closing
+
+    async def _close(self, target: Target, request: Request, told: Told, pager: Pager) -> None:
+        if told.status in ("", RESOLVED):
+            await self._store.set_told(target, replace(told, version=request.version))
+            return
+        assert told.ref is not None
+        result = await pager.sender.resolve(pager.key, told.ref.message)
+        log.info("page.resolved request=%s result=%s", request.id, type(result).__name__)
+        match result:
+            case Accepted():
+                await self._closed(target, request, told)
+            case Refused(reason):
+                await self._lost(target, request, told, f"The page could not be closed: {reason}")
+            case RetryLater(after):
+                trying = replace(told, attempts=told.attempts + 1)
+                await self._store.set_told(target, trying, again=self._pause(trying, after))
+            case Unknown():
+                trying = replace(told, attempts=told.attempts + 1)
+                await self._store.set_told(target, trying, again=self._pause(trying))
+
+    async def _closed(self, target: Target, request: Request, told: Told) -> None:
+        """Done; or, where a lost trigger may still arrive, to be done again."""
+        assert told.ref is not None
+        again = int(told.ref.facts.get("again", "0"))
+        unsure = told.status == UNKNOWN or _unclear(told)
+        if again == 0:
+            entry = AuditEntry(
+                event=Event.PAGE_CLOSED, words="On-call need not act any more; the page is closed"
+            )
+            at = request.paged_at or (request.decision.at if request.decision else None)
+            await self._store.note(
+                entry,
+                thread=request.ask.run.thread,
+                request=request.id,
+                token=f"page-closed-{request.id}-{at}",
+            )
+        if unsure and again < len(RESOLVE_AGAIN):
+            ref = replace(told.ref, facts={**told.ref.facts, "unclear": "yes", "again": str(again + 1)})
+            closing = replace(told, ref=ref, status=RESOLVING, version=request.version, attempts=0)
+            await self._store.set_told(target, closing, again=RESOLVE_AGAIN[again])
+            return
+        await self._store.set_told(
+            target, replace(told, ref=_sure(told.ref), status=RESOLVED, version=request.version, attempts=0)
+        )
+
+    # ---- both
+
+    async def _lost(self, target: Target, request: Request, told: Told, why: str) -> None:
+        """Nothing more can be done by machine: people are told once; the target rests until the record changes."""
+        log.error("page.lost request=%s pager=%s", request.id, target.where)
+        entry = AuditEntry(event=Event.UNDELIVERABLE, words=f"Page at {target.where}: {why}"[:300])
+        notice = Notice(
+            key=f"{request.id}-page-lost-{target.where}", kind=NoticeKind.UNREACHABLE, place=ALL_CARDS,
+            thread=request.ask.run.thread, request=request.id, text=f"the pager {target.where}",
+        )  # fmt: skip
+        applied = await self._store.change(
+            request.id, lambda current, _: Change(request=current, audit=(entry,), notices=(notice,)),
+            token=f"page-lost-{target.where}-{told.status}",
+        )  # fmt: skip
+        status = told.status if told.status != TRIGGERING else ""
+        rested = replace(told, status=status, version=applied.request.version, attempts=0)
+        await self._store.set_told(target, rested)
+
+    def _pause(self, told: Told, at_least: timedelta = timedelta(0)) -> timedelta:
+        """Doubling, with up to a quarter of jitter, until it is accepted."""
+        pause = min(FIRST_PAUSE * (1 << min(told.attempts - 1, 16)), LONGEST_PAUSE)
+        return max(pause, at_least) * (1 + self._jitter() / 4)
+
+
+def _unclear(told: Told) -> str:
+    """ "yes" when some earlier trigger of this page may arrive late, else empty."""
+    return told.ref.facts.get("unclear", "") if told.ref else ""
+
+
+def _sure(ref: MessageRef) -> MessageRef:
+    return replace(ref, facts={"routing_key_ref": ref.facts["routing_key_ref"]})
