@@ -59,8 +59,8 @@ class RoutingKey:
     secret: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        if not self.secret.isascii() or not self.secret.isprintable() or not self.secret:
-            raise ValueError("a routing key is a word of printable ASCII characters")
+        if not re.fullmatch(r"[!-~]{32}", self.secret):
+            raise ValueError("a PagerDuty routing key has 32 characters, none of them a space")
 
     def __str__(self) -> str:
         return "RoutingKey(...)"
@@ -220,7 +220,7 @@ def encode_trigger(page: Page) -> bytes:
         if text:
             payload[name] = _cut(text, MAX_TEXT)
     event["payload"] = payload
-    if links := [link for link in page.links if len(link.href) <= MAX_TEXT][:MAX_LINKS]:
+    if links := [link for link in page.links if 0 < len(_clean(link.href)) <= MAX_TEXT][:MAX_LINKS]:
         event["links"] = [{"href": _clean(link.href), "text": _cut(link.text, MAX_TEXT)} for link in links]
     return _with_details(event, payload, page.details)
 

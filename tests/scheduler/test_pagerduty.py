@@ -17,6 +17,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sayso.sandbox.pager import problems_of_event
 from sayso.scheduler import pagerduty
 from sayso.scheduler.pagerduty import (
     ATTEMPT_LIMIT,
@@ -266,6 +267,31 @@ async def test_broken_characters_do_not_lose_a_page() -> None:
     _, server = await sent(page, answers(202))
     assert server.events[0]["payload"]["summary"] == "refund ? 5"
     assert server.events[0]["payload"]["custom_details"] == {"k?": "? \tv"}
+
+
+ANY_TEXT = st.text(st.characters(codec=None), max_size=40) | st.integers(0, 3000).map("ü".__mul__)
+
+
+@given(
+    summary=ANY_TEXT, source=ANY_TEXT, dedup_key=ANY_TEXT, component=ANY_TEXT, client_url=ANY_TEXT,
+    details=st.dictionaries(ANY_TEXT, ANY_TEXT, max_size=3),
+    links=st.lists(st.builds(Link, href=ANY_TEXT, text=ANY_TEXT), max_size=3),
+)  # fmt: skip
+def test_whatever_an_agent_writes_pagerduty_takes_the_page(**texts: Any) -> None:
+    """An event that gets a 400 wakes nobody: either the page cannot be built, or the strict stand-in takes it."""
+    try:
+        page = a_page(**texts)
+    except ValueError:
+        return
+    assert problems_of_event(json.loads(pagerduty.encode_trigger(page))) == []
+
+
+@pytest.mark.parametrize("secret", ["", "c" * 31, "c" * 33, "c" * 31 + " ", "c" * 31 + "\n", "ü" * 32])
+def test_a_mistyped_routing_key_is_refused_unshown(secret: str) -> None:
+    """Found when the program starts, not when the first page is refused."""
+    with pytest.raises(ValueError, match="32 characters") as refused:
+        RoutingKey(secret)
+    assert "ccc" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
