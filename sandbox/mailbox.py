@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import TypeVar
+from weakref import WeakSet
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -48,6 +49,7 @@ class Mailbox:
         self._changes = changes
         self._refusals: list[str] = []
         self._server: asyncio.Server | None = None
+        self._conversations: WeakSet[SMTP] = WeakSet()
 
     @property
     def messages(self) -> list[EmailMessage]:
@@ -57,18 +59,28 @@ class Mailbox:
     async def start(self) -> None:
         """Listen."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: SMTP(self, data_size_limit=LETTER_BYTES, hostname="mail.test", enable_SMTPUTF8=True,
-                         loop=loop, timeout=30),
-            self.host, self.port,
-        )  # fmt: skip
+        self._server = await loop.create_server(self._conversation, self.host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Refuse new connections and drop the listener."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        """Drop the listener and whoever is still talking."""
+        if self._server is None:
+            return
+        self._server.close()
+        for conversation in self._conversations:
+            if conversation.transport is not None:
+                conversation.transport.close()
+        await asyncio.sleep(0)  # a transport is closed in the loop's next turn
+        await self._server.wait_closed()
+        self._server = None
+
+    def _conversation(self) -> SMTP:
+        conversation = SMTP(
+            self, data_size_limit=LETTER_BYTES, hostname="mail.test", enable_SMTPUTF8=True, timeout=30,
+            loop=asyncio.get_running_loop(),
+        )  # fmt: skip
+        self._conversations.add(conversation)
+        return conversation
 
     def refuse_next(self, times: int = 1, answer: str = "451 try again later") -> None:
         """The next deliveries are refused at the end of DATA."""

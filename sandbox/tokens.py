@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import json
 import secrets
 import tempfile
@@ -52,6 +53,12 @@ class _GrantError(Exception):
         self.error, self.description, self.status = error, description, status
 
 
+@functools.cache
+def _signing_key() -> tuple[rsa.RSAPrivateKey, str]:
+    """The key and its id; made once per process, because it takes a fifth of a second."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048), secrets.token_hex(8)
+
+
 class TokenService:
     """One tenant with one registered application (`client_id`, `client_secret`).
 
@@ -79,8 +86,7 @@ class TokenService:
         self._refresh: dict[str, _Refresh] = {}
         self._changes = changes
         self._offset = 0.0
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-        self._key_id = secrets.token_hex(8)
+        self._key, self._key_id = _signing_key()
         self._folder = tempfile.TemporaryDirectory(prefix="sandbox-tls-")
         tls, self._ca = loopback_tls(Path(self._folder.name))
         app = web.Application()

@@ -58,7 +58,7 @@ def delete(workspace: Workspace, given: Arguments) -> Json:
 def get_permalink(workspace: Workspace, given: Arguments) -> Json:
     message = _readable_message(workspace, given, "message_ts")
     link = f"https://{TEAM_DOMAIN}.slack.com/archives/{message.channel}/p{message.ts.replace('.', '')}"
-    if message.thread_ts:
+    if message.thread_ts not in ("", message.ts):
         link += f"?thread_ts={message.thread_ts}&cid={message.channel}"
     return {"channel": message.channel, "permalink": link}
 
@@ -116,6 +116,8 @@ def _own_message(workspace: Workspace, given: Arguments, otherwise: str) -> Mess
     message = workspace.own_message(channel.id, given.required("ts"), otherwise)
     if channel.is_archived:
         raise SlackError("is_archived")
+    if BOT_USER_ID not in channel.members:
+        raise SlackError("not_in_channel")
     return message
 
 

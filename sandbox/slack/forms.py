@@ -69,6 +69,13 @@ def state_after(element: Json, answer: str | list[str]) -> Json:
     return {"type": kind, key: answer}
 
 
+def words_of(state: Json) -> str:
+    """What stands in the field, as a person reads it."""
+    value = next(one for key, one in state.items() if key != "type")
+    several = value if isinstance(value, list) else [] if value is None else [value]
+    return ", ".join(one["text"]["text"] if isinstance(one, dict) else str(one) for one in several)
+
+
 def complaint(element: Json, state: Json, *, required: bool) -> str:
     """What Slack writes under the field instead of submitting; empty when all is well."""
     key, _ = _KEYS[element["type"]]
@@ -100,6 +107,8 @@ def _number_complaint(element: Json, value: str) -> str:
     try:
         number = Decimal(value)
     except InvalidOperation:
+        return "Please enter a valid number."
+    if not number.is_finite():
         return "Please enter a valid number."
     if not element["is_decimal_allowed"] and number != number.to_integral_value():
         return "Please enter a whole number."

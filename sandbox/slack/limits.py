@@ -111,7 +111,7 @@ VIEWS: Mapping[Surface, Check] = {
     Surface.MODAL: shape(
         {"type": anything, "title": text(24), "blocks": anything},
         {**_VIEW_COMMON, "submit": text(24), "close": text(24), "clear_on_close": boolean,
-         "notify_on_close": boolean, "submit_disabled": boolean},
+         "notify_on_close": boolean},
     ),
     Surface.HOME: shape({"type": anything, "blocks": anything}, _VIEW_COMMON),
 }  # fmt: skip

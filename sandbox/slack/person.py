@@ -194,7 +194,9 @@ class Person:
         names = {user.name: user.id for user in self._workspace.users.values()}
         escaped = html.escape(text, quote=False)
         return re.sub(
-            r"@(\w+)", lambda found: f"<@{names[found[1]]}>" if found[1] in names else found[0], escaped
+            r"(?<![\w.])@(\w+)",
+            lambda found: f"<@{names[found[1]]}>" if found[1] in names else found[0],
+            escaped,
         )
 
     def _must_be_active(self) -> None:

@@ -118,7 +118,7 @@ _LINES: Mapping[str, Callable[[Json, NameOf], list[str]]] = {
     "section": _section,
     "context": _context,
     "actions": lambda block, _: ["  ".join(_element(one) for one in block["elements"])],
-    "input": lambda block, _: [f"{block['label']['text']}: {_element(block['element'])}"],
+    "input": lambda block, _: [f"{block['label']['text']}: [{block.get('shown', '')}]"],
     "image": lambda block, _: [f"(image: {block['alt_text']})"],
     "card": _card,
     "table": _table,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..loopback import Json
-from .forms import CannotDoThat, complaint, initial_state, keeps_state, state_after
+from .forms import CannotDoThat, complaint, initial_state, keeps_state, state_after, words_of
 from .limits import elements_of
 from .places import APP_ID, BOT_ID, TEAM_ID
 from .rendering import NameOf, live_mentions, readable, text_of_blocks
@@ -131,7 +131,7 @@ class View:
         """Title, blocks, complaints and buttons as plain text."""
         buttons = [self.content[name]["text"] for name in ("close", "submit") if name in self.content]
         complaints = [f"! {label}: {problem}" for label, problem in self.errors.items()]
-        lines = [self.title, text_of_blocks(self.blocks, self.name_of), *complaints]
+        lines = [self.title, text_of_blocks(self._blocks_with_answers(), self.name_of), *complaints]
         return "\n".join(line for line in [*lines, "  ".join(f"[{one}]" for one in buttons)] if line)
 
     def labels(self) -> list[str]:
@@ -195,6 +195,12 @@ class View:
             "bot_id": BOT_ID, "app_installed_team_id": TEAM_ID, "hash": self.hash, "root_view_id": self.root.id,
             "previous_view_id": self.previous.id if self.previous else None, "state": {"values": self.values()},
         }  # fmt: skip
+
+    def _blocks_with_answers(self) -> list[Json]:
+        return [
+            {**block, "shown": words_of(self._state(block, block["element"]))} if block["type"] == "input" else block
+            for block in self.blocks
+        ]  # fmt: skip
 
     def _field(self, label: str) -> Json:
         for block in self.blocks:

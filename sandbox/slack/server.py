@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import time
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ from ..watching import Changes, Violations
 from .arguments import Arguments, arguments_of
 from .chat_methods import CHAT_METHODS, Method
 from .directory_methods import DIRECTORY_METHODS
+from .rates import Rate
 from .screen import blocks_with_ids
 from .view_methods import VIEW_METHODS
 from .workspace import ResponseUrl, SlackError, Workspace, check_content
@@ -29,6 +29,10 @@ MALFORMED = frozenset({
     "no_text", "msg_too_long", "invalid_metadata_format", "metadata_too_large", "invalid_cursor",
     "unknown_method", "not_authed", "invalid_auth", "invalid_trigger_id",
 })  # fmt: skip
+
+
+#: Seconds in which a call may already have been under way when the limit was told.
+_ON_ITS_WAY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class SlackServer:
         self._workspace = workspace
         self._violations = violations
         self._changes = changes
-        self._not_before: dict[str, float] = {}
+        self.rates: dict[str, Rate] = {}
+        self._limited: dict[str, tuple[float, float]] = {}
 
     def application(self) -> web.Application:
         """For a loopback server."""
@@ -71,7 +76,8 @@ class SlackServer:
         self._note_impatience(method)
         fault = self.faults.take(method)
         if isinstance(fault, RateLimited):
-            self._not_before[method] = time.monotonic() + (fault.retry_after or 0)
+            now = time.monotonic()
+            self._limited[method] = (now, now + (fault.retry_after or 0))
 
         async def handle() -> web.Response:
             return await self._called(method, request)
@@ -83,9 +89,11 @@ class SlackServer:
         return answer
 
     def _note_impatience(self, method: str) -> None:
-        early = self._not_before.pop(method, -math.inf) - time.monotonic()
-        if early > 0.02:
-            self._violations.note(f"slack {method}", f"called {early:.2f} s before Retry-After was over")
+        limited_at, over_at = self._limited.get(method, (0.0, 0.0))
+        now = time.monotonic()
+        if limited_at + _ON_ITS_WAY < now < over_at - _ON_ITS_WAY:
+            early = f"called {over_at - now:.2f} s before Retry-After was over"
+            self._violations.note(f"slack {method}", early)
 
     async def _called(self, method: str, request: web.Request) -> web.Response:
         given: dict[str, Any] = {}
@@ -95,7 +103,10 @@ class SlackServer:
         except SlackError as error:
             answer = self._refusal(method, error)
         self.calls.append(Call(method, given, answer.get("error", ""), time.monotonic()))
-        return web.json_response(answer)
+        if answer.get("error") != "ratelimited":
+            return web.json_response(answer)
+        wait = str(self.rates[method].wait_for(str(given.get("channel")), time.monotonic()) or 1)
+        return web.json_response(answer, status=429, headers={"Retry-After": wait})
 
     def _answer(self, method: str, request: web.Request, given: dict[str, Any]) -> Json:
         header = request.headers.get("Authorization", "")
@@ -105,6 +116,8 @@ class SlackServer:
         arguments = Arguments(given)
         if method.startswith("chat.") and given.get("blocks") and not arguments.text("text"):
             self._violations.note(f"slack {method}", "blocks without the text that notifications show")
+        if method in self.rates and self.rates[method].wait_for(arguments.text("channel"), time.monotonic()):
+            raise SlackError("ratelimited")
         return {"ok": True, **METHODS[method](self._workspace, arguments)}
 
     def _authenticate(self, token: str) -> None:

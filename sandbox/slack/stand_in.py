@@ -10,6 +10,7 @@ from ..watching import Changes, Violations
 from .courier import Answer, Courier, SignedRequest
 from .person import Person
 from .places import BOT_USER_ID
+from .rates import Rate
 from .results import Backstage
 from .screen import Message
 from .server import Call, SlackServer
@@ -127,6 +128,10 @@ class Slack:
     def sign(self, body: bytes, *, at: float | None = None) -> dict[str, str]:
         """Signature headers for a hand-made body; `at` in seconds since 1970."""
         return self.courier.sign(body, at=at)
+
+    def limit_rate(self, method: str, *, per_second: float, burst: int) -> None:
+        """From now on `method` answers 429 with Retry-After when called more often, per channel."""
+        self._server.rates[method] = Rate(per_second=per_second, burst=burst)
 
     def deactivate(self, name: str) -> None:
         """The person's account is closed."""

@@ -166,6 +166,7 @@ class Workspace:
             root = self.message(message.channel, message.thread_ts)
             if root is None or root.thread_ts not in ("", root.ts):
                 raise SlackError("thread_not_found")
+            root.thread_ts = root.ts
         (self.ephemerals if message.ephemeral_to else self.messages).append(message)
         return message
 
@@ -322,7 +323,7 @@ def check_view(content: Json, kind: str) -> None:
 
 
 def _named(among: Iterable[T], name: str, attribute: str) -> T:
-    found = [one for one in among if getattr(one, attribute) == name and name]
+    found = [one for one in tuple(among) if getattr(one, attribute) == name and name]
     if not found:
         raise LookupError(f"nothing here is called {name!r}")
     return found[0]

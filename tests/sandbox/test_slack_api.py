@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -57,18 +58,12 @@ REFUSED: list[tuple[str, dict[str, Any], str, bool]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("method", "arguments", "error", "counts"), REFUSED, ids=lambda value: str(value)[:40]
-)
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: f"{case[0]} {case[2]}")
 async def test_a_wrong_call_gets_slacks_own_word(
-    workplace: Workplace,
-    client: AsyncWebClient,
-    method: str,
-    arguments: dict[str, Any],
-    error: str,
-    counts: bool,
+    workplace: Workplace, client: AsyncWebClient, case: tuple[str, dict[str, Any], str, bool]
 ) -> None:
     """A caller's mistake is a violation; bad luck (a channel was archived) is not."""
+    method, arguments, error, counts = case
     with pytest.raises(SlackApiError) as refused:
         await client.api_call(method, json=arguments)
     assert refused.value.response["error"] == error
@@ -198,10 +193,25 @@ async def test_a_planned_fault_hits_the_next_call_only(
 
 
 async def test_whoever_does_not_wait_is_reported(workplace: Workplace, client: AsyncWebClient) -> None:
-    """Calling again before Retry-After is over is a violation."""
+    """Calling again before Retry-After is over is a violation, unless it was already on its way."""
     workplace.slack.faults.add(RateLimited(30), on="chat.postMessage")
     with pytest.raises(SlackApiError) as limited:
         await client.chat_postMessage(channel=SUPPORT, text="now")
     assert limited.value.response.headers["Retry-After"] == "30"
+    await client.chat_postMessage(channel=SUPPORT, text="on its way")
+    workplace.assert_clean()
+    await asyncio.sleep(0.15)
     await client.chat_postMessage(channel=SUPPORT, text="now!")
     assert "before Retry-After was over" in str(workplace.violations.take()[0])
+
+
+async def test_a_rate_is_kept_per_channel(workplace: Workplace, client: AsyncWebClient) -> None:
+    """A short burst, then 429; the other channel is not concerned."""
+    workplace.slack.limit_rate("chat.postMessage", per_second=1, burst=2)
+    for _ in range(2):
+        await client.chat_postMessage(channel=SUPPORT, text="burst")
+    with pytest.raises(SlackApiError) as limited:
+        await client.chat_postMessage(channel=SUPPORT, text="too much")
+    assert limited.value.response.headers["Retry-After"] == "1"
+    await client.chat_postMessage(channel="C0OPS", text="elsewhere")
+    assert len(workplace.slack.messages("#support")) == 2
