@@ -178,6 +178,7 @@ def put(
     keys: ThreadKeys,
     namespace: str,
     id: str,
+    *,
     fence: int | None,
     row: bytes,
     blobs: Mapping[bytes, bytes | None],

@@ -119,7 +119,9 @@ class Verbs:
         row = self.codec.row(config, checkpoint, metadata)
         blobs = self.codec.blobs(checkpoint, new_versions)
         keys = self._keys(place.thread)
-        answer = yield scripts.put(keys, place.namespace, checkpoint["id"], place.fence, row, blobs)
+        answer = yield scripts.put(
+            keys, place.namespace, checkpoint["id"], fence=place.fence, row=row, blobs=blobs
+        )
         _accept(place, answer)
         return place.config(checkpoint["id"])
 
@@ -187,7 +189,7 @@ class Verbs:
         for place in (yield from self._namespaces(source)):
             for id, row, names, blobs, flat in (yield from self._everything(place)):
                 pairs = dict(zip(names, blobs, strict=True))
-                yield scripts.put(keys, place.namespace, id.decode(), None, row, pairs)
+                yield scripts.put(keys, place.namespace, id.decode(), fence=None, row=row, blobs=pairs)
                 writes = [
                     Write(field=field, body=body, replaces=True)
                     for field, body in zip(flat[::2], flat[1::2], strict=True)

@@ -58,7 +58,7 @@ def act(state: State) -> State:
 
 
 def a_graph(saver: RedisSaver) -> Any:
-    """plan -> gate -> act, made anew as another process would."""
+    """Plan, gate, act: made anew as another process would."""
     graph = StateGraph(State)
     graph.add_node("plan", plan)
     graph.add_node("gate", gate)
@@ -176,7 +176,8 @@ async def test_a_lost_value_is_an_error(saver: RedisSaver, redis_client: redis.R
     """A run never goes on from half a state."""
     await store(saver, a_config(), amount=Decimal(10), name="Dana")
     blobs = ThreadKeys("sayso", "t1").of("", "b")
-    [gone] = [name for name in redis_client.hkeys(blobs) if name.endswith(b"\0amount")]
+    names: Any = redis_client.hkeys(blobs)
+    [gone] = [name for name in names if name.endswith(b"\0amount")]
     redis_client.hdel(blobs, gone)
     with pytest.raises(StateLost, match="'t1' is not whole: amount is gone"):
         await saver.aget_tuple(a_config())
@@ -288,7 +289,7 @@ async def test_a_token_in_the_state_is_refused_with_its_path(
         await saver.aput_writes(config, [("messages", token)], "task")
     with pytest.raises(TokenInState, match=r"^metadata\.api_key holds"):
         await store(saver, a_config(api_key=token), name="x")
-    assert not any(token.encode() in redis_client.dump(key) for key in redis_client.scan_iter())
+    assert not any(token.encode() in (redis_client.dump(key) or b"") for key in redis_client.scan_iter())
 
 
 async def test_only_the_newest_holder_of_the_thread_writes(saver: RedisSaver, lock: ThreadLock) -> None:
@@ -300,8 +301,8 @@ async def test_only_the_newest_holder_of_the_thread_writes(saver: RedisSaver, lo
     with pytest.raises(StaleFence, match="taken thread 't1' over") as refusal:
         await store(saver, a_config(sayso_fence=slow), name="slow")
     assert (refusal.value.carried, refusal.value.newest) == (slow, quick)
+    late = a_config(sayso_fence=slow, checkpoint_id=config["configurable"]["checkpoint_id"])
     with pytest.raises(StaleFence):
-        late = a_config(sayso_fence=slow, checkpoint_id=config["configurable"]["checkpoint_id"])
         await saver.aput_writes(late, [("name", "slow")], "task")
     found = await _get(saver, a_config())
     assert found.checkpoint["channel_values"] == {"name": "quick"}

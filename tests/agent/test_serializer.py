@@ -132,7 +132,7 @@ def test_messages_and_langgraph_types_are_always_allowed() -> None:
 @pytest.mark.parametrize("state", [Stranger(1), {"a": [Stranger(1)]}, Basket(orders=()), Mood.CALM, object()])
 def test_an_unknown_type_is_refused_before_it_is_written(state: object) -> None:
     """Otherwise the pause would be written and could never be resumed."""
-    with pytest.raises(UnknownType, match="add it to the types|not msgpack serializable"):
+    with pytest.raises(UnknownType, match=r"add it to the types|not msgpack serializable"):
         StateSerializer([Action]).dumps_typed(state)
 
 

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -81,14 +82,15 @@ async def test_a_waiting_worker_gets_the_next_message_after_the_owner_was_killed
         for order in range(200):
             await client.set(f"order:{order}", "acknowledged")
         await client.xgroup_create("work", "workers", id="0", mkstream=True)
-        worker = asyncio.create_task(waiting.xreadgroup("workers", "one", {"work": ">"}, count=1, block=0))
+        worker = asyncio.ensure_future(waiting.xreadgroup("workers", "one", {"work": ">"}, count=1, block=0))
         await asyncio.to_thread(until, lambda: _blocked_clients(ours.url) == 1)
 
         owner.end(signal.SIGKILL)
         await asyncio.to_thread(until, lambda: ours.owns_server)
         await client.xadd("work", {"resume": "r1"})
 
-        [[_, [(_, fields)]]] = await asyncio.wait_for(worker, 15)
+        answer: Any = await asyncio.wait_for(worker, 15)
+        [[_, [(_, fields)]]] = answer
         assert fields == {b"resume": b"r1"}
         assert len([key async for key in client.scan_iter("order:*")]) == 200
         await client.aclose()
@@ -106,15 +108,20 @@ def test_no_server_is_left_when_its_owner_dies(tmp_path: Path, sign: signal.Sign
 
 
 def test_many_processes_on_one_directory_share_one_server(tmp_path: Path) -> None:
-    """However many start at once, exactly one server writes the files."""
-    sharers = [EmbeddedValkey(tmp_path) for _ in range(4)]
+    """However many there are, exactly one server writes the files: at the start and after its owner was killed."""
+    owner, other = Owner(tmp_path), Owner(tmp_path)
+    sharers = [EmbeddedValkey(tmp_path) for _ in range(3)]
     for sharer in sharers:
-        sharer.start()
-    other = Owner(tmp_path)
-    assert {sharer.url for sharer in sharers} == {other.url}
+        assert sharer.start() == owner.url == other.url
+    first = server_process(owner.url)
+
+    other.close()  # it did not own the server, so nothing changes
+    assert server_process(owner.url) == first
+    owner.end(signal.SIGKILL)
+    until(lambda: any(sharer.owns_server for sharer in sharers))
+
+    assert len({server_process(sharer.url) for sharer in sharers} - {first}) == 1
     assert [sharer.owns_server for sharer in sharers].count(True) == 1
-    assert len({server_process(sharer.url) for sharer in sharers}) == 1
-    other.close()
     for sharer in sharers:
         sharer.stop()
     assert no_server_runs(tmp_path)
@@ -179,7 +186,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
     """The caller reads one sentence with the server's last words, and nothing is left running."""
     (tmp_path / "appendonlydir").mkdir()
     (tmp_path / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense\n")
-    with pytest.raises(ServerDidNotStart, match="did not start: .+"):
+    with pytest.raises(ServerDidNotStart, match=r"did not start: .+"):
         EmbeddedValkey(tmp_path).start()
     assert no_server_runs(tmp_path)
 
