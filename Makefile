@@ -1,8 +1,8 @@
 # The commands of this project; each does all of its set-up. `make` alone lists them.
 # PYTHON=python3.12 chooses the interpreter, ARGS="..." goes to `sayso demo` or to pytest.
 
-PYTHON =
-ARGS =
+PYTHON ?=
+ARGS ?=
 BIN = .venv/bin
 PACKAGES = approvals agent cards scheduler bot sandbox
 CHECKED = $(PACKAGES) $(wildcard tests examples bench)
@@ -36,7 +36,7 @@ check: ready
 	@echo "Types (mypy --strict) ..."
 	@mkdir -p .cache/typed
 	@ln -sfn ../.. .cache/typed/sayso
-	@cd .cache/typed && ../../$(BIN)/mypy --config-file ../../pyproject.toml --explicit-package-bases \
+	@cd .cache/typed && MYPYPATH=sayso/tests/support ../../$(BIN)/mypy --config-file ../../pyproject.toml --explicit-package-bases \
 		sayso/__init__.py $(addprefix sayso/,$(CHECKED))
 	@echo "Directions of import and the other rules of the house ..."
 	@$(BIN)/python -m pytest -q tests/house
@@ -56,4 +56,4 @@ clean:
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist *.egg-info
 
 ready:
-	@GOAL="$(firstword $(MAKECMDGOALS))" sh .ci/setup $(PYTHON)
+	@GOAL="$(firstword $(MAKECMDGOALS))" sh .ci/setup "$(PYTHON)"

@@ -19,7 +19,7 @@ UNWELCOME = {
         r"(^|[^\w./~-])/(wor[k]|far[m]|roo[t]|home/\w+|Users/\w+)/|/tm[p]/(bash_jobs|studio|lab|probe|team)"
     ),
     "a package registry": re.compile(r"py[p]i[.]org|python[h]osted|registry[.]n[p]m|deb[.]d[e]bian"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KE[Y]-----"),
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KE[Y]-----($|\\n[\w+/]{20})"),
     "a Slack token": re.compile(r"xox[abposr]-\d{9}"),
 }
 
@@ -63,7 +63,8 @@ def test_nothing_in_the_tree_belongs_to_one_machine() -> None:
         "open('/ro" + "ot/x')",
         "cd /ho" + "me/dana/sayso",
         "see https://py" + "pi.org/project/x",
-        "-----BEGIN RSA PRIVATE KE" + "Y-----",
+        "-----BEGIN RSA PRIVATE KE" + "Y-----\\nMIIEvQIBADANBgkqhkiG9w0B",
+        "-----BEGIN PRIVATE KE" + "Y-----",
         "xoxb-12345" + "6789012-x",
     ],
 )
