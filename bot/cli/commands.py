@@ -1,0 +1,116 @@
+"""The commands of `sayso`; each reads its options, calls one function, and prints what it says."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="sayso",
+    help="Nothing consequential happens without someone's say-so: approvals for AI agents in Slack.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", "-s", help="The settings file (default: $SAYSO_SETTINGS, else sayso.toml)."),
+]
+
+
+class Role(StrEnum):
+    """What a process does."""
+
+    ALL = "all"
+    BOT = "bot"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+
+
+@app.command()
+def demo(
+    tour: Annotated[bool, typer.Option("--tour", help="Play the tour, then exit with its status.")] = False,
+    data_dir: Annotated[
+        Path, typer.Option(help="Where the demo keeps its store and back office; emptied at start.")
+    ] = Path(".sayso-demo"),
+) -> None:
+    """See the whole product on this machine, without any account.
+
+    Starts a store, a stand-in for Slack, a pager, a token service, a mailbox, a bot and a worker on 127.0.0.1,
+    plays a tour of what can happen to a request, and stays up for you to try things. Ctrl-C ends everything.
+    """
+    from ..demo.play import play
+
+    raise typer.Exit(play(data_dir.absolute(), tour_only=tour))
+
+
+@app.command()
+def serve(
+    role: Annotated[
+        list[Role] | None, typer.Option("--role", help="What this process does; may be given several times.")
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Run the bot, the workers, the scheduler, or all of them in one process.
+
+    [bold]bot[/] talks to Slack and holds the signing key; [bold]worker[/] runs agents; [bold]scheduler[/] fires
+    deadlines. Every role may run as any number of replicas over one Redis.
+    """
+    from ..serving import serve as run
+
+    run([str(one) for one in role or [Role.ALL]], settings)
+
+
+@app.command()
+def check(
+    settings: SettingsFile = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Check the file and the secrets only, call nobody.")
+    ] = False,
+) -> None:
+    """Check every setting, token, channel, approver and chain before people depend on them."""
+    from .check import check as run
+
+    raise typer.Exit(run(settings, offline=offline))
+
+
+@app.command()
+def run(
+    graph: Annotated[str, typer.Argument(help="Name of a graph in the settings.")],
+    goal: Annotated[str, typer.Argument(help='What the agent should do: "refund order 1042 129.90".')],
+    as_person: Annotated[
+        str | None, typer.Option("--as", help="Id of the person who asks; they may not approve it.")
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Ask an agent for something and follow it until it ends.
+
+    A worker has to be running (`sayso serve`); the question, if there is one, goes to the route's channel.
+    """
+    from .following import run_and_follow
+
+    raise typer.Exit(run_and_follow(settings, graph, goal, as_person))
+
+
+@app.command()
+def pending(settings: SettingsFile = None) -> None:
+    """List what waits for people, the most urgent first."""
+    from .timeline import print_pending
+
+    print_pending(settings)
+
+
+@app.command()
+def show(
+    id: Annotated[str, typer.Argument(help="A request id, as `sayso pending` and every card shows it.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Tell the life of one request: what was asked, who answered, what was done, in order."""
+    from .timeline import print_timeline
+
+    print_timeline(settings, id)

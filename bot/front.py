@@ -1,0 +1,70 @@
+"""The HTTP front door: answers `/livez` from the first moment, `/readyz` and Slack once the program stands.
+
+It is plain ASGI and imports nothing heavy, so that an orchestrator sees a live process while the rest loads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+#: What is not ready yet, in words; empty when all is.
+Readiness = Callable[[], Awaitable[str]]
+
+SLACK_PATH = "/slack/events"
+
+
+class Front:
+    """The ASGI application of a bot process."""
+
+    def __init__(self) -> None:
+        self._slack: AsgiApp | None = None
+        self._ready: Readiness | None = None
+
+    def open(self, *, slack: AsgiApp | None, ready: Readiness) -> None:
+        """From now on requests reach the program."""
+        self._slack = slack
+        self._ready = ready
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path, method = scope["path"], scope["method"]
+        if path == SLACK_PATH and self._slack is not None:
+            await self._slack(scope, receive, send)
+        elif path == SLACK_PATH and self._ready is None:
+            await _answer(send, 503, {"status": "starting"}, {"retry-after": "1"})
+        elif path not in ("/livez", "/readyz"):
+            await _answer(send, 404, {"error": "There is nothing here."})
+        elif method not in ("GET", "HEAD"):
+            await _answer(send, 405, {"error": "Only GET is answered here."}, {"allow": "GET, HEAD"})
+        elif path == "/livez":
+            await _answer(send, 200, {"status": "alive"})
+        else:
+            await self._readiness(send)
+
+    async def _readiness(self, send: Send) -> None:
+        if self._ready is None:
+            await _answer(send, 503, {"status": "starting"}, {"retry-after": "1"})
+        elif problem := await self._ready():
+            await _answer(send, 503, {"status": "not ready", "problem": problem}, {"retry-after": "1"})
+        else:
+            await _answer(send, 200, {"status": "ready"})
+
+
+async def _answer(send: Send, status: int, body: Mapping[str, str], headers: Mapping[str, str] = {}) -> None:
+    raw = json.dumps(body).encode()
+    named = {"content-type": "application/json", "content-length": str(len(raw)), **headers}
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
+        }
+    )
+    await send({"type": "http.response.body", "body": raw})
