@@ -14,9 +14,11 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .loopback import HOST
 
+CA_FILE = "ca.pem"
 
-def loopback_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS context, and the file with the CA that vouches for it; both live in `folder`."""
+
+def loopback_tls(folder: Path) -> ssl.SSLContext:
+    """A server's TLS context; `folder` gets its key and `CA_FILE`, the authority that vouches for it."""
     ca_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     ca_name = _name("Sandbox CA")
     ca = (
@@ -36,8 +38,8 @@ def loopback_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
         .add_extension(issuer, critical=False)
         .sign(ca_key, hashes.SHA256())
     )
-    ca_file, chain = folder / "ca.pem", folder / "server.pem"
-    ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
+    chain = folder / "server.pem"
+    (folder / CA_FILE).write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     chain.touch(mode=0o600)
     chain.write_bytes(
         server_key.private_bytes(
@@ -47,7 +49,7 @@ def loopback_tls(folder: Path) -> tuple[ssl.SSLContext, Path]:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
-    return context, ca_file
+    return context
 
 
 def _name(common_name: str) -> x509.Name:

@@ -18,7 +18,7 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from .certificates import loopback_tls
+from .certificates import CA_FILE, loopback_tls
 from .faults import Faults, under_fault
 from .loopback import Json, LoopbackServer
 from .watching import Changes, Violations
@@ -87,15 +87,14 @@ class TokenService:
         self._changes = changes
         self._offset = 0.0
         self._key, self._key_id = _signing_key()
-        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-tls-")
-        tls, self._ca = loopback_tls(Path(self._folder.name))
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._answer)
-        self._server = LoopbackServer(app, port=port, tls=tls)
+        self._port = port
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._server: LoopbackServer | None = None
 
     @property
     def url(self) -> str:
-        """`https://127.0.0.1:port`."""
+        """`https://127.0.0.1:port`, once started."""
+        assert self._server is not None, "start() comes first"
         return self._server.url
 
     @property
@@ -106,16 +105,23 @@ class TokenService:
     @property
     def ca_file(self) -> str:
         """PEM file to trust; removed at `stop`."""
-        return str(self._ca)
+        assert self._folder is not None, "start() comes first"
+        return str(Path(self._folder.name) / CA_FILE)
 
     async def start(self) -> None:
-        """Listen."""
+        """Make the certificates and listen."""
+        self._folder = tempfile.TemporaryDirectory(prefix="sandbox-tls-")
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", self._answer)
+        self._server = LoopbackServer(app, port=self._port, tls=loopback_tls(Path(self._folder.name)))
         await self._server.start()
 
     async def stop(self) -> None:
         """Hang up and remove the keys."""
-        await self._server.stop()
-        self._folder.cleanup()
+        if self._server is not None:
+            await self._server.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def now(self) -> float:
         """Seconds since 1970 on the service's clock."""

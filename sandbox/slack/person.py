@@ -49,9 +49,18 @@ class Person:
         return self._workspace.homes.get(self.id)
 
     def sees(self, channel: str) -> list[Message]:
-        """What stands in "#channel", threads included, oldest first; empty for who is not a member."""
-        place = self._workspace.channel_named(channel)
+        """What stands in "#channel" (or with "@sayso"), threads included, oldest first; nothing for outsiders."""
+        place = self._place(channel)
         return self._workspace.timeline(place.id) if self.id in place.members else []
+
+    async def waits_for(self, channel: str, words: str, *, timeout: float = 10) -> Message:
+        """The newest message in "#channel" (or with "@sayso") that shows `words`. Raises: NotInTime."""
+
+        def found() -> list[Message]:
+            return [message for message in self.sees(channel) if words in message.text_as_seen()]
+
+        what = f"a message with {words!r} in {channel}"
+        return (await self._stage.changes.until(found, timeout=timeout, what=what))[-1]
 
     def sees_in_thread(self, message: Message) -> list[Message]:
         """The thread of a message: its root first."""

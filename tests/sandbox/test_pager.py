@@ -49,6 +49,12 @@ def test_a_malformed_event_is_named(broken: dict[str, Any]) -> None:
     assert len(problems_of_event({**an_event(), **broken})) == 1
 
 
+async def test_what_fits_exactly_is_taken(workplace: Workplace) -> None:
+    """255, 1024 and half a megabyte are not one too many."""
+    event = {**payload(summary="x" * 1024, custom_details="x" * 500_000), "dedup_key": "k" * 255}
+    assert await send(workplace, **event) == 202
+
+
 async def test_a_malformed_event_gets_400_and_counts(workplace: Workplace) -> None:
     """Too large is 413; unexpected paths are 404."""
     assert await send(workplace, dedup_key="") == 400

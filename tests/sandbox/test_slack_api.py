@@ -111,6 +111,24 @@ async def test_a_message_lives_from_post_to_delete(workplace: Workplace, client:
     assert [one.text for one in workplace.slack.person("bo").sees("#support")] == ["in the thread"]
 
 
+async def test_a_reply_is_no_thread_and_a_kicked_bot_is_mute(
+    workplace: Workplace, client: AsyncWebClient
+) -> None:
+    """Replies hang on the root; once kicked, the bot can neither post nor redraw."""
+    root = await client.chat_postMessage(channel=SUPPORT, text="root")
+    reply = await client.chat_postMessage(channel=SUPPORT, text="reply", thread_ts=root["ts"])
+    with pytest.raises(SlackApiError, match="thread_not_found"):
+        await client.chat_postMessage(channel=SUPPORT, text="deeper", thread_ts=reply["ts"])
+    workplace.slack.kick_bot("#support")
+    for call in (client.chat_update, client.chat_postMessage):
+        with pytest.raises(SlackApiError, match="not_in_channel"):
+            await call(channel=SUPPORT, ts=root["ts"], text="redrawn")
+    workplace.slack.invite_bot("#support")
+    workplace.slack.archive("#support")
+    with pytest.raises(SlackApiError, match="is_archived"):
+        await client.chat_update(channel=SUPPORT, ts=root["ts"], text="redrawn")
+
+
 async def test_other_peoples_messages_are_not_the_bots(workplace: Workplace, client: AsyncWebClient) -> None:
     """It may neither redraw nor delete what alex wrote."""
     workplace.slack.kick_bot("#support")  # so that no event is due

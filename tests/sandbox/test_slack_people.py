@@ -112,6 +112,18 @@ async def test_a_click_that_is_not_answered_in_time_fails_before_the_persons_eye
     assert ["http_timeout" in str(one) for one in workplace.violations.take()] == [True, False]
 
 
+async def test_an_app_that_was_down_gets_its_events_later(workplace: Workplace, app: Any) -> None:
+    """The event is tried again until the app is back."""
+    alive, workplace.slack.app_url = workplace.slack.app_url, "http://127.0.0.1:9/slack/events"
+    bo = workplace.slack.person("bo")
+    await bo.says("@sayso", "pending")
+    await workplace.slack.until(lambda: workplace.slack.delivered)
+    workplace.slack.app_url = alive
+    await workplace.slack.settled()
+    assert workplace.slack.delivered[0][1].reason == "connection_failed"
+    assert app.headers[0]["X-Slack-Retry-Reason"] == "connection_failed"
+
+
 async def test_an_old_screen_still_has_its_button(
     workplace: Workplace, client: AsyncWebClient, app: Any
 ) -> None:
@@ -247,5 +259,7 @@ def test_a_workplace_on_its_own_thread() -> None:
     """Synchronous drivers use `run` and `until`."""
     with Workplace.in_thread() as t:
         t.slack.kick_bot("#support")
-        said = t.run(t.slack.person("alex").says("#support", "hello"))
-        assert t.until(lambda: t.slack.person("bo").sees("#support")) == [said]
+        alex, bo = t.slack.person("alex"), t.slack.person("bo")
+        said = t.together(alex.says("#support", "hello"), bo.says("#support", "hi"))
+        assert t.until(lambda: bo.sees("#support")) == said
+        assert t.run(bo.waits_for("#support", "hello")) is said[0]
