@@ -1,0 +1,196 @@
+"""From what people pressed, filled in or typed back to our verdicts; nothing here decides whether they may."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..approvals import machine
+from ..approvals.action import Json
+from ..approvals.errors import AnswerRefused, BadChange
+from ..approvals.request import Request
+from ..approvals.verdict import Approve, Modify, Reject, RequestId
+from . import fields
+from .escape import clean
+
+#: Block ids of the forms; argument blocks are named by `fields`.
+REASON, INSTRUCTION, HAND_ON, VALUE = "reason", "instruction", "hand_on", "value"
+#: Longest reason or instruction, in characters; as long as Slack's input.
+LONGEST = 3_000
+_PRESS = re.compile(r"([A-Za-z0-9_-]{1,100})\.([1-9][0-9]{0,5})(?:\.p([1-9][0-9]{0,4}))?")
+_PAIR = re.compile(r"""\s*([^\s="',]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|“([^”]*)”|([^\s,"]+))\s*,?(?=\s|$)""")
+
+
+class BadPress(AnswerRefused):
+    """This button carries nothing I know; please open the newest card."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOn:
+    """Not mine to decide: let the next line be asked at once; `reason` is never empty."""
+
+    reason: str
+
+
+def encode_press(request: RequestId, revision: int) -> str:
+    """What a button or form carries."""
+    return f"{request}.{revision}"
+
+
+def decode_press(text: str) -> tuple[RequestId, int]:
+    """The request and the revision that were on the pressed card. Raises: BadPress."""
+    found = _PRESS.fullmatch(text)
+    if not found:
+        raise BadPress
+    return RequestId(found[1]), int(found[2])
+
+
+def encode_page(request: RequestId, revision: int, page: int) -> str:
+    """What the page buttons of Details carry; `decode_press` reads it too."""
+    return f"{encode_press(request, revision)}.p{page}"
+
+
+def decode_page(text: str) -> int:
+    """The page that was asked for; 1 when none was. Raises: BadPress."""
+    found = _PRESS.fullmatch(text)
+    if not found:
+        raise BadPress
+    return int(found[3] or 1)
+
+
+def modify_from(request: Request, state: Mapping[str, Mapping[str, Any]]) -> Modify:
+    """What the modify form says: only the values that differ, and the instruction.
+
+    Args:
+        state: `view.state.values`: block id -> action id -> state of the element.
+
+    Raises: BadChange, by argument; by the empty name when nothing was changed and nothing written.
+    """
+    changes: dict[str, Json] = {}
+    problems: dict[str, str] = {}
+    for one in fields.form(request).fields:
+        if one.block not in state:
+            continue
+        try:
+            value = one.read(_typed(state, one.block))
+        except fields.DoesNotFit as error:
+            problems[one.name] = str(error)
+            continue
+        if value is not fields.UNCHANGED:
+            changes[one.name] = value
+    rest, trouble = _overflow(request, state)
+    problems.update(trouble)
+    instruction = clean(_typed(state, INSTRUCTION)).strip()[:LONGEST]
+    changes.update(rest)
+    if not problems and not changes and not instruction:
+        problems[""] = "Change a value, or write what the agent should do instead."
+    if problems:
+        raise BadChange(problems)
+    return Modify(changes, instruction)
+
+
+def field_errors(request: Request, bad: BadChange) -> dict[str, str]:
+    """The problems by block id, as a platform shows them beside its inputs."""
+    form = fields.form(request)
+    blocks = {one.name: one.block for one in form.fields} | dict.fromkeys(form.overflow, fields.REST)
+    errors: dict[str, str] = {}
+    for name, text in bad.problems.items():
+        block = blocks.get(name, INSTRUCTION)
+        said = text if name in blocks or not name else f"{name}: {text}"
+        errors[block] = clean(f"{errors[block]}; {said}" if block in errors else said)[:300]
+    return errors
+
+
+def reject_from(state: Mapping[str, Mapping[str, Any]]) -> Reject | HandOn:
+    """What the reject form says. Raises: BadChange, whose only key is `reason`."""
+    reason = reason_of(_typed(state, REASON))
+    ticked = state.get(HAND_ON, {}).get(VALUE, {}).get("selected_options") or []
+    return HandOn(reason) if ticked else Reject(reason)
+
+
+def reason_of(text: str) -> str:
+    """A reason as it is kept. Raises: BadChange when there is none."""
+    reason = clean(text).strip()[:LONGEST]
+    if not reason:
+        raise BadChange({REASON: "Please say why: the agent and the requester read it."})
+    return reason
+
+
+def can_hand_on(request: Request) -> bool:
+    """Whether there is a next line to hand it to."""
+    return machine.next_line(request) is not None
+
+
+def typed_answer(text: str) -> Approve | Reject | Modify | None:
+    """An answer typed as a reply: exactly `approve`, `reject <reason>` or `modify key=value ...`; else None.
+
+    The values of a modification are still text; `coerce_changes` gives them their types.
+    """
+    verb, _, rest = clean(text).strip().partition(" ")
+    match verb.casefold():
+        case "approve" if not rest:
+            return Approve()
+        case "reject" if rest.strip():
+            return Reject(rest.strip()[:LONGEST])
+        case "modify":
+            changes = _pairs(rest)
+            return Modify(changes) if changes else None
+        case _:
+            return None
+
+
+def coerce_changes(schema: str, raw: Mapping[str, str]) -> Mapping[str, Json]:
+    """Typed texts as the schema's values; an unknown name stays text, for the edit's own check to refuse.
+
+    Raises: BadChange, per argument.
+    """
+    changes: dict[str, Json] = {}
+    problems: dict[str, str] = {}
+    for name, text in raw.items():
+        try:
+            changes[name] = fields.coerce(fields.shape_of(schema, name, text), text)
+        except fields.DoesNotFit as error:
+            problems[name] = str(error)
+    if problems:
+        raise BadChange(problems)
+    return changes
+
+
+def _pairs(text: str) -> dict[str, str] | None:
+    """`key=value` pairs, values quoted where they hold blanks; None when anything is left over or said twice."""
+    pairs: dict[str, str] = {}
+    at = 0
+    while found := _PAIR.match(text, at):
+        if found[1] in pairs:
+            return None
+        pairs[found[1]] = next((value for value in found.groups()[1:] if value is not None), "")
+        at = found.end()
+    return pairs if at and not text[at:].strip() else None
+
+
+def _overflow(
+    request: Request, state: Mapping[str, Mapping[str, Any]]
+) -> tuple[dict[str, Json], dict[str, str]]:
+    """The changed ones among the arguments that share one JSON input."""
+    form = fields.form(request)
+    if not form.overflow or fields.REST not in state:
+        return {}, {}
+    first = form.overflow[0]
+    try:
+        said = fields.read_json(_typed(state, fields.REST))
+    except fields.DoesNotFit as error:
+        return {}, {first: str(error)}
+    if not isinstance(said, dict) or set(said) != set(form.overflow):
+        return {}, {first: "Keep the braces and every name; change only the values."}
+    now = request.proposal.action.arguments
+    return {name: value for name, value in said.items() if not fields.same(value, now[name])}, {}
+
+
+def _typed(state: Mapping[str, Mapping[str, Any]], block: str) -> str:
+    """The text of one input, whatever its kind; empty when nothing was given."""
+    element = state.get(block, {}).get(VALUE, {})
+    option = element.get("selected_option") or {}
+    found = element.get("value") or element.get("selected_date") or option.get("value") or ""
+    return str(found)

@@ -1,0 +1,170 @@
+"""The neutral card: what people see of a request in each state, before any platform draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from enum import StrEnum
+
+from ..approvals.people import PersonId
+from ..approvals.request import Request, State
+from ..approvals.verdict import RequestId
+from . import rows
+from .escape import cut, line
+from .rows import Writer
+from .spans import Row, Spans, Text
+from .standing import how, is_stuck, is_unknown, standing
+
+
+class Verb(StrEnum):
+    """What a button does; the value is part of its action id."""
+
+    APPROVE = "approve"
+    MODIFY = "modify"
+    REJECT = "reject"
+    DETAILS = "details"
+    HAPPENED = "happened"
+    AGAIN = "again"
+    GIVE_UP = "give_up"
+
+
+class Style(StrEnum):
+    """How loud a button is."""
+
+    PLAIN = ""
+    PRIMARY = "primary"
+    DANGER = "danger"
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Something to press; what it carries is the card's request and revision, never authority."""
+
+    verb: Verb
+    label: str
+    style: Style = Style.PLAIN
+
+
+DETAILS = Button(Verb.DETAILS, "Details")
+#: The three answers, in the order people read them.
+ANSWERS = (
+    Button(Verb.APPROVE, "Approve", Style.PRIMARY),
+    Button(Verb.MODIFY, "Modify…"),
+    Button(Verb.REJECT, "Reject…", Style.DANGER),
+)
+#: The three ways on when nobody knows whether it happened.
+WAYS_ON = (
+    Button(Verb.HAPPENED, "It happened"),
+    Button(Verb.AGAIN, "Run it again", Style.DANGER),
+    Button(Verb.GIVE_UP, "Give up"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """What people see of a request now.
+
+    Attributes:
+        request, revision: What a press on it is about.
+        version: Of the record it shows; a platform's block ids change with it.
+        push: One line for a notification: flags and summary, or how it ended.
+        flags: Risk flags, first of all; empty once there is nothing left to decide.
+        summary: One sentence: what will be done, or was asked.
+        rows: The rest, in order.
+        buttons: What can be pressed; empty never, Details is always there.
+        shrunk: Whether it is the three-line form.
+    """
+
+    request: RequestId
+    revision: int
+    version: int
+    push: str
+    flags: tuple[str, ...]
+    summary: str
+    rows: tuple[Row, ...]
+    buttons: tuple[Button, ...]
+    shrunk: bool = False
+
+
+def card_of(request: Request, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> Card:
+    """The card of a request as it stands.
+
+    Args:
+        name: How people call a person.
+        tz: Zone of the times where the platform cannot show the reader's own.
+    """
+    writer = Writer(name, tz)
+    if request.state is State.OPEN:
+        return _open(request, writer)
+    return _unknown(request, writer) if is_unknown(request) else _shrunk(request, writer)
+
+
+def answers(request: Request) -> tuple[Button, ...]:
+    """What a person can answer now, wherever there is room for it."""
+    if request.state is State.OPEN:
+        return ANSWERS
+    return WAYS_ON if is_unknown(request) else ()
+
+
+def _open(request: Request, writer: Writer) -> Card:
+    proposal = request.proposal
+    first = rows.flags(proposal.assessment, proposal.action)
+    summary = writer.must_fit(proposal.action.summary, rows.SUMMARY)
+    body = (
+        *rows.open_rows(request, proposal, writer),
+        rows.deadline(request, writer),
+        rows.needs(request, writer),
+    )
+    hint = () if writer.whole else (_too_long(),)
+    return Card(
+        request=request.id, revision=request.revision, version=request.version,
+        push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
+        rows=(*body, *hint), buttons=(*(ANSWERS if writer.whole else ()), DETAILS),
+    )  # fmt: skip
+
+
+def _unknown(request: Request, writer: Writer) -> Card:
+    proposal = request.proposal
+    first = ("It may have happened", *rows.flags(proposal.assessment, proposal.action))
+    summary = writer.must_fit(proposal.action.summary, rows.SUMMARY)
+    body = (
+        standing(request, writer),
+        Row("Decided", how(request, writer)),
+        *rows.what(proposal.action, writer),
+        rows.needs(request, writer),
+    )
+    hint = () if writer.whole else (_too_long(),)
+    return Card(
+        request=request.id, revision=request.revision, version=request.version,
+        push=f"{flag_line(first)} — {summary}", flags=first, summary=summary,
+        rows=(*body, *hint), buttons=(*(WAYS_ON if writer.whole else ()), DETAILS),
+    )  # fmt: skip
+
+
+def _shrunk(request: Request, writer: Writer) -> Card:
+    """Three lines: what; who, when, how; what is happening or what came of it."""
+    summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
+    last = standing(request, writer)
+    second: Spans = (*how(request, writer), Text(" · "), *rows.asked_for(request, writer))
+    stuck = ("The agent has not come back",) if is_stuck(request) else ()
+    return Card(
+        request=request.id, revision=request.revision, version=request.version,
+        push=f"{_first_text(last.spans)} — {summary}", flags=stuck, summary=summary,
+        rows=(Row("", second), last), buttons=(DETAILS,), shrunk=True,
+    )  # fmt: skip
+
+
+def flag_line(flags: tuple[str, ...]) -> str:
+    """The flags as one line of plain text."""
+    return "   ".join(f"[!] {flag}" for flag in flags)
+
+
+def _too_long() -> Row:
+    words = "This does not fit here completely: open Details to see all of it and to answer."
+    return Row("", (Text(words, strong=True),))
+
+
+def _first_text(spans: Spans) -> str:
+    first = spans[0]
+    return first.text.removesuffix(" (") if isinstance(first, Text) else ""

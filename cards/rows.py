@@ -1,0 +1,226 @@
+"""The rows of an open card in the order a hurried reviewer needs them: what is asked, of what, why, until when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+
+from ..approvals.action import Action, Entity, Evidence
+from ..approvals.deadline import StepKind
+from ..approvals.people import PersonId
+from ..approvals.request import Proposal, Request
+from ..approvals.risk import RiskAssessment
+from . import values
+from .escape import clean, cut, deceives, https, line
+from .spans import Form, Link, Row, Span, Spans, Text, When, Where, Who
+
+#: Limits of one value on a card, in characters, and of entries of one kind; Details has none.
+SUMMARY, SENTENCE, PROSE, LABEL, FACT, LINES = 300, 300, 600, 80, 120, 8
+MOST_TARGETS, MOST_FACTS, MOST_ARGUMENTS, MOST_EVIDENCE, MOST_FLAGS, FLAG = 6, 6, 20, 8, 10, 40
+
+
+@dataclass(slots=True)
+class Writer:
+    """Turns a record into words for one reader; remembers whether anything of the action was left out.
+
+    Attributes:
+        name: A person's name, from the directory.
+        tz: Zone of the times in plain text.
+        whole: False once something of the action itself did not fit.
+    """
+
+    name: Callable[[PersonId], str]
+    tz: tzinfo
+    whole: bool = field(default=True)
+
+    def who(self, person: PersonId) -> Who:
+        return Who(person, cut(line(self.name(person)), LABEL) or person)
+
+    def people(self, persons: tuple[PersonId, ...]) -> Spans:
+        """Several persons, joined as people say it."""
+        spans: list[Span] = []
+        for index, person in enumerate(persons):
+            spans += [Text(" and " if index == len(persons) - 1 else ", ")] if index else []
+            spans.append(self.who(person))
+        return tuple(spans)
+
+    def when(self, at: datetime) -> When:
+        local = at.astimezone(self.tz)
+        return When(at, f"{local:%a} {local.day} {local:%b %Y %H:%M %Z}")
+
+    def must_fit(self, text: str, limit: int) -> str:
+        """A part of the action, on one line; if it has to be cut, the card cannot be decided on."""
+        shown = cut(line(text), limit)
+        self.whole = self.whole and shown == line(text)
+        return shown
+
+
+def flags(assessment: RiskAssessment, action: Action) -> tuple[str, ...]:
+    """What a hurried reader must see first."""
+    said = [cut(line(flag), FLAG) for flag in assessment.flags]
+    shown = [flag for flag in said if flag][:MOST_FLAGS]
+    more = [f"{len(said) - MOST_FLAGS} more flags in Details"] if len(said) > MOST_FLAGS else []
+    texts = (
+        action.summary,
+        action.goal,
+        action.reasoning,
+        action.unsure,
+        action.scope,
+        str(action.arguments),
+    )
+    targets = (f"{one.kind}{one.id}{one.name}{one.facts}" for one in action.targets)
+    tricks = any(deceives(text) for text in (*texts, *targets))
+    return (*shown, *more, *(("Hidden characters in the text",) if tricks else ()))
+
+
+def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row, ...]:
+    """Everything between summary and buttons, in the order of design §6."""
+    action = proposal.action
+    return (
+        _goal(request, action, writer),
+        *_changed(request, proposal, writer),
+        *what(action, writer),
+        Row("Why", (Text(prose(action.reasoning)),), Form.QUOTE),
+        _evidence(action.evidence),
+        Row("Confidence", (Text(confidence(action)),)),
+        *((Row("Unsure", (Text(prose(action.unsure)),), Form.QUOTE),) if action.unsure.strip() else ()),
+        Row("Risk", (Text(cut(line(" ".join(proposal.assessment.reasons)), SENTENCE)),)),
+    )
+
+
+def what(action: Action, writer: Writer) -> tuple[Row, ...]:
+    """How far it reaches, what it touches, and the exact call."""
+    return (*_scope(action, writer), *_targets(action.targets, writer), *_call(action, writer))
+
+
+def prose(text: str) -> str:
+    """Somebody's own words: without blank lines, cut in length and in lines."""
+    lines = [" ".join(one.split()) for one in cut(clean(text), PROSE).split("\n") if one.strip()]
+    more = [f"… ({len(lines) - LINES} more lines in Details)"] if len(lines) > LINES else []
+    return "\n".join([*lines[:LINES], *more])
+
+
+def confidence(action: Action) -> str:
+    """How sure the agent says it is."""
+    if action.confidence is None:
+        return "not stated (counts as low)"
+    return f"{action.confidence:.0%}".replace("%", " %")
+
+
+def linked(text: str, url: str) -> Spans:
+    """Words followed by their link; an address that is not plain https is shown as dead text."""
+    if not url:
+        return (Text(text),)
+    if https(url):
+        return (Text(f"{text} ("), Link(url), Text(")"))
+    return (Text(f"{text} (no safe link: {cut(line(url).replace('://', '[:]//'), LABEL)})"),)
+
+
+def asked_for(request: Request, writer: Writer) -> Spans:
+    """Which agent, for whom, from where."""
+    run = request.ask.run
+    agent = cut(line(run.graph), LABEL)
+    origin: Spans = (Text(", from "), Where(run.origin)) if run.origin else ()
+    if run.asked_by:
+        return (Text(f"{agent} for "), writer.who(run.asked_by), *origin)
+    owner: Spans = (Text(", owned by "), writer.who(run.owner)) if run.owner else ()
+    return (Text(f"{agent} for a service"), *owner, *origin)
+
+
+def needs(request: Request, writer: Writer) -> Row:
+    """Whose answer is wanted, and the votes so far."""
+    rule = request.ask.rule
+    circles = " or ".join(cut(line(name), LABEL) for name in dict.fromkeys(request.approver_sets)) or "nobody"
+    spans: list[Span] = [Text(f"{rule.needed} of {circles}")]
+    if barred := tuple(sorted(request.ask.run.requesters)):
+        spans += [Text(" (not "), *writer.people(barred), Text(")")]
+    votes = writer.people(tuple(vote.person for vote in request.votes))
+    spans += [Text("; votes: "), *(votes or (Text("none"),)), *((Text(" approved"),) if votes else ())]
+    return Row("Needs", tuple(spans))
+
+
+def deadline(request: Request, writer: Writer) -> Row:
+    """Until when an answer counts, and what happens by itself then."""
+    clock = request.ask.deadline
+    cancelled = (writer.when(clock.expires_at), Text(", nothing is done"))
+    if request.paged_at:
+        spans: Spans = (
+            Text("On-call was paged "),
+            writer.when(request.paged_at),
+            Text("; cancelled "),
+            *cancelled,
+        )
+        return Row("Answer", spans)
+    page = next((step for step in clock.steps[request.fired :] if step.kind is StepKind.PAGE), None)
+    if page is None:
+        return Row("Answer by", (*cancelled[:1], Text("; then it is cancelled, nothing is done")))
+    circle = f"on-call ({cut(line(page.adds), LABEL)})" if page.adds not in ("", "on-call") else "on-call"
+    return Row("Answer by", (writer.when(page.at), Text(f"; then {circle} is paged; cancelled "), *cancelled))
+
+
+def _goal(request: Request, action: Action, writer: Writer) -> Row:
+    return Row("Goal", (Text(f"{cut(line(action.goal), SENTENCE)} · "), *asked_for(request, writer)))
+
+
+def _changed(request: Request, proposal: Proposal, writer: Writer) -> Iterator[Row]:
+    if not proposal.changes:
+        return
+    names = list(proposal.changes.items())[:MOST_ARGUMENTS]
+    spans = [Text(f"{values.name_of(name).text}: {values.difference(*both)}") for name, both in names]
+    if len(proposal.changes) > len(names):
+        spans.append(Text(f"… and {len(proposal.changes) - len(names)} more changes in Details"))
+    editor = request.current.editor
+    by: Spans = (
+        (Text("by "), writer.who(editor)) if editor else (Text("by the agent, after your correction"),)
+    )
+    yield Row("Changed", by)
+    yield Row("", tuple(spans), Form.VALUES)
+
+
+def _scope(action: Action, writer: Writer) -> Iterator[Row]:
+    if action.scope.strip():
+        yield Row("Scope", (Text(writer.must_fit(action.scope, SENTENCE), strong=True),))
+
+
+def _targets(targets: tuple[Entity, ...], writer: Writer) -> Iterator[Row]:
+    for entity in targets[:MOST_TARGETS]:
+        called = f"{entity.name} ({entity.id})" if entity.name else entity.id
+        facts = [
+            f"{cut(line(label), LABEL)}: {cut(line(fact), FACT)}"
+            for label, fact in list(entity.facts.items())[:MOST_FACTS]
+        ]
+        more = len(entity.facts) - len(facts)
+        facts += [f"{more} more facts in Details"] if more else []
+        words = writer.must_fit(f"{entity.kind} {called}", FACT)
+        after = (Text(" · " + " · ".join(facts)),) if facts else ()
+        yield Row("Target", (*linked(words, entity.link), *after))
+    if len(targets) > MOST_TARGETS:
+        writer.whole = False
+        yield Row("", (Text(f"… and {len(targets) - MOST_TARGETS} more targets in Details"),))
+
+
+def _call(action: Action, writer: Writer) -> Iterator[Row]:
+    yield Row("Action", (Text(writer.must_fit(action.tool, LABEL), strong=True),))
+    pairs = []
+    for name, value in list(action.arguments.items())[:MOST_ARGUMENTS]:
+        key, shown = values.name_of(name), values.brief(value)
+        writer.whole = writer.whole and key.whole and shown.whole
+        pairs.append(Text(f"{key.text} = {shown.text}"))
+    if len(action.arguments) > MOST_ARGUMENTS:
+        writer.whole = False
+        pairs.append(Text(f"… and {len(action.arguments) - MOST_ARGUMENTS} more arguments in Details"))
+    if pairs:
+        yield Row("", tuple(pairs), Form.VALUES)
+
+
+def _evidence(evidence: tuple[Evidence, ...]) -> Row:
+    if not evidence:
+        return Row("Evidence", (Text("none given"),))
+    spans: list[Span] = []
+    for one in evidence[:MOST_EVIDENCE]:
+        spans += [Text(" · ")] if spans else []
+        spans += linked(cut(line(one.label), LABEL), one.link)
+    if len(evidence) > MOST_EVIDENCE:
+        spans.append(Text(f" · {len(evidence) - MOST_EVIDENCE} more in Details"))
+    return Row("Evidence", tuple(spans))

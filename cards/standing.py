@@ -1,0 +1,131 @@
+"""Where a request stands, in words for people: claims only what the record proves."""
+
+from __future__ import annotations
+
+from ..approvals.errors import SaysoError
+from ..approvals.machine import RESUME_WITHIN
+from ..approvals.request import Decision, Edits, EffectState, Outcome, OutcomeKind, Request, State, is_edit
+from ..approvals.risk import Oversight
+from ..approvals.verdict import Approve, Modify, Reject, Respond, Verdict
+from .escape import cut, line
+from .rows import SENTENCE, Writer
+from .spans import Row, Spans, Text
+
+#: How an outcome begins on a closed card.
+OUTCOME: dict[OutcomeKind, str] = {
+    OutcomeKind.EXECUTED: "Done",
+    OutcomeKind.REFUSED: "Rejected, nothing was done",
+    OutcomeKind.REVISED: "Sent back, nothing was done; the agent plans again",
+    OutcomeKind.ANSWERED: "Answered",
+    OutcomeKind.EXPIRED: "Cancelled, nothing was done; the agent was told",
+    OutcomeKind.WITHDRAWN: "Withdrawn, nothing was done",
+    OutcomeKind.INVALIDATED: "No longer valid, nothing was done",
+    OutcomeKind.FAILED: "Failed, nothing was done",
+    OutcomeKind.UNKNOWN: "Not known whether it was done",
+    OutcomeKind.UNDONE: "Undone",
+}
+
+
+class NotStanding(SaysoError):
+    """A closed request has no outcome; the record is broken."""
+
+
+def is_unknown(request: Request) -> bool:
+    """Whether people have to say what became of the tool."""
+    effect = request.effect
+    return request.state is State.RESUMING and effect is not None and effect.state is EffectState.UNKNOWN
+
+
+def is_stuck(request: Request) -> bool:
+    """Whether the agent was not brought back in time (as far as the record tells)."""
+    if request.state in (State.OPEN, State.CLOSED) or request.effect is not None:
+        return False
+    since = request.decision.at if request.decision else request.ask.deadline.expires_at
+    paged_late = request.paged_at is not None and request.paged_at >= since
+    late = request.state is State.DECIDED and (request.resume_by or since) > since + RESUME_WITHIN
+    return paged_late or late
+
+
+def verdict_words(verdict: Verdict, edits: Edits = Edits.APPLY) -> str:
+    """The verdict as a past tense: "Approved", "Rejected"; `edits` says what a typed edit leads to."""
+    match verdict:
+        case Approve():
+            return "Approved"
+        case Reject():
+            return "Rejected"
+        case Modify() if is_edit(verdict):
+            return "Changed and approved" if edits is Edits.APPLY else "Changed and sent back"
+        case Modify():
+            return "Sent back with an instruction"
+        case Respond():
+            return "Answered"
+
+
+def given_words(verdict: Verdict) -> str:
+    """What the person wrote with it; empty when nothing."""
+    match verdict:
+        case Reject(reason):
+            text = reason
+        case Modify(_, instruction):
+            text = instruction
+        case Respond(text):
+            pass
+        case Approve():
+            text = ""
+    return cut(line(text), SENTENCE)
+
+
+def decided(decision: Decision, edits: Edits, writer: Writer) -> Spans:
+    """Who decided what, when, and with which words."""
+    said = given_words(decision.verdict)
+    words: Spans = (Text(f": “{said}”"),) if said else ()
+    head = f"{verdict_words(decision.verdict, edits)} by "
+    return (Text(head), *writer.people(decision.by), Text(" "), writer.when(decision.at), *words)
+
+
+def how(request: Request, writer: Writer) -> Spans:
+    """The second line of a card that needs no answer any more: who, when, how."""
+    if request.decision:
+        return decided(request.decision, request.ask.edits, writer)
+    if request.oversight is Oversight.FREE:
+        return (Text("Ran without asking, "), writer.when(request.ask.opened_at))
+    expires_at = request.ask.deadline.expires_at
+    ended = request.outcome
+    if request.state is State.EXPIRED or (ended and ended.kind is OutcomeKind.EXPIRED) or ended is None:
+        return (Text("Nobody decided by "), writer.when(expires_at))
+    return (Text("Nobody decided; asked "), writer.when(request.ask.opened_at))
+
+
+def standing(request: Request, writer: Writer) -> Row:
+    """The last line of a card that needs no answer any more: what is happening, or what came of it."""
+    if request.state is State.CLOSED:
+        if request.outcome is None:
+            raise NotStanding
+        return Row("Outcome", _outcome(request.outcome, writer))
+    return Row("Now", (Text(_now(request)),))
+
+
+def _outcome(outcome: Outcome, writer: Writer) -> Spans:
+    words = cut(line(outcome.words), SENTENCE)
+    after = f"): {words}" if words else ")"
+    return (Text(f"{OUTCOME[outcome.kind]} ("), writer.when(outcome.at), Text(after))
+
+
+def _now(request: Request) -> str:
+    if is_stuck(request):
+        return "The agent has not come back in time; operators are told, and it is tried again. Nothing was done."
+    match request.state, request.effect:
+        case State.DECIDED, _:
+            return "The agent is being brought back."
+        case State.EXPIRED, _:
+            return "Nothing is done; the agent is being told."
+        case State.RESUMING, None if request.decision:
+            return "A worker is bringing the agent back; nothing has been done yet."
+        case State.RESUMING, None if request.oversight is not Oversight.FREE:
+            return "Nothing is done; a worker is telling the agent."
+        case State.RESUMING, effect if effect and effect.state is EffectState.UNKNOWN:
+            return (
+                f"Not known whether it happened: attempt {effect.attempt} began and never reported. What now?"
+            )
+        case _:
+            return "It is being carried out."

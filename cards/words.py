@@ -1,0 +1,179 @@
+"""The short messages beside the card: notices, answers to a click, refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, tzinfo
+
+from ..approvals.change import Notice, NoticeKind
+from ..approvals.errors import (
+    AlreadySettled,
+    AnswerRefused,
+    BadChange,
+    DirectoryDown,
+    NotAllowed,
+    RequestNotFound,
+    SaysoError,
+    StoreDown,
+)
+from ..approvals.people import PersonId
+from ..approvals.request import OutcomeKind, Request, State
+from ..approvals.verdict import Verdict
+from . import rows, values
+from .escape import clean, cut, line
+from .rows import Writer
+from .spans import Circle, Form, Row, Span, Spans, Text, plain
+from .standing import OUTCOME, decided, verdict_words
+
+#: Longest text of an agent or a person in a notice, in UTF-16 units.
+REPORT = 2_400
+_WAITING = {
+    NoticeKind.REMINDER: "Still waiting for an answer. ",
+    NoticeKind.WIDENED: "Nobody has decided yet; from now on you may, too. ",
+    NoticeKind.PAGED: "On-call is paged. ",
+}
+_EXPIRED = "Nobody decided in time: it is cancelled, and nothing is done."
+_NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried again, and operators know."
+_STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
+_OTHERWISE = {
+    NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
+    NoticeKind.UNKNOWN: "It was started and never reported: nobody knows whether it happened. Please look, then say "
+    "on the card: it happened, run it again, or give up.",
+}
+
+
+def notice_text(
+    notice: Notice, request: Request | None, *, name: Callable[[PersonId], str], tz: tzinfo = UTC
+) -> tuple[Row, ...]:
+    """What a notice says; other people's words stand apart as a quote. `request` is None for a run's notice."""
+    writer = Writer(name, tz)
+    quoted = (Row("", (Text(_quotable(notice.text)),), Form.QUOTE),) if notice.text.strip() else ()
+    if notice.kind is NoticeKind.REPORT:
+        return quoted or (Row("", (Text("The agent has finished and said nothing."),)),)
+    if request is None:
+        return (Row("", (Text(f"{notice.kind.value.capitalize()}."),)), *quoted)
+    called = _called(notice.mention)
+    head = Row("", (*called, *_said(notice, request, writer)))
+    about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
+    match notice.kind:
+        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE:
+            return (head, *quoted, about)
+        case NoticeKind.NOBODY_THERE | NoticeKind.DECIDED:
+            return (head,)
+        case _:
+            return (head, about)
+
+
+def refusal(
+    error: SaysoError, *, name: Callable[[PersonId], str], request: Request | None = None, tz: tzinfo = UTC
+) -> str:
+    """Why an answer was not counted, for the person who gave it.
+
+    Args:
+        request: As it stands now, where it is known: then the loser of a race reads who decided what.
+    """
+    match error:
+        case AlreadySettled():
+            return _too_late(error, request, Writer(name, tz))
+        case BadChange():
+            return f"That change does not fit: {cut(line(str(error)), rows.SENTENCE)}"
+        case NotAllowed() | DirectoryDown():
+            return str(error)
+        case RequestNotFound():
+            return "I do not know this request any more: it was cleared away, and nothing was counted."
+        case StoreDown():
+            return (
+                "I cannot reach my records right now, so nothing was counted. Please try again in a minute."
+            )
+        case AnswerRefused():
+            return cut(line(str(error)), rows.SENTENCE)
+        case _:
+            return "That did not work, and it was not counted. Please try again."
+
+
+def answered(request: Request, verdict: Verdict) -> str:
+    """What a counted answer led to, for the person who gave it; a repeated delivery reads the same."""
+    if request.state is State.EXPIRED:
+        return "Too late: the request has expired, and nothing is done."
+    if request.state is State.OPEN:
+        needed, given = request.ask.rule.needed, len(request.votes)
+        return f"Counted: {given} of {needed} so far. The others have to answer too."
+    summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
+    return f"{verdict_words(verdict, request.ask.edits)}: {summary}"
+
+
+def _quotable(text: str) -> str:
+    lines = [one.rstrip() for one in clean(text).strip().split("\n")]
+    kept = [one for index, one in enumerate(lines) if one or (index and lines[index - 1])]
+    return cut("\n".join(kept), REPORT)
+
+
+def _called(circles: tuple[str, ...]) -> Spans:
+    spans: list[Span] = []
+    for circle in dict.fromkeys(circles):
+        spans += [Circle(circle), Text(" ")]
+    return tuple(spans)
+
+
+def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
+    """The sentence of one kind of notice."""
+    actor: Spans = (writer.who(notice.to),) if notice.to else (Text("Somebody"),)
+    match notice.kind:
+        case NoticeKind.REMINDER | NoticeKind.WIDENED | NoticeKind.PAGED:
+            return (Text(_WAITING[notice.kind]), *_until(request, writer))
+        case NoticeKind.NOBODY_THERE:
+            circle = cut(line(notice.text), rows.LABEL)
+            return (Text(f"Nobody is in {circle} now; the next step follows at once."),)
+        case NoticeKind.HANDED_ON:
+            return (*actor, Text(" handed the question to the next line:"))
+        case NoticeKind.DECIDED if request.decision:
+            return decided(request.decision, request.ask.edits, writer)
+        case NoticeKind.EDITED:
+            return (*actor, Text(f" changed what is asked: {_changes(request)}. Earlier votes are void."))
+        case NoticeKind.EXPIRED:
+            return (Text(_EXPIRED), *_requester(request, writer))
+        case NoticeKind.STUCK:
+            return (Text(_STARTED_AND_SILENT if request.effect else _NOT_BACK),)
+        case NoticeKind.OUTCOME if request.outcome:
+            return (Text(_outcome(request.outcome.kind, request.outcome.words)),)
+        case _:
+            return (Text(_OTHERWISE.get(notice.kind, f"{notice.kind.value.capitalize()}.")),)
+
+
+def _until(request: Request, writer: Writer) -> Spans:
+    row = rows.deadline(request, writer)
+    return (
+        (Text("" if request.paged_at else f"{row.label} "), *row.spans) if request.state is State.OPEN else ()
+    )
+
+
+def _requester(request: Request, writer: Writer) -> Spans:
+    asked_by = request.ask.run.asked_by
+    return (Text(" For "), writer.who(asked_by), Text(".")) if asked_by else ()
+
+
+def _changes(request: Request) -> str:
+    said = [
+        f"{values.name_of(name).text} {values.difference(*both)}"
+        for name, both in request.proposal.changes.items()
+    ]
+    return cut(", ".join(said), rows.SENTENCE)
+
+
+def _outcome(kind: OutcomeKind, words: str) -> str:
+    said = cut(line(words), rows.SENTENCE)
+    return f"{OUTCOME[kind]}: {said}" if said else f"{OUTCOME[kind]}."
+
+
+def _too_late(error: AlreadySettled, request: Request | None, writer: Writer) -> str:
+    if request is not None and request.decision:
+        edits = request.ask.edits
+        return (
+            f"{plain(decided(request.decision, edits, writer))}. Your answer came later and was not counted."
+        )
+    if error.by:
+        names = plain(writer.people(tuple(PersonId(by) for by in error.by)))
+        return f"{names} was faster. Your answer was not counted; see the card."
+    if error.state == State.EXPIRED or (request and request.state is State.EXPIRED):
+        return "Too late: the request has expired, and nothing is done."
+    return "This has ended already; your answer was not counted. See the card."

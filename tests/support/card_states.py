@@ -1,0 +1,113 @@
+"""One request in each state that people can see, brought there by the state machine itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from scenes import ALEX, BO, CY, FINANCE, NOON, a_request, a_run, a_vote, an_action, an_assessment, an_ask
+from sayso.approvals import effects, machine
+from sayso.approvals.credential import CredentialRef
+from sayso.approvals.deadline import TtlClass
+from sayso.approvals.editing import edited
+from sayso.approvals.request import Edits, OutcomeKind, Request
+from sayso.approvals.risk import Oversight
+from sayso.approvals.verdict import Modify, Reject, Rule, Verdict
+
+PEOPLE = frozenset((BO, CY))
+TWO = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2))
+SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=6)
+
+
+def decided(verdict: Verdict | None = None, request: Request | None = None) -> Request:
+    """Bo has answered five minutes after it was asked."""
+    request = request or a_request()
+    return machine.vote(request, a_vote(request, BO, verdict), PEOPLE, 1, SOON).request
+
+
+def resuming(request: Request) -> Request:
+    """A worker has it a minute later."""
+    return machine.resuming(request, "worker-1", LATER).request
+
+
+def running() -> Request:
+    """The tool was started and has not reported."""
+    return effects.begin(
+        resuming(decided()), attempt=1, worker="worker-1", lease=timedelta(minutes=1), now=LATER
+    ).request
+
+
+def with_edit(*, route: object = TWO) -> Request:
+    """Bo lowered the amount; a second person has to agree."""
+    request = a_request(route=route)
+    change = {"amount": "100.00"}
+    revision, rises = edited(request, change, BO, lambda _: an_assessment())
+    vote = a_vote(request, BO, Modify(change), changed={"revision": 2, "digest": revision.digest})
+    return machine.edit(request, revision, vote, PEOPLE, 1, rises, SOON).request
+
+
+def fired(request: Request, hours: float) -> Request:
+    """What the clock has made of it after some hours."""
+    change = machine.fire(request, NOON + timedelta(hours=hours))
+    assert change is not None
+    return change.request
+
+
+def closed(request: Request, kind: OutcomeKind, words: str) -> Request:
+    """Ended seven minutes after it was asked."""
+    return machine.closed(request, kind, words, NOON + timedelta(minutes=7)).request
+
+
+def free() -> Request:
+    """An action nobody was asked about."""
+    harmless = an_assessment(oversight=Oversight.FREE, flags=(), reasons=("Nothing is at stake.",))
+    return machine.opened_free(an_ask(assessment=harmless), "worker-1").request
+
+
+def too_long() -> Request:
+    """An action whose arguments do not fit on a card."""
+    arguments = {"order": 1042, "amount": "129.90", "note": "x" * 5_000, "currency": "USD"}
+    return a_request(
+        action=an_action(arguments=arguments, credential=CredentialRef(provider="entra", subject="ops"))
+    )
+
+
+def states() -> dict[str, Request]:
+    """Name -> request, in the order of a life."""
+    expired = fired(a_request(), 25)
+    stuck = machine.fire(decided(), SOON + timedelta(minutes=11))
+    assert stuck is not None
+    unknown = effects.unknown(running(), NOON + timedelta(minutes=9)).request
+    done = effects.done(
+        running(), "worker-1", '"ok"', "Refunded 129.90 USD, receipt 7.", NOON + timedelta(minutes=7)
+    )
+    changed = Modify({"amount": "100.00"})
+    voted = a_request(route=TWO)
+    return {
+        "open": a_request(),
+        "open_routine": a_request(ttl_class=TtlClass.ROUTINE, run=a_run(asked_by=None)),
+        "open_with_votes": machine.vote(voted, a_vote(voted, BO), PEOPLE, 2, SOON).request,
+        "open_edited": with_edit(),
+        "open_wider_circles": fired(a_request(), 22),
+        "open_in_grace": fired(a_request(), 24.5),
+        "open_too_long": too_long(),
+        "decided_approved": decided(),
+        "decided_rejected": decided(Reject("Order 1042 was paid back on Monday.")),
+        "decided_modified": decided(Modify({}, "Refund only the delivery fee.")),
+        "expired": expired,
+        "stuck": stuck.request,
+        "resuming": resuming(decided()),
+        "running": running(),
+        "unknown": unknown,
+        "closed_executed": done.request,
+        "closed_executed_edited": closed(with_edit(route=FINANCE), OutcomeKind.EXECUTED, "Refunded 100.00 USD."),
+        "closed_refused": closed(resuming(decided(Reject("Paid back on Monday."))), OutcomeKind.REFUSED, ""),
+        "closed_revised": closed(resuming(decided(changed, a_request(edits=Edits.REPLAN))), OutcomeKind.REVISED, ""),
+        "closed_expired": closed(resuming(expired), OutcomeKind.EXPIRED, ""),
+        "closed_withdrawn": machine.withdrawn(a_request(), ALEX, "Alex took it back.", LATER).request,
+        "closed_invalidated": machine.invalidated(a_request(), "The agent's code has changed.", LATER).request,
+        "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
+        "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
+        "closed_undone": closed(resuming(decided()), OutcomeKind.UNDONE, "Taken back by Cy."),
+        "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
+    }  # fmt: skip
