@@ -23,7 +23,7 @@ from ..approvals.errors import SaysoError
 from . import checkpoint_scripts as scripts
 from .checkpoint_codec import Codec, Place
 from .checkpoint_scripts import Call, Write
-from .thread_keys import ThreadKeys, unescape
+from .thread_keys import ThreadKeys, around_thread, unescape
 from .thread_lock import Fence
 
 #: Checkpoints fetched at once while listing.
@@ -245,9 +245,9 @@ class Verbs:
         return [Place(thread, name, id) for name in sorted(unescape(raw.decode()) for raw in names)]
 
     def _threads(self) -> Steps[Sequence[str]]:
-        head, tail = f"{self.prefix}:{{", "}:ns"
-        found = yield EveryKey(f"{_literal(head)}*{tail}")
-        return sorted(unescape(key.decode().removeprefix(head).removesuffix(tail)) for key in found)
+        head, tail = around_thread(self.prefix)
+        found = yield EveryKey(f"{_literal(head)}*{tail}ns")
+        return sorted(unescape(key.decode().removeprefix(head).removesuffix(f"{tail}ns")) for key in found)
 
     def _writable(self, config: RunnableConfig) -> Place:
         place = Place.of(config)

@@ -28,7 +28,8 @@ class ThreadKeys:
     @property
     def stem(self) -> str:
         """The beginning of all of them; the part in braces decides the cluster slot."""
-        return f"{self.prefix}:{{{escape(self.thread)}}}:"
+        head, tail = around_thread(self.prefix)
+        return f"{head}{escape(self.thread)}{tail}"
 
     @property
     def namespaces(self) -> str:
@@ -48,6 +49,11 @@ class ThreadKeys:
     def of(self, namespace: str, part: str) -> str:
         """A key of one checkpoint namespace; `part` is one letter, see `checkpoint_scripts`."""
         return f"{self.stem}{escape(namespace)}:{part}"
+
+
+def around_thread(prefix: str) -> tuple[str, str]:
+    """What stands before and after an escaped thread id in its keys; no request's key begins like this."""
+    return f"{prefix}:thread:{{", "}:"
 
 
 def escape(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import operator
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,66 +11,18 @@ from typing import Annotated, Any
 
 import pytest
 import redis
-from langchain_core.runnables import RunnableConfig
+from checkpoint_scenes import a_config, a_graph, store, the_checkpoint
 from langgraph.channels.delta import DeltaChannel
-from langgraph.checkpoint.base import CheckpointTuple, empty_checkpoint
 from langgraph.checkpoint.conformance import checkpointer_test, validate
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 from redis.exceptions import ConnectionError as RedisConnectionError
 from sayso.agent.checkpoint_codec import StateLost
-from sayso.agent.checkpoint_steps import MissingFence, StaleFence
 from sayso.agent.checkpoints import RedisSaver
 from sayso.agent.serializer import TokenInState
 from sayso.agent.thread_keys import ThreadKeys
-from sayso.agent.thread_lock import Fence, ThreadLock
-from sayso.approvals.connection import open_redis, open_sync_redis
 from sayso.bot.valkey import EmbeddedValkey
 from typing_extensions import TypedDict
-
-
-class State(TypedDict, total=False):
-    amount: Decimal
-    grace: timedelta
-    asked_at: datetime
-    by_number: dict[int, str]
-    log: Annotated[list[str], operator.add]
-    answer: str
-
-
-def plan(state: State) -> State:
-    return {
-        "amount": Decimal("1250.10"),
-        "grace": timedelta(hours=4),
-        "asked_at": datetime(2030, 1, 1, 12, tzinfo=UTC),
-        "by_number": {7: "x"},
-        "log": ["plan"],
-    }
-
-
-def gate(state: State) -> State:
-    return {"answer": interrupt({"amount": str(state["amount"])})["type"], "log": ["gate"]}
-
-
-def act(state: State) -> State:
-    return {"log": [f"act on {state['amount']} after {state['grace']}"]}
-
-
-def a_graph(saver: RedisSaver) -> Any:
-    """Plan, gate, act: made anew as another process would."""
-    graph = StateGraph(State)
-    graph.add_node("plan", plan)
-    graph.add_node("gate", gate)
-    graph.add_node("act", act)
-    graph.add_edge(START, "plan")
-    graph.add_edge("plan", "gate")
-    graph.add_edge("gate", "act")
-    graph.add_edge("act", END)
-    return graph.compile(checkpointer=saver)
-
-
-def a_config(thread: str = "t1", **more: Any) -> RunnableConfig:
-    return {"configurable": {"thread_id": thread, "checkpoint_ns": "", **more}}
 
 
 @pytest.fixture
@@ -79,21 +30,6 @@ async def saver(redis_url: str) -> AsyncIterator[RedisSaver]:
     saver = RedisSaver.at(redis_url)
     yield saver
     await saver.aclose()
-
-
-@pytest.fixture
-async def lock(redis_url: str) -> AsyncIterator[ThreadLock]:
-    client, sync_client = open_redis(redis_url), open_sync_redis(redis_url)
-    yield ThreadLock(client, sync_client)
-    await client.aclose()
-    sync_client.close()
-
-
-async def store(saver: RedisSaver, config: RunnableConfig, **values: Any) -> RunnableConfig:
-    """Put one checkpoint with these values, all of them new."""
-    versions = dict.fromkeys(values, saver.get_next_version(None, None))
-    checkpoint = {**empty_checkpoint(), "channel_values": values, "channel_versions": versions}
-    return await saver.aput(config, checkpoint, {"source": "loop", "step": 1}, versions)  # type: ignore[arg-type]
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # the suite's own
@@ -150,7 +86,7 @@ async def test_two_branches_of_a_thread_keep_their_own_values(saver: RedisSaver)
     """Two ways on from one checkpoint write the same channel in the same step: neither overwrites the other."""
     root = await store(saver, a_config(), answer="none")
     ways = [await store(saver, root, answer=answer) for answer in ("approve", "reject")]
-    answers = [(await _get(saver, way)).checkpoint["channel_values"]["answer"] for way in ways]
+    answers = [(await the_checkpoint(saver, way)).checkpoint["channel_values"]["answer"] for way in ways]
     assert answers == ["approve", "reject"]
 
 
@@ -202,7 +138,7 @@ async def test_writes_come_back_in_the_order_of_the_run(saver: RedisSaver) -> No
     config = await store(saver, a_config())
     await saver.aput_writes(config, [("log", "b")], "task-a", "~push, 1")
     await saver.aput_writes(config, [("log", f"a{n}") for n in range(11)], "task-z", "~push, 0")
-    found = await _get(saver, config)
+    found = await the_checkpoint(saver, config)
     assert [value for _, _, value in found.pending_writes or ()] == [*(f"a{n}" for n in range(11)), "b"]
 
 
@@ -211,7 +147,7 @@ async def test_a_write_sent_twice_is_kept_once_and_an_answer_is_replaced(saver: 
     config = await store(saver, a_config())
     for attempt in ("first", "second"):
         await saver.aput_writes(config, [("log", attempt), ("__resume__", attempt)], "task")
-    found = await _get(saver, config)
+    found = await the_checkpoint(saver, config)
     assert {(channel, value) for _, channel, value in found.pending_writes or ()} == {
         ("log", "first"),
         ("__resume__", "second"),
@@ -222,7 +158,7 @@ async def test_many_channels_fit(saver: RedisSaver) -> None:
     """More values than Lua passes to one command."""
     values = {f"channel {number}": number for number in range(9000)}
     await store(saver, a_config(), **values)
-    assert (await _get(saver, a_config())).checkpoint["channel_values"] == values
+    assert (await the_checkpoint(saver, a_config())).checkpoint["channel_values"] == values
 
 
 async def test_each_call_is_one_round_trip(saver: RedisSaver, redis_client: redis.Redis) -> None:
@@ -290,112 +226,6 @@ async def test_a_token_in_the_state_is_refused_with_its_path(
     with pytest.raises(TokenInState, match=r"^metadata\.api_key holds"):
         await store(saver, a_config(api_key=token), name="x")
     assert not any(token.encode() in (redis_client.dump(key) or b"") for key in redis_client.scan_iter())
-
-
-async def test_only_the_newest_holder_of_the_thread_writes(saver: RedisSaver, lock: ThreadLock) -> None:
-    """A worker that lost its lease without noticing is refused in the same step as it would write."""
-    slow = await _taken(lock, "t1", "slow")
-    await lock.release("t1", "slow")  # as when its lease had ended
-    quick = await _taken(lock, "t1", "quick")
-    config = await store(saver, a_config(sayso_fence=quick), name="quick")
-    with pytest.raises(StaleFence, match="taken thread 't1' over") as refusal:
-        await store(saver, a_config(sayso_fence=slow), name="slow")
-    assert (refusal.value.carried, refusal.value.newest) == (slow, quick)
-    late = a_config(sayso_fence=slow, checkpoint_id=config["configurable"]["checkpoint_id"])
-    with pytest.raises(StaleFence):
-        await saver.aput_writes(late, [("name", "slow")], "task")
-    found = await _get(saver, a_config())
-    assert found.checkpoint["channel_values"] == {"name": "quick"}
-    assert found.pending_writes == []
-
-
-async def test_langgraph_carries_the_fence_to_every_write(redis_url: str, lock: ThreadLock) -> None:
-    """Also those of subgraphs; and the fence is no part of what is stored."""
-    saver = RedisSaver.at(redis_url, require_fence=True)
-    inner = a_graph(saver)
-    outer = StateGraph(State)
-    outer.add_node("inner", inner)
-    outer.add_edge(START, "inner")
-    graph = outer.compile(checkpointer=saver)
-    config: RunnableConfig = {
-        "configurable": {"thread_id": "t1", "sayso_fence": await lock.acquire("t1", "w", 60_000)}
-    }
-    await graph.ainvoke({"log": []}, config, durability="sync")
-    done = await graph.ainvoke(Command(resume={"type": "approve"}), config, durability="sync")
-    assert done["log"][-1] == "act on 1250.10 after 4:00:00"
-    stored = [found async for found in saver.alist(None)]
-    assert {bool(found.config["configurable"]["checkpoint_ns"]) for found in stored} == {True, False}
-    assert not any("sayso_fence" in found.metadata for found in stored)
-    await saver.aclose()
-
-
-async def test_a_write_without_a_fence_is_refused_in_production(redis_url: str) -> None:
-    """Where workers run, nobody writes a thread that they do not hold."""
-    saver = RedisSaver.at(redis_url, require_fence=True)
-    with pytest.raises(MissingFence):
-        await store(saver, a_config(), name="x")
-    with pytest.raises(MissingFence):
-        await saver.aput_writes(a_config(checkpoint_id="c"), [("name", "x")], "task")
-    assert await saver.aget_tuple(a_config()) is None
-    await saver.aclose()
-
-
-async def test_a_deleted_thread_shuts_its_worker_out(saver: RedisSaver, lock: ThreadLock) -> None:
-    """A run that was under way when its thread was deleted writes nothing back."""
-    fence = await _taken(lock, "t1", "worker")
-    await store(saver, a_config(sayso_fence=fence), name="x")
-    await saver.adelete_thread("t1")
-    with pytest.raises(StaleFence):
-        await store(saver, a_config(sayso_fence=fence), name="x")
-
-
-async def test_one_worker_at_a_time(lock: ThreadLock) -> None:
-    """Who has the thread keeps it; asking twice gives the same answer, because a lost reply is asked again."""
-    fence = await lock.acquire("t1", "a", 60_000)
-    assert fence == 1
-    assert await lock.acquire("t1", "a", 60_000) == 1
-    assert await lock.acquire("t1", "b", 60_000) is None
-    assert not await lock.renew("t1", "b", 60_000)
-    assert not await lock.release("t1", "b")
-    assert await lock.renew("t1", "a", 60_000)
-    assert await lock.release("t1", "a")
-    assert await lock.acquire("t1", "b", 60_000) == 2
-    assert await lock.acquire("t2", "b", 60_000) == 1
-
-
-async def test_racing_workers_get_one_lock(lock: ThreadLock) -> None:
-    """Fifty at once: one winner."""
-    fences = await asyncio.gather(*(lock.acquire("t1", f"worker {n}", 60_000) for n in range(50)))
-    assert [fence for fence in fences if fence is not None] == [1]
-
-
-async def test_a_keeper_thread_renews_while_the_loop_is_busy(
-    lock: ThreadLock, redis_client: redis.Redis
-) -> None:
-    """The sync form renews the same lock, and says when it was lost."""
-    await lock.acquire("t1", "a", 60_000)
-    assert lock.renew_sync("t1", "a", 600_000)
-    assert redis_client.pttl(ThreadKeys("sayso", "t1").lock) > 60_000
-    await lock.release("t1", "a")
-    assert not lock.renew_sync("t1", "a", 600_000)
-
-
-def test_a_thread_needs_a_name() -> None:
-    """An empty hash tag would scatter its keys over the cluster."""
-    with pytest.raises(ValueError, match="never empty"):
-        ThreadKeys("sayso", "")
-
-
-async def _get(saver: RedisSaver, config: RunnableConfig) -> CheckpointTuple:
-    found = await saver.aget_tuple(config)
-    assert found is not None
-    return found
-
-
-async def _taken(lock: ThreadLock, thread: str, owner: str) -> Fence:
-    fence = await lock.acquire(thread, owner, 60_000)
-    assert fence is not None
-    return fence
 
 
 def _calls(client: redis.Redis) -> int:
