@@ -1,0 +1,204 @@
+"""Brings cards, notices and pages up to date: pages first, then what is new or decided, then mere redraws.
+
+Each lane has its own tasks, so a page or a new card never waits behind redraws. The record is read, drawn and sent,
+and what was shown is stored; if the record has moved on meanwhile, the store marks the target dirty again. A crash
+between sending and storing costs at most one extra card, never a missing one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, tzinfo
+
+from ..approvals.errors import DirectoryDown, RequestNotFound, StoreDown
+from ..approvals.people import Directory, PersonId, Place
+from ..approvals.request import Request
+from ..approvals.store import Lane, MessageRef, Store, Target, TargetKind, Told
+from ..approvals.verdict import RequestId
+from ..cards.card import Card, card_of
+from .channel import Channel, Dead, Gone, RetryLater, Unclear
+from .dead_places import DeadPlaces
+from .notices import Notices
+
+log = logging.getLogger(__name__)
+
+#: How long a claimed target belongs to its claimer; longer than any one call to a platform.
+LEASE = timedelta(seconds=30)
+#: Tasks per lane: a slow channel holds up one of them.
+WORKERS: Mapping[Lane, int] = {Lane.PAGE: 2, Lane.TELL: 4, Lane.REDRAW: 2}
+#: What a target that failed for a reason we did not foresee waits.
+AFTER_TROUBLE = timedelta(seconds=30)
+#: A lost answer is looked into after this pause, doubling up to a minute.
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
+#: What `Told.status` says of a card whose posting may or may not have worked.
+UNCLEAR = "unclear"
+
+PageKeeper = Callable[[Target], Awaitable[None]]
+
+
+def utc_now() -> datetime:
+    """Wall time; platforms stamp messages with theirs."""
+    return datetime.now(UTC)
+
+
+class Deliverer:
+    """Runs the lanes."""
+
+    def __init__(
+        self, *, store: Store, channels: Mapping[str, Channel], directory: Directory, pages: PageKeeper,
+        tz: tzinfo = UTC, wall: Callable[[], datetime] = utc_now,
+    ) -> None:  # fmt: skip
+        """Take channels by platform, and `pages`, which brings one page target up to date."""
+        self._store = store
+        self._channels = channels
+        self._directory = directory
+        self._pages = pages
+        self._tz = tz
+        self._wall = wall
+        self._notices = Notices(store=store, channels=channels, directory=directory, tz=tz)
+        self._dead_places = DeadPlaces(store=store, directory=directory)
+        self._under_way: set[Target] = set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for lane, workers in WORKERS.items():
+                for _ in range(workers):
+                    group.create_task(self._keep_delivering(lane))
+
+    async def deliver_due(self, lanes: Sequence[Lane] = tuple(Lane)) -> int:
+        """Bring everything that is due now up to date, one after the other; how many targets that were."""
+        done = 0
+        while targets := await self._store.claim(lanes, lease=LEASE):
+            for target in targets:
+                await self._deliver(target)
+            done += len(targets)
+        return done
+
+    async def adopt(self, id: RequestId, ref: MessageRef) -> bool:
+        """A card of ours was seen in a place: remember it where we know of none. False for a stray second card.
+
+        Raises: RequestNotFound, StoreDown.
+        """
+        request = await self._store.get(id)
+        for told in (await self._store.all_told(id)).values():
+            if told.ref is not None and (told.ref.channel, told.ref.message) == (ref.channel, ref.message):
+                return True
+        here = {f"{ref.platform}:{ref.channel}", f"{ref.platform}:{ref.channel}/{ref.thread}"}
+        for place in request.card_places:
+            target = Target(kind=TargetKind.CARD, id=id, where=place)
+            if place in here and (await self._store.told(target)).ref is None:
+                await self._store.set_told(target, Told(ref=ref, at=self._wall()), again=timedelta(0))
+                log.info("card.adopted request=%s place=%s", id, place)
+                return True
+        return False
+
+    async def redraw_stray(self, id: RequestId, ref: MessageRef) -> None:
+        """Redraw a second card that no target stands for. Raises: ChannelError, RequestNotFound, StoreDown."""
+        card = self._drawn(await self._store.get(id))
+        await self._channels[ref.platform].update_card(ref, card)
+
+    # ---- lanes
+
+    async def _keep_delivering(self, lane: Lane) -> None:
+        while True:
+            try:
+                targets = await self._store.claim((lane,), lease=LEASE, limit=1)
+                for target in targets:
+                    await self._deliver(target)
+                if not targets:
+                    await self._store.woken((lane,), timedelta(seconds=1))
+            except StoreDown:
+                log.exception("deliver.store_down lane=%s", lane)
+                await asyncio.sleep(1)
+
+    async def _deliver(self, target: Target) -> None:
+        """Bring one target up to date; what goes wrong with it is its own affair. Raises: StoreDown."""
+        if target in self._under_way:
+            return  # whoever has it will see that the record moved on
+        self._under_way.add(target)
+        try:
+            await self._by_kind(target)
+        except StoreDown:
+            raise
+        except RequestNotFound:
+            await self._store.set_told(target, Told())
+        except Exception:  # the outermost edge of one delivery: the others must go out
+            log.exception("deliver.failed target=%s", target)
+            await self._store.set_told(target, await self._store.told(target), again=AFTER_TROUBLE)
+        finally:
+            self._under_way.discard(target)
+
+    async def _by_kind(self, target: Target) -> None:
+        match target.kind:
+            case TargetKind.PAGE:
+                await self._pages(target)
+            case TargetKind.NOTICE:
+                await self._notices.deliver(target)
+            case TargetKind.CARD:
+                await self._card(target)
+
+    # ---- cards
+
+    async def _card(self, target: Target) -> None:
+        request = await self._store.get(RequestId(target.id))
+        told = await self._store.told(target)
+        if told.ref is not None and told.version >= request.version:
+            await self._store.set_told(target, told)
+            return
+        card = self._drawn(request)
+        try:
+            channel, place = await self._where(Place(target.where))
+            ref = await self._drawn_there(channel, place, told, card)
+        except (RetryLater, DirectoryDown) as later:
+            again = later.after if isinstance(later, RetryLater) else AFTER_TROUBLE
+            await self._store.set_told(target, replace(told, attempts=told.attempts + 1), again=again)
+        except Unclear:
+            missed = replace(told, attempts=told.attempts + 1, status="" if told.ref else UNCLEAR)
+            pause = min(FIRST_PAUSE * 2 ** min(told.attempts, 10), LONGEST_PAUSE)
+            await self._store.set_told(target, missed, again=pause)
+        except (Dead, Gone) as dead:
+            version = await self._dead_places.note(request, target, str(dead))
+            await self._store.set_told(target, replace(told, version=version, attempts=0))
+        else:
+            await self._store.set_told(target, self._shown(request, told, ref))
+
+    async def _drawn_there(self, channel: Channel, place: Place, told: Told, card: Card) -> MessageRef:
+        """Where the card stands afterwards. Raises: ChannelError."""
+        if told.ref is None and told.status == UNCLEAR:
+            found = await channel.find_card(place, card.request)
+            told = replace(told, ref=found)
+        if told.ref is None:
+            return await channel.post_card(place, card)
+        try:
+            await channel.update_card(told.ref, card)
+        except Gone:
+            return await self._replaced(channel, place, told.ref, card)
+        return told.ref
+
+    async def _replaced(self, channel: Channel, place: Place, lost: MessageRef, card: Card) -> MessageRef:
+        """A new card for one that was deleted: in its thread, or in its place where the thread is gone too."""
+        try:
+            thread = Place(f"{lost.platform}:{lost.channel}/{lost.thread or lost.message}")
+            return await channel.post_card(thread, card)
+        except Gone:
+            return await channel.post_card(place, card)
+
+    def _shown(self, request: Request, before: Told, ref: MessageRef) -> Told:
+        """What stands there now; `at` says since when this revision stands in this message."""
+        same = before.ref == ref and before.revision == request.revision and before.at is not None
+        at = before.at if same else self._wall()
+        return Told(ref=ref, version=request.version, revision=request.revision, at=at)
+
+    def _drawn(self, request: Request) -> Card:
+        return card_of(request, name=self._name, tz=self._tz)
+
+    async def _where(self, place: Place) -> tuple[Channel, Place]:
+        return await self._notices.where(place)
+
+    def _name(self, person: PersonId) -> str:
+        known = self._directory.known(person)
+        return known.name if known else str(person)
