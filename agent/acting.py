@@ -1,0 +1,271 @@
+"""Runs an approved action exactly once: votes verified, token fetched, approval burnt, tool run, outcome written.
+
+Nothing that stands in the record is believed but what the signed votes prove; the bytes of the action are those of
+the graph's own state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, assert_never
+
+import pydantic_core
+
+from ..approvals import canonical, effects, machine, signing
+from ..approvals.change import AuditEntry, Change, Event
+from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
+from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
+from ..approvals.risk import Oversight
+from .crash import crash_point
+from .credentials import CredentialDead, Token
+from .effect import Effect, NothingDone
+from .outcome import GateOutcome, allows_edited, outcome_of
+from .runtime import Runtime, acting
+from .schema import Answer
+from .secrets import looks_like_token
+
+_log = logging.getLogger(__name__)
+
+
+class StillRunning(SaysoError):
+    """Another worker runs this tool right now, so it is left to that one."""
+
+
+class OutcomeUnknown(SaysoError):
+    """The tool was started and never reported; the run waits until people have settled what happened."""
+
+
+class RunAgain(SaysoError):
+    """An idempotent tool did not finish; it is run again with the same key."""
+
+
+async def act(
+    runtime: Runtime, tool: Effect, request: Request, answer: Answer | None, frozen: str
+) -> GateOutcome:
+    """Run the tool once, if verified votes (or its being free) allow it, and say how it ended.
+
+    Args:
+        answer: What the gate was resumed with; anything but an approval does nothing. None for a free action.
+        frozen: The proposal's bytes from the graph's own state.
+
+    Raises:
+        StillRunning, OutcomeUnknown: Nothing was run now.
+        RunAgain: Run an idempotent tool once more.
+        CredentialSourceDown: Nothing was run; try again later.
+    """
+    if request.state is State.CLOSED or not _says_go(request, answer):
+        return outcome_of(request, answer)
+    await _must_be_startable(runtime, tool, request)
+    try:
+        revision = _warranted(runtime, request, frozen, await runtime.store.now())
+        crash_point("act-verified")
+        arguments, token = await _prepared(runtime, tool, revision)
+        crash_point("act-token")
+        burnt = await _burn(runtime, request, frozen)
+    except BadVote as error:
+        await _note_forgery(runtime, request, error)
+        return await _nothing_done(runtime, request, f"Not done: {error}")
+    except (CredentialDead, BadChange) as error:
+        return await _nothing_done(runtime, request, f"Not done: {error}")
+    except AlreadySettled:
+        return outcome_of(await runtime.store.get(request.id), None)
+    crash_point("after-burn")
+    return await _run(runtime, tool, burnt, arguments, token)
+
+
+def _says_go(request: Request, answer: Answer | None) -> bool:
+    """Whether the graph was resumed to act; that it may act is what the votes have to prove."""
+    if answer is None or answer["type"] == "approve":
+        return True
+    return answer["type"] == "modify" and request.ask.edits is Edits.APPLY and allows_edited(request)
+
+
+async def _must_be_startable(runtime: Runtime, tool: Effect, request: Request) -> None:
+    effect = request.effect
+    if effect is None:
+        return
+    match effect.state:
+        case EffectState.STARTED:
+            if await runtime.store.lease_held(request.id):
+                raise StillRunning
+            if not tool.idempotent:
+                await runtime.store.change(request.id, effects.unknown)
+                raise OutcomeUnknown
+        case EffectState.UNKNOWN:
+            persons = {v.person for v in request.votes if v.attempt == effect.attempt + 1}
+            if len(persons) < request.ask.rule.needed:
+                raise OutcomeUnknown
+        case EffectState.DONE | EffectState.FAILED:
+            raise AlreadySettled(request.state)
+        case _:
+            assert_never(effect.state)
+
+
+def _warranted(runtime: Runtime, request: Request, frozen: str, now: Any) -> Proposal:
+    """What may run. The first run of a free action needs no votes; everything else does. Raises: BadVote."""
+    proposal = canonical.decode(Proposal, frozen)
+    before = _before_this_attempt(request)
+    if proposal.assessment.oversight is Oversight.FREE and before.effect is None:
+        if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
+            raise BadVote("The request does not show what this agent froze.")
+        return proposal
+    granted = signing.warrant(
+        before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now
+    )
+    return granted.revision.proposal
+
+
+def _before_this_attempt(request: Request) -> Request:
+    """The record as the votes saw it: a started run that is taken over is the one that they allowed."""
+    effect = request.effect
+    if effect is None or effect.state is not EffectState.STARTED:
+        return request
+    if effect.attempt == 1:
+        return replace(request, effect=None)
+    return replace(request, effect=replace(effect, attempt=effect.attempt - 1))
+
+
+async def _prepared(
+    runtime: Runtime, tool: Effect, proposal: Proposal
+) -> tuple[dict[str, Any], Token | None]:
+    """Arguments and token: whatever can fail does so before the approval is burnt."""
+    arguments = tool.thaw(proposal.action.arguments)
+    ref = proposal.action.credential
+    return arguments, await runtime.broker.token(ref, lives=tool.limit) if ref else None
+
+
+async def _burn(runtime: Runtime, request: Request, frozen: str) -> Request:
+    """Start the tool in the record; verified once more over exactly the version that is burnt."""
+
+    def step(record: Request, now: Any) -> Change:
+        _warranted(runtime, record, frozen, now)
+        if record.current.digest != request.current.digest:
+            raise BadVote("What was decided changed while it was being started.")
+        if record.effect is not None and record.effect.state is EffectState.STARTED:
+            return effects.taken_over(record, worker=runtime.worker, lease=runtime.lease)
+        attempt = record.effect.attempt + 1 if record.effect else 1
+        return effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
+
+    try:
+        applied = await runtime.store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")
+    except effects.Burnt:
+        raise StillRunning from None
+    return applied.request
+
+
+async def _run(
+    runtime: Runtime, tool: Effect, request: Request, arguments: Mapping[str, Any], token: Token | None
+) -> GateOutcome:
+    with runtime.keeper.effect(request.id), acting(request.id, token):
+        task = asyncio.create_task(tool.run(arguments), name=f"tool {request.id}")
+        try:
+            await asyncio.wait({task}, timeout=tool.limit.total_seconds())
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+    if not task.done():
+        return await _overran(runtime, tool, request, task, token)
+    crash_point("after-tool")
+    return await _report(runtime, tool, request, task, token)
+
+
+async def _overran(
+    runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any], token: Token | None
+) -> GateOutcome:
+    """The tool did not end in time. A thread cannot be stopped: it may still say later what happened."""
+    if tool.is_async:
+        task.cancel()
+    late = asyncio.create_task(_late_word(runtime, tool, request, task, token))
+    runtime.late.add(late)
+    late.add_done_callback(runtime.late.discard)
+    return await _left_open(runtime, tool, request, f"{tool.name} did not end within {tool.limit}")
+
+
+async def _late_word(
+    runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any], token: Token | None
+) -> None:
+    await asyncio.wait({task})
+    if task.cancelled():
+        return
+    try:
+        await _report(runtime, tool, request, task, token)
+    except (effects.Burnt, OutcomeUnknown, RunAgain):
+        _log.warning("tool.late_word_dropped", extra={"request": request.id})
+
+
+async def _report(
+    runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any], token: Token | None
+) -> GateOutcome:
+    """Write down how the tool ended."""
+    error = task.exception() if not task.cancelled() else asyncio.CancelledError()
+    if error is None:
+        return await _done(runtime, request, tool, task.result(), token)
+    if isinstance(error, NothingDone):
+        words = _without_secrets(f"Nothing was done: {error}", token)
+        applied = await runtime.store.change(
+            request.id, lambda record, now: effects.failed(record, runtime.worker, words, now),
+            token=f"failed-{uuid.uuid4().hex}",
+        )  # fmt: skip
+        return outcome_of(applied.request, None)
+    _log.error("tool.raised", exc_info=error, extra={"request": request.id})
+    return await _left_open(runtime, tool, request, f"{tool.name} broke off ({type(error).__name__})")
+
+
+async def _done(
+    runtime: Runtime, request: Request, tool: Effect, result: object, token: Token | None
+) -> GateOutcome:
+    text = _without_secrets(pydantic_core.to_json(result, fallback=repr).decode(), token)
+    told = json.loads(text)
+    words = told if isinstance(told, str) and told.strip() else f"{tool.name} ran."
+    applied = await runtime.store.change(
+        request.id, lambda record, now: effects.done(record, runtime.worker, text, words, now),
+        token=f"done-{uuid.uuid4().hex}",
+    )  # fmt: skip
+    crash_point("after-done")
+    return outcome_of(applied.request, None)
+
+
+def _without_secrets(text: str, token: Token | None) -> str:
+    """A tool's words go into record, card and state, so a credential in them is withheld."""
+    text = text.replace(token.value, "(token withheld)") if token else text
+    return '"(withheld: it looks like a credential)"' if looks_like_token(text) else text
+
+
+async def _left_open(runtime: Runtime, tool: Effect, request: Request, words: str) -> GateOutcome:
+    """What happened is not known: run again where that is harmless, else put to people."""
+    if tool.idempotent:
+        raise RunAgain(f"{words}; it is run again with the same key")
+    said = f"{words}; it may or may not have happened"
+    await runtime.store.change(request.id, lambda record, now: effects.unknown(record, now, said))
+    raise OutcomeUnknown
+
+
+async def _nothing_done(runtime: Runtime, request: Request, words: str) -> GateOutcome:
+    """Close it as certainly not done; where an earlier run may have done it, it stays with the people."""
+    if request.effect is not None:
+        if request.effect.state is EffectState.STARTED:
+            await runtime.store.change(request.id, lambda record, now: effects.unknown(record, now, words))
+        raise OutcomeUnknown(words)
+    try:
+        applied = await runtime.store.change(
+            request.id,
+            lambda record, now: machine.closed(record, OutcomeKind.FAILED, words, now, by=runtime.worker),
+        )
+    except AlreadySettled:
+        return outcome_of(await runtime.store.get(request.id), None)
+    return outcome_of(applied.request, None)
+
+
+async def _note_forgery(runtime: Runtime, request: Request, error: BadVote) -> None:
+    entry = AuditEntry(
+        event=Event.VOTE_REJECTED, by=runtime.worker, words=str(error)[:300],
+        facts={"digest": request.current.digest, "votes": str(len(request.votes))},
+    )  # fmt: skip
+    await runtime.store.note(
+        entry, thread=runtime.run.thread, request=request.id, token=f"forged-{request.id}-{request.version}"
+    )

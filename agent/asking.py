@@ -1,0 +1,42 @@
+"""From a frozen proposal to what is asked: the policy's route, chain and edits, put together at one place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from ..approvals import canonical
+from ..approvals.errors import SaysoError
+from ..approvals.request import Ask, PauseKey, Proposal, Revision, Run
+from ..approvals.risk import Oversight
+from ..approvals.route import compose
+from ..approvals.verdict import RequestId
+from .policy import Policy
+
+
+class CannotAsk(SaysoError):
+    """Nobody may be asked about this action, so it is not done."""
+
+
+def ask_of(
+    run: Run, frozen: str, *, key: PauseKey, policy: Policy, now: datetime, schema: str, fingerprint: str = "",
+    revises: RequestId | None = None,
+) -> Ask:  # fmt: skip
+    """What is asked about a frozen proposal of this run.
+
+    Raises:
+        CannotAsk: The proposal belongs to another thread, or nobody known stands behind the run and the route
+            takes no such runs.
+        UnknownRoute: The policy names no such route.
+    """
+    proposal = canonical.decode(Proposal, frozen)
+    if proposal.thread != run.thread:
+        raise CannotAsk("The proposal was frozen in another thread.")
+    tool = policy.of(proposal.action.tool)
+    route = policy.route(tool.route)
+    if proposal.assessment.oversight is not Oversight.FREE and not run.requesters and not route.unattended:
+        raise CannotAsk(f"Nobody known asked for this run, and the route {route.name!r} takes no such runs.")
+    return compose(
+        key=key, run=run, first=Revision(number=1, frozen=frozen), route=route, ttl_class=tool.ttl_class,
+        chain=policy.chain(tool.ttl_class, tool.name), opened_at=now, edits=tool.edits, schema=schema,
+        fingerprint=fingerprint, revises=revises,
+    )  # fmt: skip

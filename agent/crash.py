@@ -1,0 +1,26 @@
+"""Named points at which a chaos test can have the process killed; they do nothing unless SAYSO_CRASH_AT names one.
+
+In the order of a run's life:
+
+- start: `start-taken`, `start-before-graph`
+- pause: `pause-before-open`, `pause-after-open`
+- resume: `resume-taken`, `resume-claimed`, `resume-before-graph`, `resume-after-graph`, `resume-after-close`
+- act: `act-verified`, `act-token`, `after-burn`, `after-tool`, `after-done`
+- report: `report-before-told`, `report-after-told`, `before-ack`
+
+Deciding has its points where the votes are signed, in `bot.desk`.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+#: The environment variable that names the point.
+CRASH_AT = "SAYSO_CRASH_AT"
+
+
+def crash_point(name: str) -> None:
+    """Die here by SIGKILL if this is the point that was asked for."""
+    if os.environ.get(CRASH_AT) == name:
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,165 @@
+"""`@effect`: declares a function as a tool with consequences, so that a gate can freeze, show and run one call of it."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+from ..approvals.action import Json
+from ..approvals.errors import BadChange, SaysoError
+from ..approvals.risk import Level
+
+#: How long a tool may run unless it says otherwise.
+LIMIT = timedelta(minutes=5)
+
+
+class NothingDone(SaysoError):
+    """Raised by a tool to say that it certainly did nothing; every other exception leaves the outcome unknown."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Effect:
+    """A tool with consequences. Calling it runs the raw function, without asking anybody.
+
+    Attributes:
+        category: The kind of consequence ("financial_transaction"); see the tool catalog.
+        levels: What its author declares: "irreversibility", "blast_radius", "compliance" -> how bad.
+        undo: The tool that takes it back; None when nothing does.
+        idempotent: Whether running it again with the same `idempotency_key()` does nothing more; only then may it
+            be run again after a crash without asking.
+        limit: How long it may run; more than zero. After that what happened is unknown.
+        version: Changed by its author whenever the same arguments come to mean something else.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    category: str = ""
+    levels: Mapping[str, Level] = field(default_factory=dict)
+    undo: Effect | None = None
+    idempotent: bool = False
+    limit: timedelta = LIMIT
+    version: str = "1"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        raise TypeError(f"the tool {self.name!r} is code, it cannot be kept in a state")
+
+    @cached_property
+    def arguments(self) -> type[BaseModel]:
+        """The function's parameters as a model: unknown names are refused."""
+        return _model_of(self.function, self.name)
+
+    @cached_property
+    def schema(self) -> str:
+        """JSON Schema (draft 2020-12) of the frozen arguments, as JSON text."""
+        schema = self.arguments.model_json_schema(mode="serialization", schema_generator=_ArgumentsSchema)
+        return json.dumps({**schema, "title": self.name}, separators=(",", ":"), sort_keys=True)
+
+    @property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    def freeze(self, arguments: Mapping[str, object]) -> Mapping[str, Json]:
+        """The arguments as JSON values in the order of the signature, defaults filled in. Raises: BadChange."""
+        return self._checked(arguments).model_dump(mode="json")
+
+    def thaw(self, frozen: Mapping[str, Json]) -> dict[str, Any]:
+        """What the function is called with: frozen arguments in the types of its signature. Raises: BadChange."""
+        model = self._checked(frozen)
+        return {name: getattr(model, name) for name in type(model).model_fields}
+
+    async def run(self, arguments: Mapping[str, Any]) -> Any:
+        """Run the raw function; one that is not async runs in a thread, so that it never stops the event loop."""
+        if self.is_async:
+            return await self.function(**arguments)
+        return await asyncio.to_thread(self.function, **arguments)
+
+    def _checked(self, arguments: Mapping[str, object]) -> BaseModel:
+        try:
+            return self.arguments.model_validate(dict(arguments))
+        except ValidationError as error:
+            raise BadChange(_problems(error)) from None
+
+
+def effect(
+    *, category: str = "", irreversibility: str = "", blast_radius: str = "", compliance: str = "",
+    undo: Effect | None = None, idempotent: bool = False, limit: timedelta = LIMIT, version: str = "1",
+    name: str = "",
+) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
+    """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
+
+    Raises: ValueError for an unknown level or a limit that is not positive, TypeError for a signature that cannot
+    be shown to people (positional-only, `*args`, `**kwargs`).
+    """
+    stated = {"irreversibility": irreversibility, "blast_radius": blast_radius, "compliance": compliance}
+    levels = {dimension: _level(dimension, text) for dimension, text in stated.items() if text}
+    if limit <= timedelta(0):
+        raise ValueError(f"limit must be more than zero, not {limit}")
+
+    def declare(function: Callable[..., Any]) -> Effect:
+        made = Effect(
+            function=function, name=name or function.__name__, category=category, levels=levels, undo=undo,
+            idempotent=idempotent, limit=limit, version=version,
+        )  # fmt: skip
+        _refuse_open_ended(function, made.name)
+        return made
+
+    return declare
+
+
+class _ArgumentsSchema(GenerateJsonSchema):
+    """Says of a Decimal what its JSON text looks like, so that a form can check what is typed."""
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        return {"type": "string", "pattern": _decimal_pattern(schema.get("decimal_places"))}
+
+
+def _decimal_pattern(places: int | None) -> str:
+    digits = "+" if places is None else f"{{1,{places}}}"
+    return "^-?[0-9]+$" if places == 0 else f"^-?[0-9]+([.][0-9]{digits})?$"
+
+
+def _level(dimension: str, text: str) -> Level:
+    try:
+        return Level[text.upper()]
+    except KeyError:
+        raise ValueError(f"{dimension} is low, medium or high, not {text!r}") from None
+
+
+def _refuse_open_ended(function: Callable[..., Any], name: str) -> None:
+    closed = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind not in closed:
+            raise TypeError(f"{name}: people cannot judge the open-ended parameter {parameter.name!r}")
+
+
+def _model_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
+    hints = get_type_hints(function, include_extras=True)
+    fields: dict[str, Any] = {
+        parameter.name: (
+            hints.get(parameter.name, Any),
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+        for parameter in inspect.signature(function).parameters.values()
+    }
+    return create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+
+
+def _problems(error: ValidationError) -> dict[str, str]:
+    problems: dict[str, str] = {}
+    for one in error.errors(include_url=False):
+        argument = str(one["loc"][0]) if one["loc"] else ""
+        problems.setdefault(argument, one["msg"][:200])
+    return problems

@@ -1,0 +1,62 @@
+"""The fingerprint of a pause: the code between gate and act, and nothing else (design §4.5).
+
+A deployment that changes other nodes disturbs no open request; one that changes what an approval would run has it
+asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..approvals import canonical
+from .gate import Gate, GateGraph
+from .resume import Graph
+
+
+def gates_of(graph: Graph) -> dict[str, Gate]:
+    """Every gate in a graph by its path, outer names first, joined by |."""
+    return dict(_gates(graph, ""))
+
+
+def fingerprint(graph: Graph, path: str, tool: str) -> str:
+    """64 hex digits; empty when the graph has no such gate in front of such a tool (any more)."""
+    gate = gates_of(graph).get(path)
+    if gate is None or tool not in gate.tools:
+        return ""
+    effect = gate.tools[tool]
+    return canonical.digest(
+        canonical.encode(
+            {
+                "gate": path,
+                "inside": sorted(gate.graph.builder.nodes),
+                "then": _successors(graph, path),
+                "tool": tool,
+                "arguments": effect.schema,
+                "version": effect.version,
+            }
+        )
+    )
+
+
+def _gates(graph: Graph, prefix: str) -> Iterator[tuple[str, Gate]]:
+    if isinstance(graph.builder, GateGraph):
+        yield prefix, graph.builder.gate
+        return
+    for name, inner in graph.get_subgraphs():
+        if hasattr(inner, "builder"):
+            yield from _gates(inner, f"{prefix}|{name}" if prefix else name)  # type: ignore[arg-type]
+
+
+def _successors(graph: Graph, path: str) -> list[str]:
+    """Names of the nodes that may directly follow the gate in the graph around it."""
+    *outer, name = path.split("|")
+    around = graph
+    for step in outer:
+        around = dict(around.get_subgraphs())[step]  # type: ignore[assignment]
+    builder = around.builder
+    if isinstance(builder, GateGraph):
+        return []
+    ends = {end for start, end in builder.edges if start == name}
+    for branch in builder.branches.get(name, {}).values():
+        ends |= set((branch.ends or {}).values())
+    return sorted(ends)

@@ -1,0 +1,227 @@
+"""One agent thread while this worker holds its lock: begin, answer, carry on, and settle what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import UnknownInterruptError
+
+from ..approvals import machine
+from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
+from ..approvals.errors import AlreadySettled, SaysoError
+from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
+from ..approvals.risk import Oversight
+from .crash import crash_point
+from .outcome import closing
+from .pauses import Pauses
+from .resume import Graph, answer_pause, begin, carry_on
+from .runtime import Runtime, running
+from .schema import Answer
+from .standing import Pause, Standing, standing_of
+
+#: How long a worker whose code does not fit leaves a decision to one whose code does (design §4.5).
+ROLLING = timedelta(minutes=10)
+#: The longest report that is told.
+REPORT_LENGTH = 3000
+
+
+class Handled(Enum):
+    """What became of a piece of work: it is done, or left to be taken again later."""
+
+    DONE = "done"
+    LEFT = "left"
+
+
+class GateHeld(SaysoError):
+    """The gate was answered and went on waiting."""
+
+
+class Breakpoint(SaysoError):
+    """The graph stopped for nobody: static breakpoints are no gates."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldThread:
+    """One thread, its graph, and everything around it.
+
+    Attributes:
+        config: Thread id and fence; nothing else.
+        given: The graph's input for a run.
+        entering: Called each time before graph code runs; raises when that was too often.
+    """
+
+    runtime: Runtime
+    graph: Graph
+    config: RunnableConfig
+    given: Callable[[Run], Any]
+    entering: Callable[[], Awaitable[None]]
+
+    @property
+    def run(self) -> Run:
+        return self.runtime.run
+
+    @property
+    def pauses(self) -> Pauses:
+        return Pauses(self.runtime.store, self.runtime.policy)
+
+    async def standing(self) -> Standing:
+        return await standing_of(self.graph, self.config)
+
+    async def start(self) -> Handled:
+        """Start the run, or go on where an earlier start was cut off."""
+        crash_point("start-taken")
+        standing = await self.standing()
+        if not standing.began:
+            await self.entering()
+            crash_point("start-before-graph")
+            with running(self.runtime):
+                await begin(self.graph, self.config, self.given(self.run))
+        elif standing.unfinished:
+            await self._carry_on()
+        await self.settle()
+        return Handled.DONE
+
+    async def resume(self, request: Request) -> Handled:
+        """Bring the agent back for one request that people, or the clock, have decided."""
+        crash_point("resume-taken")
+        standing = await self.standing()
+        if request.state is State.OPEN or not standing.began:
+            return Handled.DONE
+        if await self._runs_elsewhere(request):
+            return Handled.LEFT
+        pause = standing.pause(request.ask.key.interrupt)
+        if pause is None:
+            return await self._past_its_gate(request, standing)
+        if request.state is State.CLOSED:
+            return await self._let_go(request, pause)
+        misfit = self.pauses.misfit(self.graph, request, pause)
+        if misfit is not None:
+            if misfit.code and await self.runtime.store.now() < _decided_at(request) + ROLLING:
+                return Handled.LEFT
+            await self.invalidate(request, pause, misfit.why)
+            return Handled.DONE
+        claimed = await self._claim(request)
+        if claimed is None:
+            return Handled.DONE
+        verdict = claimed.decision.verdict.type if claimed.decision else "expired"
+        await self._answer(pause, {"type": verdict, "request": claimed.id})
+        await self._close(claimed)
+        crash_point("resume-after-close")
+        await self.settle()
+        return Handled.DONE
+
+    async def settle(self) -> None:
+        """After graph code has run: every pause gets its request, and a graph that has ended reports."""
+        standing = await self.standing()
+        crash_point("pause-before-open")
+        await self.pauses.open_all(self.graph, self.run, standing)
+        crash_point("pause-after-open")
+        if standing.ended:
+            await self._report(standing)
+        elif standing.unfinished and not standing.pauses:
+            raise Breakpoint
+
+    async def invalidate(self, request: Request, pause: Pause | None, why: str) -> None:
+        """End a request that no longer fits; where nobody can be asked again, the agent is told."""
+        again = await self.pauses.invalidate(self.graph, request, pause, why)
+        if again is None and pause is not None:
+            await self._let_go(await self.runtime.store.get(request.id), pause)
+
+    async def _past_its_gate(self, request: Request, standing: Standing) -> Handled:
+        """The answer was taken before: never a second one, only what is left to run."""
+        asked = request.oversight is not Oversight.FREE
+        if request.state is not State.CLOSED:
+            request = await self._claim(request) or request
+            if asked and closing(request) is not None:
+                await self._close(request)
+        if standing.unfinished:
+            await self._carry_on()
+        if asked:
+            await self._close(request)
+        await self.settle()
+        return Handled.DONE
+
+    async def _let_go(self, request: Request, pause: Pause) -> Handled:
+        """A closed request whose agent still waits: it is told, unless a later round is being asked."""
+        newest = await self.pauses.newest(self.run.thread, pause.interrupt)
+        if newest is not None and newest.state is not State.CLOSED:
+            return Handled.DONE
+        await self._answer(pause, {"type": "closed", "request": request.id})
+        await self.settle()
+        return Handled.DONE
+
+    async def _answer(self, pause: Pause, answer: Answer) -> None:
+        """Answer one pause and make sure that the gate let go of it. Raises: GateHeld."""
+        await self.entering()
+        crash_point("resume-before-graph")
+        try:
+            with running(self.runtime):
+                await answer_pause(self.graph, self.config, pause.interrupt, answer)
+        except UnknownInterruptError:
+            raise GateHeld("The pause was gone when it was answered.") from None
+        crash_point("resume-after-graph")
+        if (await self.standing()).pause(pause.interrupt) is not None:
+            raise GateHeld
+
+    async def _carry_on(self) -> None:
+        await self.entering()
+        with running(self.runtime):
+            await carry_on(self.graph, self.config)
+
+    async def _claim(self, request: Request) -> Request | None:
+        """Take the request for this worker; None when it was ended meanwhile."""
+        try:
+            applied = await self.runtime.store.change(
+                request.id, lambda record, now: machine.resuming(record, self.runtime.worker, now)
+            )
+        except AlreadySettled:
+            return None
+        crash_point("resume-claimed")
+        return applied.request
+
+    async def _close(self, request: Request) -> None:
+        """Close a request whose gate has cleared without an effect; the tool's own end closes all others."""
+
+        def step(record: Request, now: datetime) -> Change | None:
+            if record.state is not State.RESUMING or record.effect is not None:
+                return None
+            nothing = (OutcomeKind.FAILED, "The agent went on without acting; nothing was done.")
+            kind, words = closing(record) or nothing
+            return machine.closed(record, kind, words, now, by=self.runtime.worker)
+
+        await self.runtime.store.change(request.id, step)
+
+    async def _runs_elsewhere(self, request: Request) -> bool:
+        effect = request.effect
+        started = effect is not None and effect.state is EffectState.STARTED
+        return started and await self.runtime.store.lease_held(request.id)
+
+    async def _report(self, standing: Standing) -> None:
+        crash_point("report-before-told")
+        entry = AuditEntry(event=Event.RUN_FINISHED, by=self.runtime.worker, words="The agent has finished")
+        report = standing.values.get("report")
+        text = report if isinstance(report, str) else ""
+        await self.runtime.store.finish_run(self.run.thread, entry, report_notices(self.run, text))
+        crash_point("report-after-told")
+
+
+def report_notices(run: Run, text: str) -> tuple[Notice, ...]:
+    """The last words of a run, told where it was asked for; none where there is nothing to say or nowhere."""
+    if not text.strip() or not run.origin:
+        return ()
+    return (
+        Notice(
+            key="report", kind=NoticeKind.REPORT, place=run.origin, thread=run.thread,
+            text=text[:REPORT_LENGTH], to=run.asked_by,
+        ),
+    )  # fmt: skip
+
+
+def _decided_at(request: Request) -> datetime:
+    return request.decision.at if request.decision else request.ask.deadline.expires_at
+

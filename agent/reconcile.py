@@ -1,0 +1,74 @@
+"""Compares paused threads with open requests, both ways, and puts right what a crash or a deployment left apart."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from ..approvals.request import Request, Run, State
+from ..approvals.risk import Oversight
+from .acting import OutcomeUnknown, StillRunning
+from .held_thread import HeldThread
+from .runner import Runner
+from .standing import Standing
+
+_log = logging.getLogger(__name__)
+
+
+class Reconciler:
+    """Runs at a worker's start, and then every minute. A thread that somebody holds is left alone."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+
+    async def reconcile(self) -> None:
+        """Compare every unfinished run of the graphs known here."""
+        for run in await self._runner.store.unfinished():
+            if run.graph not in self._runner.graphs:
+                continue
+            try:
+                await self._compare(run)
+            except (OutcomeUnknown, StillRunning):
+                continue  # people, or its own worker, have it
+            except Exception:  # noqa: BLE001 one broken thread must not hide the others
+                _log.exception("reconcile.failed", extra={"thread": run.thread})
+
+    async def _compare(self, run: Run) -> None:
+        async with self._runner.holding(run, _uncounted) as held:
+            if held is None:
+                return
+            standing = await held.standing()
+            if not standing.began:
+                return  # its start is still queued
+            for request in await self._asked(run):
+                await self._compare_request(held, standing, request)
+            await self._compare_pauses(held, standing)
+
+    async def _asked(self, run: Run) -> Sequence[Request]:
+        live = await self._runner.store.live()
+        return [r for r in live if r.ask.run.thread == run.thread and r.oversight is not Oversight.FREE]
+
+    async def _compare_request(self, held: HeldThread, standing: Standing, request: Request) -> None:
+        """People are asked again before they decide, not after; what nobody waits for is not asked any more."""
+        if request.state is not State.OPEN:
+            return  # its work is queued, and its clock queues it again
+        pause = standing.pause(request.ask.key.interrupt)
+        if pause is None:
+            await held.pauses.moved_on(request)
+            return
+        misfit = held.pauses.misfit(held.graph, request, pause)
+        if misfit is not None:
+            await held.invalidate(request, pause, misfit.why)
+
+    async def _compare_pauses(self, held: HeldThread, standing: Standing) -> None:
+        """Every pause has its request, and none waits for one that was closed."""
+        for pause in standing.pauses:
+            newest = await held.pauses.newest(held.run.thread, pause.interrupt)
+            if newest is not None and newest.state is State.CLOSED:
+                await held.resume(newest)
+        if not standing.unfinished:
+            await held.settle()
+
+
+async def _uncounted() -> None:
+    """Telling an agent that its request was closed counts as no try."""

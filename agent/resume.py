@@ -1,0 +1,51 @@
+"""The only place that enters a graph: begin, carry on, or answer exactly one pause, in LangGraph's strict mode.
+
+Measured on langgraph 1.2.22: a bare answer, or one for a pause that is over, is given to the *next* gate unless the
+answer names its interrupt and strict mode is on. Strict mode has only a private name there; it stands here and
+nowhere else, and a test fails when an upgrade drops it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
+
+from ..approvals.verdict import ThreadId
+from .checkpoint_codec import FENCE_KEY
+from .schema import Answer, checked_answer
+from .thread_lock import Fence
+
+#: LangGraph's private switch for refusing answers to anything that is not pending.
+STRICT = "__pregel_strict_resume"
+
+Graph = CompiledStateGraph[Any, Any, Any, Any]
+
+
+def config_of(thread: ThreadId, fence: Fence) -> RunnableConfig:
+    """The thread's configuration; never with a checkpoint id, which would replay an old answer."""
+    return {"configurable": {"thread_id": thread, FENCE_KEY: int(fence)}}
+
+
+async def begin(graph: Graph, config: RunnableConfig, given: Any) -> None:
+    """Run a thread from its start; it must have no checkpoint."""
+    await graph.ainvoke(given, config, durability="sync")
+
+
+async def carry_on(graph: Graph, config: RunnableConfig) -> None:
+    """Run what is left of a thread that was interrupted by a crash; answers nothing."""
+    await graph.ainvoke(None, config, durability="sync")
+
+
+async def answer_pause(graph: Graph, config: RunnableConfig, interrupt: str, answer: Answer) -> None:
+    """Answer exactly this pause.
+
+    Raises:
+        ValidationError: The answer is none; nothing was sent.
+        UnknownInterruptError: The pause is not pending; nothing was done.
+    """
+    strict: RunnableConfig = {"configurable": {**config["configurable"], STRICT: True}}
+    command: Command[Any] = Command(resume={interrupt: checked_answer(answer)})
+    await graph.ainvoke(command, strict, durability="sync")

@@ -1,0 +1,121 @@
+"""What gate and tools find around them while a worker runs a graph: the store, the policy, who they act for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from ..approvals.errors import SaysoError
+from ..approvals.request import Run
+from ..approvals.signing import Verifier
+from ..approvals.store import Store
+from ..approvals.verdict import RequestId
+from .credentials import Broker, Token
+from .policy import Policy
+
+#: How long a started tool is believed to be alive without a sign of life.
+LEASE = timedelta(seconds=10)
+
+
+class NotInWorker(SaysoError):
+    """A graph with a gate has to be run by a sayso worker (`sayso run` or `sayso serve`): nothing was done."""
+
+
+class NotActing(SaysoError):
+    """Only a running tool has a token and an idempotency key."""
+
+
+class LeaseKeeper(Protocol):
+    """Shows that this process lives while a tool runs, also when the event loop is busy."""
+
+    def effect(self, request: RequestId) -> AbstractContextManager[None]:
+        """Renew the lease of a started tool until the block ends."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """Everything a gate needs from its worker.
+
+    Attributes:
+        worker: Name of this process's worker; no other process, before or after, has the same.
+        lease: How long a started tool is believed alive without a renewal.
+        late: Tools that outlived their limit and may still report.
+    """
+
+    store: Store
+    policy: Policy
+    verifier: Verifier
+    broker: Broker
+    keeper: LeaseKeeper
+    run: Run
+    worker: str
+    lease: timedelta = LEASE
+    late: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One call of one tool; `token` is None where the action names no credential."""
+
+    key: RequestId
+    token: Token | None
+
+
+_RUNTIME: ContextVar[Runtime] = ContextVar("sayso_runtime")
+_CALL: ContextVar[_Call] = ContextVar("sayso_call")
+
+
+def current() -> Runtime:
+    """The runtime of the graph that is running here. Raises: NotInWorker."""
+    try:
+        return _RUNTIME.get()
+    except LookupError:
+        raise NotInWorker from None
+
+
+def token() -> str:
+    """The fresh access token of the running tool; never keep, log or return it.
+
+    Raises: NotActing outside of a tool, or when its action names no credential.
+    """
+    try:
+        call = _CALL.get()
+    except LookupError:
+        raise NotActing from None
+    if call.token is None:
+        raise NotActing("This action names no credential, so there is no token for it.")
+    return call.token.value
+
+
+def idempotency_key() -> str:
+    """The same for every run of the same approved action: hand it to the tool's backend. Raises: NotActing."""
+    try:
+        return _CALL.get().key
+    except LookupError:
+        raise NotActing from None
+
+
+@contextmanager
+def running(runtime: Runtime) -> Iterator[None]:
+    """Run a graph in this block with this runtime."""
+    mark = _RUNTIME.set(runtime)
+    try:
+        yield
+    finally:
+        _RUNTIME.reset(mark)
+
+
+@contextmanager
+def acting(key: RequestId, token: Token | None) -> Iterator[None]:
+    """Run a tool in this block with this key and token."""
+    mark = _CALL.set(_Call(key, token))
+    try:
+        yield
+    finally:
+        _CALL.reset(mark)

@@ -1,0 +1,73 @@
+"""Where a thread stands, as its checkpoints say: what it waits for, what is left to run, whether it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.types import PregelTask, StateSnapshot
+
+from .resume import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """One interrupt that waits for an answer: LangGraph's id, and what it shows."""
+
+    interrupt: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """One thread at one moment.
+
+    Attributes:
+        began: Whether it has a checkpoint at all.
+        pauses: What waits for an answer, in the graph's order.
+        unfinished: Whether something is left to run that waits for nobody.
+        values: The state of the graph.
+    """
+
+    began: bool
+    pauses: tuple[Pause, ...] = ()
+    unfinished: bool = False
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> bool:
+        return self.began and not self.pauses and not self.unfinished
+
+    def pause(self, interrupt: str) -> Pause | None:
+        """The pause with this id, while it waits."""
+        return next((pause for pause in self.pauses if pause.interrupt == interrupt), None)
+
+
+async def standing_of(graph: Graph, config: RunnableConfig) -> Standing:
+    """Read the thread, down to its innermost graphs.
+
+    The outermost snapshot alone is not enough: it goes on listing an interrupt that was answered whenever a later
+    node of the same subgraph failed.
+    """
+    snapshot = await graph.aget_state(config, subgraphs=True)
+    leaves = list(_leaves(snapshot))
+    return Standing(
+        began=snapshot.created_at is not None,
+        pauses=tuple(Pause(i.id, i.value) for task in leaves for i in task.interrupts),
+        unfinished=any(not task.interrupts and task.result is None for task in leaves),
+        values=snapshot.values if isinstance(snapshot.values, Mapping) else {},
+    )
+
+
+def _leaves(snapshot: StateSnapshot) -> Iterator[PregelTask]:
+    """The tasks that are graphs no further, or whose graph has ended without the outer one knowing."""
+    for task in snapshot.tasks:
+        inner = task.state
+        if isinstance(inner, StateSnapshot) and inner.tasks:
+            yield from _leaves(inner)
+        elif isinstance(inner, StateSnapshot):
+            yield task._replace(interrupts=())
+        else:
+            yield task

@@ -1,0 +1,174 @@
+"""The worker: takes work from the store and has the runner do it, several pieces at a time, until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import uuid
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import redis
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from ..approvals.errors import StoreDown
+from ..approvals.signing import Verifier
+from ..approvals.store import Store, WorkItem
+from .checkpoint_steps import StaleFence
+from .crash import crash_point
+from .credentials import Broker
+from .held_thread import Handled
+from .keeper import Keeper, Locks
+from .policy import Policy
+from .reconcile import Reconciler
+from .resume import Graph
+from .runner import GivenUp, Runner, ThreadLost, WorkLost
+from .runtime import LEASE
+
+_log = logging.getLogger(__name__)
+
+#: Seconds before each try of one piece of work.
+BACKOFF: tuple[float, ...] = (0, 1, 2, 4, 8)
+#: Work whose worker was silent for this long is handed on.
+IDLE = timedelta(seconds=15)
+#: How often record and threads are compared.
+RECONCILE_EVERY = timedelta(minutes=1)
+
+#: The store is not there: nothing is wrong with the work, it is taken again later.
+_STORE_AWAY = (StoreDown, redis.ConnectionError, redis.TimeoutError)
+#: Somebody else has the work or its thread.
+_NOT_OURS = (WorkLost, ThreadLost, StaleFence)
+
+
+def compiled(graph: Graph | StateGraph[Any, Any, Any, Any], saver: BaseCheckpointSaver[Any]) -> Graph:
+    """The graph, kept by this saver."""
+    if isinstance(graph, CompiledStateGraph):
+        return graph.copy({"checkpointer": saver})
+    return graph.compile(checkpointer=saver)
+
+
+def worker_name(label: str = "worker") -> str:
+    """A name that no other process, before or after, has."""
+    return f"{label}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+
+
+class Worker:
+    """Runs agents. `name` must be new for every process: it says who started a tool."""
+
+    def __init__(
+        self, store: Store, graphs: Mapping[str, Graph], *, locks: Locks, policy: Policy, verifier: Verifier,
+        broker: Broker, name: str = "", concurrency: int = 8, lease: timedelta = LEASE,
+        idle: timedelta = IDLE, wait: timedelta = timedelta(seconds=1), backoff: Sequence[float] = BACKOFF,
+    ) -> None:  # fmt: skip
+        self.name = name or worker_name()
+        self._store = store
+        self._concurrency = concurrency
+        self._idle, self._wait, self._backoff = idle, wait, tuple(backoff)
+        self._stopped = asyncio.Event()
+        self._keeper = Keeper(store, locks, worker=self.name, lease=lease)
+        self.runner = Runner(
+            store=store, graphs=graphs, locks=locks, keeper=self._keeper, policy=policy, verifier=verifier,
+            broker=broker, worker=self.name, lease=lease,
+        )  # fmt: skip
+        self._reconciler = Reconciler(self.runner)
+
+    async def run_forever(self) -> None:
+        """Work until `stop`; returns when everything that was taken has been done."""
+        self._keeper.start()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._reconcile(), name="reconcile")
+                for number in range(self._concurrency):
+                    tasks.create_task(self._serve(), name=f"worker {number}")
+        finally:
+            self._keeper.stop()
+
+    def stop(self) -> None:
+        """Take no more work."""
+        self._stopped.set()
+
+    async def work_once(self) -> bool:
+        """Take and do one piece of work; False when there was none."""
+        item = await self._store.take(self.name, idle=self._idle, wait=self._wait)
+        if item is None:
+            return False
+        async with self._kept(item):
+            if await self._carry(item):
+                crash_point("before-ack")
+                await self._store.finish(item, self.name)
+        return True
+
+    async def reconcile_once(self) -> None:
+        """Compare record and threads now."""
+        await self._reconciler.reconcile()
+
+    async def _serve(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                await self.work_once()
+            except _STORE_AWAY as error:
+                _log.warning("worker.store_away", extra={"error": type(error).__name__})
+                await self._pause(1)
+
+    async def _reconcile(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                await self.reconcile_once()
+            except Exception:  # noqa: BLE001 the outermost edge: compared again in a minute
+                _log.exception("worker.reconcile_failed")
+            await self._pause(RECONCILE_EVERY.total_seconds())
+
+    async def _carry(self, item: WorkItem) -> bool:
+        """Do a piece of work, again after failures; True when nothing is left to do for it."""
+        run, broke = item.work.run, "it was tried too often"
+        for seconds in self._backoff:
+            await self._pause(seconds)
+            if self._stopped.is_set() and seconds:
+                return False
+            try:
+                return await self.runner.handle(item) is Handled.DONE
+            except _NOT_OURS as error:
+                _log.warning("work.not_ours", extra={"thread": run.thread, "error": type(error).__name__})
+                return False
+            except GivenUp:
+                break
+            except _STORE_AWAY:
+                raise
+            except Exception as error:  # noqa: BLE001 the outermost edge: code of agents and tools
+                _log.exception("work.failed", extra={"thread": run.thread, "request": item.work.request})
+                broke = type(error).__name__
+        await self.runner.give_up(run, broke)
+        return True
+
+    @asynccontextmanager
+    async def _kept(self, item: WorkItem) -> AsyncIterator[None]:
+        """Say every few seconds that the item is being worked on."""
+        beats = asyncio.create_task(self._beat(item))
+        try:
+            yield
+        finally:
+            beats.cancel()
+            await asyncio.wait({beats})
+
+    async def _beat(self, item: WorkItem) -> None:
+        while True:
+            await asyncio.sleep(self._idle.total_seconds() / 4)
+            try:
+                if not await self._store.keep(item, self.name):
+                    return
+            except _STORE_AWAY as error:
+                _log.warning("worker.no_heartbeat", extra={"error": type(error).__name__})
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not longer than until `stop`."""
+        if not seconds:
+            return
+        try:
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+        except TimeoutError:
+            return
