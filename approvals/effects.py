@@ -38,6 +38,21 @@ def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now:
     return Change(request=replace(request, effect=effect), audit=(entry,), lease=lease)
 
 
+def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
+    """Another worker runs an idempotent tool again under the same approval, once its worker's lease has ended.
+
+    Raises: Burnt when it is not started any more.
+    """
+    effect = request.effect
+    if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.STARTED:
+        raise Burnt
+    entry = AuditEntry(
+        event=Event.EFFECT_STARTED, by=worker, words=f"Runs {request.proposal.action.tool} again with the same key",
+        facts={"attempt": str(effect.attempt), "digest": request.current.digest},
+    )  # fmt: skip
+    return Change(request=replace(request, effect=replace(effect, worker=worker)), audit=(entry,), lease=lease)
+
+
 def done(request: Request, worker: str, result: str, words: str, now: datetime) -> Change:
     """The tool returned: the request is closed in the same step; a late word settles UNKNOWN. Raises: Burnt."""
     effect = replace(_running(request, worker), state=EffectState.DONE, result=result)

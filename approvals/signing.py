@@ -99,8 +99,7 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
 def _fits(
     vote: Vote, request: Request, revision: Revision, thread: ThreadId, attempt: int, now: datetime
 ) -> None:
-    edited = isinstance(vote.verdict, Modify) and bool(vote.verdict.changes)
-    if not (isinstance(vote.verdict, Approve) or edited):
+    if not (isinstance(vote.verdict, Approve) or _made(vote, revision)):
         raise BadVote("A vote that is no approval cannot allow an action.")
     if (vote.request, vote.thread) != (request.id, thread):
         raise BadVote("A vote was given for another request.")
@@ -110,6 +109,14 @@ def _fits(
         raise BadVote("A vote allows another run of the tool than this one.")
     if now >= vote.expires:
         raise BadVote("A vote has expired.")
+
+
+def _made(vote: Vote, revision: Revision) -> bool:
+    """Whether the vote is the editor's own over the revision that shows exactly these changes."""
+    if not isinstance(vote.verdict, Modify) or vote.verdict.instruction or revision.editor != vote.person:
+        return False
+    changes, arguments = vote.verdict.changes, revision.proposal.action.arguments
+    return bool(changes) and all(name in arguments and arguments[name] == changes[name] for name in changes)
 
 
 def _strictest(rule: Rule | None, other: Rule) -> Rule:
