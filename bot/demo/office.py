@@ -1,0 +1,172 @@
+"""The demo's office: who works there, where everything listens, and the settings file all of it runs on."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from ...approvals.errors import BadSetting
+from ...sandbox.workplace import ThreadedWorkplace, Workplace
+from ..settings import Settings, load_settings
+from ..signing_keys import load_signer
+from ..valkey import EmbeddedValkey
+from .process import Served
+
+_TABLES = """
+[server]
+port = {port}
+
+[worker]
+lease = "3s"
+
+[graphs]
+ops = "sayso.agent.ops.graph:make"
+
+[slack]
+team = "T0WORKPLACE"
+api = "{api}"
+
+[people]
+alex = {{ name = "Alex Asker", slack = "U0ALEX" }}
+bo = {{ name = "Bo Berg", slack = "U0BO" }}
+cy = {{ name = "Cy Chen", slack = "U0CY" }}
+sue = {{ name = "Sue Supervisor", slack = "U0SUE" }}
+kim = {{ name = "Kim Oncall", slack = "U0KIM" }}
+ned = {{ name = "Ned Neighbour", slack = "U0NED" }}
+gil = {{ name = "Gil Guest", slack = "U0GIL" }}
+
+[sets]
+finance = {{ slack_group = "S0FINANCE" }}
+data = ["bo", "cy"]
+security = ["bo", "cy"]
+support = ["bo", "cy"]
+ops = {{ slack_group = "S0OPS" }}
+second-line = ["sue"]
+supervisors = {{ slack_group = "S0SUPERV" }}
+on-call = {{ slack_group = "S0ONCALL" }}
+
+[pagers.primary]
+routing_key = "PAGER_ROUTING_KEY"
+url = "{pager}"
+
+[credentials.entra]
+authority = "{authority}"
+client_id = "{client_id}"
+client_secret = "ENTRA_CLIENT_SECRET"
+service = "ops-agent"
+ca_file = "{ca_file}"
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Office:
+    """Everything that runs, for the tour and for whoever tries things.
+
+    Attributes:
+        settings: As bot and worker read them.
+        redis_url: The embedded store.
+        back_office: The SQLite file whose rows change.
+        bot, worker: Two processes; either may be killed and started again.
+    """
+
+    folder: Path
+    settings: Settings
+    workplace: ThreadedWorkplace
+    redis_url: str
+    back_office: Path
+    bot: Served
+    worker: Served
+
+    @property
+    def logs(self) -> tuple[Path, Path]:
+        """What bot and worker wrote."""
+        return self.folder / "bot.log", self.folder / "worker.log"
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Office]:
+    """Open the office in an empty `folder`; everything it started ends with the block."""
+    _emptied(folder)
+    with ExitStack() as stack:
+        workplace = stack.enter_context(Workplace.in_thread())
+        server = stack.enter_context(EmbeddedValkey(folder / "store"))
+        office = _furnished(folder, workplace, server.url)
+        stack.callback(office.worker.stop)
+        stack.callback(office.bot.stop)
+        office.bot.start()
+        office.worker.start()
+        office.bot.wait_ready()
+        office.worker.wait_ready()
+        yield office
+
+
+def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Office:
+    port = _free_port()
+    workplace.slack.app_url = f"http://127.0.0.1:{port}/slack/events"
+    file = folder / "sayso.toml"
+    policy = (resources.files("sayso.agent.ops") / "catalog.toml").read_text(encoding="utf-8")
+    file.write_text(
+        policy
+        + _TABLES.format(
+            port=port, api=workplace.slack.api_url, pager=workplace.pager.url, authority=workplace.tokens.authority,
+            client_id=workplace.tokens.client_id, ca_file=workplace.tokens.ca_file,
+        )
+    )  # fmt: skip
+    bot_env, worker_env = _environments(folder, workplace, redis_url)
+    settings = load_settings(file, {**bot_env, **worker_env})
+    load_signer(settings)  # so that the worker finds the public key whoever starts first
+    parts = {"settings": file}
+    return Office(
+        folder=folder, settings=settings, workplace=workplace, redis_url=redis_url, back_office=folder / "back-office.db",
+        bot=Served(
+            "bot", ("bot", "scheduler"), env=bot_env, log=folder / "bot.log",
+            ready_url=f"http://127.0.0.1:{port}/readyz", **parts,
+        ),
+        worker=Served("worker", ("worker",), env=worker_env, log=folder / "worker.log", **parts),
+    )  # fmt: skip
+
+
+def _environments(
+    folder: Path, workplace: ThreadedWorkplace, redis_url: str
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """What bot and worker find in their environments: neither sees the other's secrets."""
+    both = {"REDIS_URL": redis_url, "SAYSO_DEMO": "1"}
+    bot = {
+        "SLACK_BOT_TOKEN": workplace.slack.bot_token,
+        "SLACK_SIGNING_SECRET": workplace.slack.signing_secret,
+        "PAGER_ROUTING_KEY": workplace.pager.routing_key,
+    }
+    worker = {
+        "ENTRA_CLIENT_SECRET": workplace.tokens.client_secret,
+        "SAYSO_OPS_DATABASE": str(folder / "back-office.db"),
+        "SAYSO_OPS_SMTP": f"127.0.0.1:{workplace.mail.port}",
+        "SAYSO_OPS_TOKEN_CHECK_URL": f"{workplace.tokens.url}/introspect",
+        "SAYSO_OPS_CA_FILE": workplace.tokens.ca_file,
+    }
+    return {**both, **bot}, {**both, **worker}
+
+
+#: Marks a folder as the demo's own, so that emptying it can never empty somebody else's.
+_MARK = ".sayso-demo-folder"
+
+
+def _emptied(folder: Path) -> None:
+    """Raises: BadSetting when the folder holds something the demo did not make."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
+        raise BadSetting(f"--data-dir: {folder} is not empty and not a demo's; name another folder.")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / _MARK).write_text(f"{secrets.token_hex(8)}\n")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

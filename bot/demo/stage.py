@@ -1,0 +1,152 @@
+"""What the tour's scenes share: the office, the store seen from outside, the back office's rows, and the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from ...approvals.change import AuditRecord, Event
+from ...approvals.redis_store import RedisStore
+from ...approvals.request import Request
+from ...approvals.verdict import ThreadId
+from ...sandbox.slack.person import Person
+from ...sandbox.slack.screen import Message
+from ..slack.listener import thread_of
+from .office import Office
+from .story import Story, TourFailed
+
+T = TypeVar("T")
+TEAM = "T0WORKPLACE"
+#: Slack ids of the channels the story plays in.
+SUPPORT, FINANCE, OPS = "#support", "#finance-approvals", "#ops-approvals"
+
+
+class Stage:
+    """The office and the story, with the few things every scene does."""
+
+    def __init__(self, office: Office, story: Story) -> None:
+        self.office = office
+        self.story = story
+        self.work = office.workplace
+        self._runner = asyncio.Runner()
+        self.store = self.wait(RedisStore.connect(office.redis_url, demo=True))
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self.wait(self.store.close())
+        self._runner.close()
+
+    def wait(self, action: Coroutine[Any, Any, T]) -> T:
+        """Do something with the store and wait for it."""
+        return self._runner.run(action)
+
+    def person(self, name: str) -> Person:
+        """Somebody of the workspace."""
+        return self.work.slack.person(name)
+
+    # ---- Slack
+
+    def asks(self, goal: str, *, who: str = "alex") -> Message:
+        """Somebody mentions the bot in #support."""
+        self.story.says(f"@{who} in {SUPPORT}", f"@sayso {goal}")
+        return self.work.run(self.person(who).says(SUPPORT, f"@sayso {goal}"))
+
+    def card(self, channel: str, words: str, *, who: str = "bo", within: float = 15) -> Message:
+        """The newest message in a channel that shows `words` and can be approved."""
+
+        def seen() -> Message | None:
+            shown = [m for m in self.person(who).sees(channel) if words in m.text_as_seen()]
+            return next((m for m in reversed(shown) if "[Approve]" in m.text_as_seen()), None)
+
+        found = self.work.until(seen, timeout=within, what=f"a card with {words!r} in {channel}")
+        assert found is not None
+        return found
+
+    def replies(self, message: Message, words: str, *, who: str = "alex", within: float = 15) -> Message:
+        """The first message in its thread that shows `words`."""
+
+        def seen() -> Message | None:
+            thread = self.person(who).sees_in_thread(message)[1:]
+            return next((m for m in thread if words in m.text_as_seen()), None)
+
+        found = self.work.until(seen, timeout=within, what=f"{words!r} in the thread")
+        assert found is not None
+        return found
+
+    def shows(self, card: Message, words: str, *, within: float = 15) -> None:
+        """A card was redrawn so that it shows `words`."""
+        self.work.until(
+            lambda: words in self.current(card).text_as_seen(), timeout=within, what=f"{words!r} on the card"
+        )
+
+    def current(self, card: Message) -> Message:
+        """The message as it stands now."""
+        return self.work.slack.workspace.message(card.channel, card.ts) or card
+
+    # ---- the record
+
+    def thread(self, asked: Message) -> ThreadId:
+        """The agent's thread for a mention."""
+        return thread_of(TEAM, asked.channel, asked.ts)
+
+    def request(self, asked: Message) -> Request:
+        """The newest live request of a mention's run; waits for it. Raises: TourFailed."""
+        thread = self.thread(asked)
+
+        def seen() -> Request | None:
+            found = [r for r in self.wait(self.store.live()) if r.ask.run.thread == thread]
+            return found[-1] if found else None
+
+        found = soon(seen, "the request is on record")
+        assert found is not None
+        return found
+
+    def now(self, request: Request) -> Request:
+        """The record as it stands."""
+        return self.wait(self.store.get(request.id))
+
+    def trail(self, asked: Message) -> Sequence[AuditRecord]:
+        """The audit trail of a mention's run."""
+        return self.wait(self.store.trail(self.thread(asked)))
+
+    def events(self, asked: Message) -> list[Event]:
+        """What the trail recorded, in order."""
+        return [record.entry.event for record in self.trail(asked)]
+
+    # ---- the world
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What the back office's database says."""
+        with sqlite3.connect(f"file:{self.office.back_office}?mode=ro", uri=True) as database:
+            return database.execute(sql).fetchall()
+
+    def count(self, sql: str) -> int:
+        """One number of the back office."""
+        return int(self.rows(sql)[0][0])
+
+    def pass_time(self, by: timedelta) -> None:
+        """Push every clock of the demo: the store's and the token service's."""
+        self.story.tells(f"… {_words(by)} pass …")
+        self.work.tokens.advance(by.total_seconds())
+        self.wait(self.store.push_clock(by))
+
+
+def soon(seen: Callable[[], T], what: str, *, seconds: float = 15) -> T:
+    """The first truthy `seen()`, looked at again and again. Raises: TourFailed."""
+    deadline = time.monotonic() + seconds
+    while not (found := seen()):
+        if time.monotonic() > deadline:
+            raise TourFailed(f"The tour expected within {seconds:g} s: {what}")
+        time.sleep(0.05)
+    return found
+
+
+def _words(by: timedelta) -> str:
+    minutes = int(by.total_seconds() // 60)
+    hours, rest = divmod(minutes, 60)
+    return " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if part)
+
