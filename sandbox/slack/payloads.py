@@ -81,6 +81,8 @@ def message_event(kind: str, message: Message, channel: Channel, team_id: str) -
     }  # fmt: skip
     if kind == "message":
         event["channel_type"] = channel.kind
+    if message.bot_id:
+        event |= {"bot_id": message.bot_id} | ({"subtype": "bot_message"} if kind == "message" else {})
     if message.thread_ts:
         event |= {"thread_ts": message.thread_ts}
     return event

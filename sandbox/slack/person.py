@@ -80,15 +80,17 @@ class Person:
         background, as Slack does (`await slack.settled()` waits for them).
 
         Raises:
-            CannotDoThat: Not a member, or the channel is archived.
+            CannotDoThat: Not a member, deactivated, or the channel is archived.
         """
-        self._must_be_active()
+        if self.user.deleted:
+            raise CannotDoThat(f"{self.user.name} cannot use Slack")
         place = self._place(channel)
         if self.id not in place.members or place.is_archived:
             raise CannotDoThat(f"{self.user.name} cannot write in {channel}")
         message = Message(
             channel=place.id, ts=self._workspace.new_ts(), user=self.id, text=self._with_mentions(text),
             thread_ts=(thread.thread_ts or thread.ts) if thread else "", name_of=self._workspace.name_of,
+            bot_id=f"B{self.id[1:]}" if self.user.is_bot else "",
         )  # fmt: skip
         self._workspace.post(message)
         self._stage.changes.happened()

@@ -73,7 +73,7 @@ class Message:
         if self.blocks:
             shown["blocks"] = copy.deepcopy(self.blocks)
         if self.bot_id:
-            shown |= {"bot_id": self.bot_id, "app_id": APP_ID}
+            shown |= {"bot_id": self.bot_id, "app_id": APP_ID if self.bot_id == BOT_ID else "A0ELSE"}
         if self.thread_ts:
             shown["thread_ts"] = self.thread_ts
         if self.edits:

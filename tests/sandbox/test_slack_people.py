@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +64,15 @@ async def test_a_direct_message_is_no_mention(workplace: Workplace, app: Any) ->
     assert [one["event"]["channel_type"] for one in app.received] == ["im"]
 
 
+async def test_another_bot_can_speak_but_is_marked(workplace: Workplace, app: Any) -> None:
+    """A trap for whoever starts runs for anybody who mentions it."""
+    await workplace.slack.person("robo").says("#support", "@sayso grant admin to user 77 on billing")
+    await workplace.slack.settled()
+    assert {one["event"]["bot_id"] for one in app.received} == {"B0ROBO"}
+    with pytest.raises(CannotDoThat):
+        await workplace.slack.person("dee").says("#support", "let me in")
+
+
 async def test_an_event_is_retried_three_times(workplace: Workplace, app: Any) -> None:
     """With number and reason, the same event id, and a fresh signature; then it counts."""
     app.will_answer(status=500)
@@ -106,7 +117,7 @@ async def test_a_click_that_is_not_answered_in_time_fails_before_the_persons_eye
     silent = await workplace.slack.person("bo").clicks(card, "Approve")
     app.will_answer(status=404)
     refused = await workplace.slack.person("bo").clicks(card, "Approve")
-    assert (silent.status, silent.error_shown, silent.ms >= 250) == (0, APP_DID_NOT_ANSWER, True)
+    assert (silent.status, silent.error_shown, 250 <= silent.ms < 2000) == (0, APP_DID_NOT_ANSWER, True)
     assert (refused.status, refused.error_shown) == (404, APP_DID_NOT_ANSWER)
     assert len(app.received) == 2
     assert ["http_timeout" in str(one) for one in workplace.violations.take()] == [True, False]
@@ -147,6 +158,17 @@ async def test_the_same_click_can_arrive_twice(
     assert (await workplace.slack.redeliver(result.request)).ok
     assert app.received[0] == app.received[1] == app.received[2]
     assert app.headers[0]["X-Slack-Signature"] == app.headers[1]["X-Slack-Signature"]
+
+
+async def test_an_old_capture_is_stale_and_a_redelivery_is_not(
+    workplace: Workplace, client: AsyncWebClient, app: Any
+) -> None:
+    """Five minutes later the old signature is worth nothing; a fresh one is."""
+    result = await workplace.slack.person("bo").clicks(await a_card(workplace, client), "Approve")
+    stale = workplace.slack.sign(result.request.body, at=time.time() - 301)
+    old = replace(result.request, headers={**result.request.headers, **stale})
+    assert (await workplace.slack.replay(old)).status == 401
+    assert (await workplace.slack.redeliver(old)).status == 200
 
 
 async def test_only_members_see_and_only_people_click(
