@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar, cast
 
 import redis.asyncio
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from . import canonical, marks, redis_scripts
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
 from .connection import open_redis, open_sync_redis
-from .errors import BadSetting, RequestNotFound, SaysoError
+from .errors import BadSetting, RequestNotFound, SaysoError, StoreDown
 from .people import Place
 from .redis_wake import Waker
 from .request import PARTITIONS, Request, Run, partition_of
 from .store import Lane, PureStep, Target, TargetKind, Told, WorkItem
 from .verdict import RequestId, ThreadId
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 #: How long a click's or event's token is remembered, milliseconds (24 hours).
 TOKEN_MS = 24 * 3600 * 1000
@@ -34,8 +40,21 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
+def _down(verb: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The verb, which says StoreDown when the server cannot be reached or is not up yet."""
+
+    @wraps(verb)
+    async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await verb(*args, **kwargs)
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            raise StoreDown(f"Redis cannot be reached ({type(error).__name__}).") from error
+
+    return translated
+
+
 class RedisStore:
-    """A `Store` on one Redis; open it with `connect`."""
+    """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     def __init__(self, url: str, *, prefix: str = "sayso", demo: bool = False) -> None:
         self._redis = open_redis(url)
@@ -101,10 +120,12 @@ class RedisStore:
 
     # ---- the record
 
+    @_down
     async def now(self) -> datetime:
         ms, _ = await self._call("NOW", self._stem(0))
         return _time(ms)
 
+    @_down
     async def push_clock(self, by: timedelta) -> None:
         """Let time pass in a demo store. Raises: WrongStore in any other."""
         if not self._demo:
@@ -112,11 +133,13 @@ class RedisStore:
         for partition in range(self._partitions):
             await self._call("PUSH_CLOCK", self._stem(partition), _ms_of(by))
 
+    @_down
     async def open(self, change: Change) -> Request:
         call = uuid.uuid4().hex
         await self._commit(None, change, call=call, token=call, token_ms=CALL_MS)
         return await self.get(change.request.id)
 
+    @_down
     async def get(self, id: RequestId) -> Request:
         return (await self._load(id))[0]
 
@@ -126,6 +149,7 @@ class RedisStore:
             raise RequestNotFound
         return _request(body, mutable, int(version)), _time(ms)
 
+    @_down
     async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
         for _ in range(100):
             before, now = await self._load(id)
@@ -182,6 +206,7 @@ class RedisStore:
     def _stem_of_thread(self, thread: ThreadId) -> str:
         return self._stem(partition_of(thread, self._partitions))
 
+    @_down
     async def note(
         self, entry: AuditEntry, *, thread: ThreadId, request: RequestId | None = None, token: str = ""
     ) -> None:
@@ -192,6 +217,7 @@ class RedisStore:
             *_entries((entry,)),
         )  # fmt: skip
 
+    @_down
     async def live(self) -> Sequence[Request]:
         found: list[Request] = []
         for partition in range(self._partitions):
@@ -204,6 +230,7 @@ class RedisStore:
             found += [_request(body, mutable, int(version)) for body, mutable, version in rows if version]
         return sorted((r for r in found if r.live), key=lambda request: request.ask.opened_at)
 
+    @_down
     async def due(self, limit: int = 100) -> Sequence[RequestId]:
         found: list[RequestId] = []
         for partition in range(self._partitions):
@@ -211,6 +238,7 @@ class RedisStore:
             found += [RequestId(id.decode()) for id in ids]
         return found
 
+    @_down
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
         stem = self._stem_of_thread(thread)
         numbers = await self._redis.lrange(f"{stem}trail:{thread}", 0, -1)  # type: ignore[misc]
@@ -221,10 +249,12 @@ class RedisStore:
             rows = await pipe.execute()
         return [_record(int(number), row[0][1]) for number, row in zip(numbers, rows, strict=True) if row]
 
+    @_down
     async def run(self, thread: ThreadId) -> Run | None:
         body = await self._redis.hget(f"{self._stem_of_thread(thread)}run:{thread}", "body")  # type: ignore[misc]
         return canonical.decode(Run, body) if body else None
 
+    @_down
     async def unfinished(self) -> Sequence[Run]:
         found: list[Run] = []
         for partition in range(self._partitions):
@@ -236,6 +266,7 @@ class RedisStore:
 
     # ---- work
 
+    @_down
     async def start(self, run: Run, *, token: str = "", audit: Sequence[AuditEntry] = ()) -> bool:
         call = uuid.uuid4().hex
         name, kept = (f"start:{token}", TOKEN_MS) if token else (call, CALL_MS)
@@ -247,6 +278,7 @@ class RedisStore:
         )  # fmt: skip
         return bool(started)
 
+    @_down
     async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
         look = self._waker.look("work")
         for done, partition in enumerate(look):
@@ -259,16 +291,20 @@ class RedisStore:
         await self._waker.wait("work", wait)
         return None
 
+    @_down
     async def entered(self, item: WorkItem, worker: str) -> int | None:
         tries = await self._call("ENTERED", self._stem(item.partition), item.id, worker, uuid.uuid4().hex)
         return None if int(tries) < 0 else int(tries)
 
+    @_down
     async def keep(self, item: WorkItem, worker: str) -> bool:
         return int(await self._call("KEEP", self._stem(item.partition), item.id, worker)) == 1
 
+    @_down
     async def finish(self, item: WorkItem, worker: str) -> None:
         await self._call("FINISH", self._stem(item.partition), item.id, worker)
 
+    @_down
     async def finish_run(self, thread: ThreadId, entry: AuditEntry, notices: Sequence[Notice] = ()) -> None:
         await self._call(
             "FINISH_RUN", self._stem_of_thread(thread), self._channel, thread, *_entries((entry,)),
@@ -277,6 +313,7 @@ class RedisStore:
 
     # ---- telling
 
+    @_down
     async def claim(self, lanes: Sequence[Lane], *, lease: timedelta, limit: int = 10) -> Sequence[Target]:
         found: list[Target] = []
         look = self._waker.look(lanes[0])
@@ -290,14 +327,17 @@ class RedisStore:
                 break
         return found
 
+    @_down
     async def told(self, target: Target) -> Told:
         raw = await self._redis.hget(f"{self._stem_of(target.id)}told:{target.id}", str(target))  # type: ignore[misc]
         return canonical.decode(Told, raw) if raw else Told()
 
+    @_down
     async def all_told(self, id: RequestId) -> Mapping[str, Told]:
         rows = await self._redis.hgetall(f"{self._stem_of(id)}told:{id}")  # type: ignore[misc]
         return {name.decode(): canonical.decode(Told, raw) for name, raw in rows.items()}
 
+    @_down
     async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
         ref = told.ref
         place = f"{ref.platform}:{ref.channel}/{ref.thread or ref.message}" if ref else ""
@@ -307,10 +347,12 @@ class RedisStore:
             place if target.kind is TargetKind.CARD else "",
         )  # fmt: skip
 
+    @_down
     async def notice(self, id: str) -> Notice | None:
         raw = await self._redis.get(f"{self._stem_of(id)}notice:{id}")
         return canonical.decode(Notice, raw) if raw else None
 
+    @_down
     async def standing_in(self, place: Place) -> Sequence[RequestId]:
         found: list[RequestId] = []
         for partition in range(self._partitions):
@@ -323,6 +365,7 @@ class RedisStore:
 
     # ---- leases
 
+    @_down
     async def lease_held(self, id: RequestId) -> bool:
         return bool(await self._redis.exists(f"{self._stem_of(id)}lease:{id}"))
 
