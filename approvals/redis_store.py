@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
@@ -13,7 +13,7 @@ import redis.asyncio
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from . import canonical, marks, redis_scripts
+from . import canonical, marks, redis_rows, redis_scripts
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
 from .connection import open_redis, open_sync_redis
 from .errors import BadSetting, RequestNotFound, SaysoError, StoreDown
@@ -123,7 +123,7 @@ class RedisStore:
     @_down
     async def now(self) -> datetime:
         ms, _ = await self._call("NOW", self._stem(0))
-        return _time(ms)
+        return redis_rows.time(ms)
 
     @_down
     async def push_clock(self, by: timedelta) -> None:
@@ -131,7 +131,7 @@ class RedisStore:
         if not self._demo:
             raise WrongStore("Only the clock of a demo store can be pushed.")
         for partition in range(self._partitions):
-            await self._call("PUSH_CLOCK", self._stem(partition), _ms_of(by))
+            await self._call("PUSH_CLOCK", self._stem(partition), redis_rows.ms_of(by))
 
     @_down
     async def open(self, change: Change) -> Request:
@@ -147,7 +147,7 @@ class RedisStore:
         body, mutable, version, ms = await self._call("LOAD", self._stem_of(id), id)
         if version is None:
             raise RequestNotFound
-        return _request(body, mutable, int(version)), _time(ms)
+        return redis_rows.request(body, mutable, int(version)), redis_rows.time(ms)
 
     @_down
     async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
@@ -185,14 +185,14 @@ class RedisStore:
         ]
         lease: list[object] = [""]
         if change.lease is not None and after.effect is not None:
-            lease = [_ms_of(change.lease), after.effect.worker]
+            lease = [redis_rows.ms_of(change.lease), after.effect.worker]
         verdict, _, back = await self._call(
             "COMMIT", self._stem_of(after.id), self._channel,
             after.id, call, token, token_ms, before.version if before else 0,
-            _ms(change.before) if change.before else "",
-            len(records), *(part for r in records for part in _row(r, whole=before is None or r is not after)),
+            redis_rows.ms(change.before) if change.before else "",
+            len(records), *(part for r in records for part in redis_rows.row(r, whole=before is None or r is not after)),
             run.thread, canonical.encode(run), *lease,
-            *_entries(change.audit), *self._notices(change.notices),
+            *redis_rows.entries(change.audit), *self._notices(change.notices),
             len(change.work), *(canonical.encode(work) for work in change.work),
             len(dirty), *(part for lane, target in dirty for part in (str(lane), str(target))),
         )  # fmt: skip
@@ -214,7 +214,7 @@ class RedisStore:
         name, kept = (f"note:{thread}:{token}", TOKEN_MS) if token else (call, CALL_MS)
         await self._call(
             "NOTE", self._stem_of_thread(thread), self._channel, call, name, kept, thread, request or "",
-            *_entries((entry,)),
+            *redis_rows.entries((entry,)),
         )  # fmt: skip
 
     @_down
@@ -227,7 +227,7 @@ class RedisStore:
                 for id in ids:
                     pipe.hmget(f"{stem}req:{id.decode()}", ["body", "mutable", "version"])
                 rows = await pipe.execute()
-            found += [_request(body, mutable, int(version)) for body, mutable, version in rows if version]
+            found += [redis_rows.request(body, mutable, int(version)) for body, mutable, version in rows if version]
         return sorted((r for r in found if r.live), key=lambda request: request.ask.opened_at)
 
     @_down
@@ -247,7 +247,7 @@ class RedisStore:
                 name = f"{int(number)}-0"
                 pipe.xrange(f"{stem}audit", name, name)
             rows = await pipe.execute()
-        return [_record(int(number), row[0][1]) for number, row in zip(numbers, rows, strict=True) if row]
+        return [redis_rows.record(int(number), row[0][1]) for number, row in zip(numbers, rows, strict=True) if row]
 
     @_down
     async def run(self, thread: ThreadId) -> Run | None:
@@ -273,7 +273,7 @@ class RedisStore:
         asked = AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for")
         started = await self._call(
             "START", self._stem_of_thread(run.thread), self._channel, call, name, kept,
-            run.thread, canonical.encode(run), *_entries((asked, *audit)),
+            run.thread, canonical.encode(run), *redis_rows.entries((asked, *audit)),
             1, canonical.encode(Work(kind=WorkKind.START, run=run)),
         )  # fmt: skip
         return bool(started)
@@ -282,7 +282,7 @@ class RedisStore:
     async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
         look = self._waker.look("work")
         for done, partition in enumerate(look):
-            row = await self._call("TAKE", self._stem(partition), worker, _ms_of(idle))
+            row = await self._call("TAKE", self._stem(partition), worker, redis_rows.ms_of(idle))
             if row:
                 self._waker.again("work", look[done:])
                 id, body, tries = row
@@ -307,7 +307,7 @@ class RedisStore:
     @_down
     async def finish_run(self, thread: ThreadId, entry: AuditEntry, notices: Sequence[Notice] = ()) -> None:
         await self._call(
-            "FINISH_RUN", self._stem_of_thread(thread), self._channel, thread, *_entries((entry,)),
+            "FINISH_RUN", self._stem_of_thread(thread), self._channel, thread, *redis_rows.entries((entry,)),
             *self._notices(notices),
         )  # fmt: skip
 
@@ -319,7 +319,7 @@ class RedisStore:
         look = self._waker.look(lanes[0])
         for done, partition in enumerate(look):
             rows = await self._call(
-                "CLAIM", self._stem(partition), _ms_of(lease), limit - len(found), len(lanes), *map(str, lanes)
+                "CLAIM", self._stem(partition), redis_rows.ms_of(lease), limit - len(found), len(lanes), *map(str, lanes)
             )
             found += [Target.parse(row.decode()) for row in rows]
             if len(found) >= limit:
@@ -343,7 +343,7 @@ class RedisStore:
         place = f"{ref.platform}:{ref.channel}/{ref.thread or ref.message}" if ref else ""
         await self._call(
             "SET_TOLD", self._stem_of(target.id), self._channel, str(target), str(target.kind), target.id,
-            canonical.encode(told), told.version, _ms_of(again) if again is not None else "",
+            canonical.encode(told), told.version, redis_rows.ms_of(again) if again is not None else "",
             place if target.kind is TargetKind.CARD else "",
         )  # fmt: skip
 
@@ -370,50 +370,9 @@ class RedisStore:
         return bool(await self._redis.exists(f"{self._stem_of(id)}lease:{id}"))
 
     def renew(self, id: RequestId, worker: str, lease: timedelta) -> bool:
-        return bool(self._renew(keys=[self._stem_of(id)], args=[id, worker, _ms_of(lease)]))
+        return bool(self._renew(keys=[self._stem_of(id)], args=[id, worker, redis_rows.ms_of(lease)]))
 
     async def close(self) -> None:
         await self._waker.close()
         await self._redis.aclose()
         self._sync.close()
-
-
-def _ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
-
-
-def _ms_of(span: timedelta) -> int:
-    return round(span.total_seconds() * 1000)
-
-
-def _time(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
-
-
-def _row(request: Request, *, whole: bool) -> list[object]:
-    return [
-        request.id,
-        canonical.encode(request.ask) if whole else "",
-        canonical.adapter(Request).dump_json(request, exclude={"ask", "version"}),
-        request.version,
-        str(request.state),
-        _ms(request.due_at) if request.due_at else "",
-    ]
-
-
-def _request(body: bytes, mutable: bytes, version: int) -> Request:
-    whole = b'{"ask":%b,"version":%d,%b' % (body, version, mutable[1:])
-    return canonical.decode(Request, whole)
-
-
-def _entries(entries: Iterable[AuditEntry]) -> list[object]:
-    rows = [canonical.encode(entry) for entry in entries]
-    return [len(rows), *rows]
-
-
-def _record(number: int, row: Mapping[bytes, bytes]) -> AuditRecord:
-    request = row[b"request"].decode()
-    return AuditRecord(
-        number=number, at=_time(int(row[b"at"])), thread=ThreadId(row[b"thread"].decode()),
-        request=RequestId(request) if request else None, entry=canonical.decode(AuditEntry, row[b"entry"]),
-    )  # fmt: skip
