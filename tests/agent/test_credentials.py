@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sayso.agent.credentials import Broker, CredentialDead, CredentialSourceDown, Token
-from sayso.agent.msal_source import EnvironmentRefreshTokens, MsalSource
+from sayso.agent.msal_source import EnvironmentRefreshTokens, MsalSource, _Session
 from sayso.agent.secrets import LiveTokens
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.errors import BadSetting
@@ -164,6 +165,17 @@ async def test_the_environments_certificates_do_not_get_in_the_way(monkeypatch: 
             monkeypatch.setenv(name, "/nowhere/ca.pem")
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
         assert tenant.is_valid((await a_source(tenant).fetch(OPS)).value)
+
+
+async def test_the_chosen_certificates_outrank_the_environments_beyond_this_machine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the environment's proxies are heeded, its certificates still do not replace the chosen ones."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
+    async with a_tenant() as tenant:
+        with _Session(tenant.ca_file, trust_env=True) as session:
+            answer = await asyncio.to_thread(session.get, f"{tenant.authority}/discovery/v2.0/keys")
+        assert answer.ok
 
 
 async def test_a_service_that_is_down_is_worth_another_try() -> None:
