@@ -191,6 +191,30 @@ class Desk:
         run = Run(thread=thread, graph=self._graph, asked_by=person.id, origin=origin, goal=goal)
         return await self._store.start(run, token=token)
 
+    async def admit(self, id: RequestId, who: Identity, *, token: str) -> Request:
+        """The record, for somebody who may decide it: asked before a form is shown. Raises as `answer`."""
+        request = await self._store.get(id)
+        by = str(who)
+        try:
+            person = await self._directory.person(who)
+            by = str(person.id)
+            if _asks_people(request):
+                (await self._electorate(request)).roster.check(request, person.id)
+        except (AnswerRefused, DirectoryDown) as error:
+            await self._refused(request, error, by, who, token)
+            raise
+        return request
+
+    async def seen(self, id: RequestId, who: Identity, *, token: str) -> Request:
+        """The record, for somebody who looks at everything; it is audited who did. Raises: RequestNotFound, StoreDown."""
+        request = await self._store.get(id)
+        entry = AuditEntry(
+            event=Event.DETAILS_SEEN, by=str(who), words="Looked at the details",
+            facts={"revision": str(request.revision), "digest": request.current.digest},
+        )  # fmt: skip
+        await self._store.note(entry, thread=request.ask.run.thread, request=id, token=f"seen-{token}")
+        return request
+
     async def request(self, id: RequestId) -> Request:
         """The record. Raises: RequestNotFound, StoreDown."""
         return await self._store.get(id)

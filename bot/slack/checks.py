@@ -1,0 +1,131 @@
+"""What `sayso check` asks Slack before people depend on it: the token, every channel, account and group."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
+from slack_sdk.web.async_client import AsyncWebClient
+
+from ...approvals.errors import SaysoError
+from ..channel import RetryLater
+from .failures import failure
+from .identity import standing_of
+from .transport import slack_client
+
+#: What the app must be allowed to do, and what for.
+SCOPES: Mapping[str, str] = {
+    "app_mentions:read": "to be asked",
+    "channels:history": "to read answers in threads",
+    "channels:read": "to look at channels",
+    "chat:write": "to post cards",
+    "im:write": "to send direct messages",
+    "users:read": "to see who may decide",
+}
+#: Needed only where approver sets are user groups.
+GROUP_SCOPE = "usergroups:read"
+
+_ABSENT: Mapping[str, str] = {
+    "user_not_found": "there is no such account",
+    "user_not_visible": "sayso cannot see this account",
+    "users_not_found": "there is no such account",
+    "no_such_subteam": "there is no such user group, or it is disabled",
+    "subteam_not_found": "there is no such user group, or it is disabled",
+}
+
+
+class SlackProblem(SaysoError):
+    """Slack is not as the settings say."""
+
+
+class SlackChecks:
+    """Looks at one workspace; changes nothing there."""
+
+    def __init__(self, token: str, api: str) -> None:
+        self._client = slack_client(token, base_url=api)
+        self._client.retry_handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=3))
+        self._team, self._enterprise = "", ""
+
+    async def workspace(self, team: str, *, groups: bool) -> str:
+        """Whether the token is this team's and may do what sayso does; the team's name. Raises: SlackProblem.
+
+        Args:
+            groups: Whether user groups have to be read.
+        """
+        body, headers = await self._ask("auth.test")
+        self._team, self._enterprise = str(body["team_id"]), str(body.get("enterprise_id") or "")
+        if team not in (self._team, self._enterprise):
+            raise SlackProblem(f"slack.team is {team}, but SLACK_BOT_TOKEN belongs to {self._team}")
+        if not body.get("bot_id"):
+            raise SlackProblem("SLACK_BOT_TOKEN is a person's token; a bot token (xoxb-...) is needed")
+        if missing := missing_scopes(headers, groups=groups):
+            raise SlackProblem(f"the Slack app lacks {', '.join(missing)}: add them and install it again")
+        return str(body.get("team") or self._team)
+
+    async def channel(self, id: str) -> str:
+        """Whether cards can stand in this channel; its name. Raises: SlackProblem."""
+        about = (await self._ask("conversations.info", channel=id))[0]["channel"]
+        name = f"#{about['name']}" if about.get("name") else "a direct conversation"
+        if about.get("is_archived"):
+            raise SlackProblem(f"{name} is archived")
+        if about.get("is_ext_shared") or about.get("is_pending_ext_shared"):
+            raise SlackProblem(
+                f"{name} is shared with people outside this workspace: no cards are posted there"
+            )
+        if not about.get("is_im") and not about.get("is_member"):
+            raise SlackProblem(f"sayso is not a member of {name}: invite it there")
+        return name
+
+    async def account(self, id: str) -> str:
+        """Whether this account may decide; its name on Slack. Raises: SlackProblem."""
+        user = (await self._ask("users.info", user=id))[0]["user"]
+        if why := standing_of(user, team=self._team, enterprise=self._enterprise):
+            raise SlackProblem(str(why.value).removesuffix("."))
+        return f"@{user.get('name') or id}"
+
+    async def group(self, id: str) -> frozenset[str]:
+        """The accounts in this user group. Raises: SlackProblem, when it is empty too."""
+        users = (await self._ask("usergroups.users.list", usergroup=id))[0].get("users", ())
+        if not users:
+            raise SlackProblem("the user group is empty, so nobody is asked")
+        return frozenset(users)
+
+    async def _ask(self, method: str, **arguments: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        try:
+            answer = await self._client.api_call(method, params=arguments)
+        except SlackApiError as error:
+            raise SlackProblem(_refused(error)) from error
+        except (TimeoutError, SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
+            raise SlackProblem(f"Slack cannot be reached at {self._client.base_url}") from error
+        body = answer.data
+        if not isinstance(body, dict):
+            raise SlackProblem(f"what answers at {self._client.base_url} is not Slack")
+        return body, {name.lower(): str(value) for name, value in answer.headers.items()}
+
+
+def missing_scopes(headers: Mapping[str, str], *, groups: bool) -> list[str]:
+    """The scopes that Slack's answer does not list; none where it lists nothing at all.
+
+    Args:
+        headers: Of any answer, names in lower case.
+    """
+    said = headers.get("x-oauth-scopes")
+    if said is None:
+        return []
+    has = {scope.strip() for scope in said.split(",")}
+    return sorted({*SCOPES, *((GROUP_SCOPE,) if groups else ())} - has)
+
+
+def _refused(error: SlackApiError) -> str:
+    body = getattr(error.response, "data", None)
+    word = str(body.get("error", "")) if isinstance(body, dict) else ""
+    if absent := _ABSENT.get(word):
+        return absent
+    named = failure(error)
+    return "Slack asks us to come back later" if isinstance(named, RetryLater) else str(named)
+
+
+__all__ = ["GROUP_SCOPE", "SCOPES", "AsyncWebClient", "SlackChecks", "SlackProblem", "missing_scopes"]

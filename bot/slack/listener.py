@@ -1,0 +1,104 @@
+"""Slack's side of the bot: Bolt, told which of our handlers answers what, behind a door that checks every request."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, tzinfo
+from typing import Any
+
+from slack_bolt import BoltResponse
+from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
+from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.ack.async_ack import AsyncAck
+from slack_sdk.web.async_client import AsyncWebClient
+from starlette.responses import Response
+
+from ...approvals.store import Store
+from ..delivery import Deliverer
+from ..desk import Desk
+from .clicks import Clicks
+from .hearing import Hearing, say_back
+from .precheck import Delivery, SlackDoor
+from .submissions import PATIENCE, Submissions
+from .transport import SlackChannel
+from .typed_answers import TypedAnswers
+
+log = logging.getLogger(__name__)
+
+_ANY = re.compile(".*", re.DOTALL)
+_FORMS = re.compile(r"sayso\.(modify|reject)")
+
+
+class SlackListener:
+    """Everything Slack sends. Make one with `connect`; `door` is the ASGI application to mount."""
+
+    def __init__(
+        self, *, client: AsyncWebClient, home: AuthorizeResult, clicks: Clicks, submissions: Submissions,
+        hearing: Hearing, signing_secret: str,
+    ) -> None:  # fmt: skip
+        self._client = client
+        self._hearing = hearing
+        self.door = SlackDoor(self._dispatch, signing_secret=signing_secret)
+        self._app = _bolt(home, client)
+        self._app.use(self._hear_before_acknowledging)
+        self._app.action(_ANY)(clicks)
+        self._app.view(_FORMS)(submissions)
+        self._app.view(_ANY)(_closes)
+        self._app.view_closed(_ANY)(_closes)
+        self._app.event(_ANY)(self._say_back)
+
+    @classmethod
+    async def connect(
+        cls, *, client: AsyncWebClient, signing_secret: str, desk: Desk, store: Store, deliverer: Deliverer,
+        channel: SlackChannel, account: Callable[[Any], str], tz: tzinfo = UTC, patience: float = PATIENCE,
+    ) -> SlackListener:  # fmt: skip
+        """Ask Slack who we are, once, so that no click has to wait for it. Raises what the client raises."""
+        me = (await client.auth_test()).data
+        assert isinstance(me, dict)
+        home = AuthorizeResult(
+            enterprise_id=me.get("enterprise_id"), team_id=me["team_id"], bot_id=me["bot_id"],
+            bot_user_id=me["user_id"], bot_token=client.token,
+        )  # fmt: skip
+        typed = TypedAnswers(desk=desk, store=store, channel=channel, tz=tz)
+        return cls(
+            client=client, home=home, signing_secret=signing_secret,
+            clicks=Clicks(desk=desk, deliverer=deliverer, account=account, tz=tz),
+            submissions=Submissions(desk=desk, tz=tz, patience=patience),
+            hearing=Hearing(desk=desk, typed=typed, bot_user=str(me["user_id"]), tz=tz),
+        )  # fmt: skip
+
+    async def _dispatch(self, delivery: Delivery) -> Response:
+        request = AsyncBoltRequest(
+            body=delivery.body, headers=dict(delivery.headers), context={"token": delivery.token}
+        )
+        answer: BoltResponse = await self._app.async_dispatch(request)
+        return Response(
+            content=answer.body, status_code=answer.status, headers=answer.first_headers_without_set_cookie()
+        )
+
+    async def _hear_before_acknowledging(
+        self, body: dict[str, Any], context: dict[str, Any], next: Callable[[], Awaitable[None]]
+    ) -> None:
+        if body.get("type") == "event_callback":
+            context["reply"] = await self._hearing.hear(body, str(context["token"]))
+        await next()
+
+    async def _say_back(self, body: dict[str, Any], context: dict[str, Any]) -> None:
+        if context.get("reply") is not None:
+            await say_back(self._client, context["reply"], body["event"])
+
+
+async def _closes(ack: AsyncAck) -> None:
+    """A view that asks nothing, or one from an older version: let it close."""
+    await ack()
+
+
+def _bolt(home: AuthorizeResult, client: AsyncWebClient) -> AsyncApp:
+    """Bolt with our client and without its own signature check: the door has done it."""
+
+    async def authorize() -> AuthorizeResult:
+        return home
+
+    return AsyncApp(client=client, authorize=authorize, request_verification_enabled=False, logger=log)

@@ -1,0 +1,99 @@
+"""Answers typed as a reply in a thread: they count only where it is certain what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
+
+from ...approvals.errors import AlreadySettled, SaysoError
+from ...approvals.people import Identity, Place
+from ...approvals.request import Request, State
+from ...approvals.store import Store, Target, TargetKind, Told
+from ...approvals.verdict import Approve, Modify, Reject
+from ...cards.answers import coerce_changes
+from ...cards.words import answered, refusal
+from ..channel import Channel, ChannelError
+from ..desk import Desk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """A reply that reads like an answer.
+
+    Attributes:
+        thread: The place it stands in, as "slack:C12/1699.01".
+        ts: Slack's time stamp of the message.
+    """
+
+    verdict: Approve | Reject | Modify
+    thread: Place
+    ts: str
+    who: Identity
+    token: str
+
+
+class TypedAnswers:
+    """Counts a typed answer if exactly one open request stands in the thread, drawn before the message."""
+
+    def __init__(self, *, desk: Desk, store: Store, channel: Channel, tz: tzinfo = UTC) -> None:
+        self._desk = desk
+        self._store = store
+        self._channel = channel
+        self._tz = tz
+
+    async def hear(self, typed: Typed) -> str | None:
+        """Words for whoever typed it; None where nothing of ours stands in the thread. Raises: StoreDown."""
+        standing = [await self._desk.request(id) for id in await self._store.standing_in(typed.thread)]
+        if not standing:
+            return None
+        waiting = [request for request in standing if request.state is State.OPEN]
+        if not waiting:
+            settled = standing[-1]
+            error = AlreadySettled(settled.state, settled.decision.by if settled.decision else ())
+            return refusal(error, name=self._desk.name, request=settled, tz=self._tz)
+        drawn = [(request, told) for request in waiting for told in await self._cards(request, typed.thread)]
+        if len(drawn) == 1 and _was_shown(*drawn[0], typed):
+            return await self._count(drawn[0][0], typed)
+        links = [await self._link(told) for _, told in drawn]
+        where = ", ".join(link for link in links if link) or "the card above"
+        return f"I cannot be sure which card you mean, so nothing was counted. Please answer on the card: {where}"
+
+    async def _count(self, request: Request, typed: Typed) -> str:
+        try:
+            verdict = typed.verdict
+            if isinstance(verdict, Modify):
+                raw = {name: str(value) for name, value in verdict.changes.items()}
+                verdict = replace(verdict, changes=coerce_changes(request.ask.schema, raw))
+            done = await self._desk.answer(
+                request.id, request.revision, verdict, typed.who, token=typed.token
+            )
+        except SaysoError as error:
+            now = await self._desk.request(request.id)
+            return refusal(error, name=self._desk.name, request=now, tz=self._tz)
+        return answered(done.request, verdict)
+
+    async def _cards(self, request: Request, thread: Place) -> list[Told]:
+        told = await self._store.all_told(request.id)
+        return [
+            one for text, one in told.items()
+            if Target.parse(text).kind is TargetKind.CARD and one.ref is not None
+            and f"{one.ref.platform}:{one.ref.channel}/{one.ref.thread or one.ref.message}" == thread
+        ]  # fmt: skip
+
+    async def _link(self, told: Told) -> str:
+        assert told.ref is not None
+        try:
+            return await self._channel.link(told.ref)
+        except ChannelError:
+            return ""
+
+
+def _was_shown(request: Request, told: Told, typed: Typed) -> bool:
+    """Whether this revision stood there before the message was sent."""
+    assert told.ref is not None
+    said_at = datetime.fromtimestamp(float(typed.ts), UTC)
+    return (
+        told.revision == request.revision
+        and float(told.ref.message) < float(typed.ts)
+        and told.at is not None and told.at < said_at
+    )  # fmt: skip
