@@ -24,6 +24,7 @@ from ..approvals.risk import Oversight
 from .crash import crash_point
 from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone
+from .faults import facts_of
 from .outcome import GateOutcome, allows_edited, outcome_of
 from .runtime import Runtime, acting
 from .schema import Answer
@@ -212,7 +213,7 @@ async def _report(
             token=f"failed-{uuid.uuid4().hex}",
         )  # fmt: skip
         return outcome_of(applied.request, None)
-    _log.error("tool.raised", exc_info=error, extra={"request": request.id})
+    _log.error("tool.raised", extra={"request": request.id, **facts_of(error)})
     return await _left_open(runtime, tool, request, f"{tool.name} broke off ({type(error).__name__})")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ..approvals.request import Request, Run, State
 from ..approvals.risk import Oversight
 from .acting import OutcomeUnknown, StillRunning
+from .faults import facts_of
 from .held_thread import HeldThread
 from .runner import Runner
 from .standing import Standing
@@ -30,8 +31,8 @@ class Reconciler:
                 await self._compare(run)
             except (OutcomeUnknown, StillRunning):
                 continue  # people, or its own worker, have it
-            except Exception:  # noqa: BLE001 one broken thread must not hide the others
-                _log.exception("reconcile.failed", extra={"thread": run.thread})
+            except Exception as error:  # noqa: BLE001 one broken thread must not hide the others
+                _log.error("reconcile.failed", extra={"run": run.thread, **facts_of(error)})
 
     async def _compare(self, run: Run) -> None:
         async with self._runner.holding(run, _uncounted) as held:

@@ -22,6 +22,7 @@ from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
 from .crash import crash_point
 from .credentials import Broker
+from .faults import facts_of
 from .held_thread import Handled
 from .keeper import Keeper, Locks
 from .policy import Policy
@@ -119,8 +120,8 @@ class Worker:
         while not self._stopped.is_set():
             try:
                 await self.reconcile_once()
-            except Exception:  # noqa: BLE001 the outermost edge: compared again in a minute
-                _log.exception("worker.reconcile_failed")
+            except Exception as error:  # noqa: BLE001 the outermost edge: compared again in a minute
+                _log.error("worker.reconcile_failed", extra=facts_of(error))
             await self._pause(RECONCILE_EVERY.total_seconds())
 
     async def _carry(self, item: WorkItem) -> bool:
@@ -133,14 +134,14 @@ class Worker:
             try:
                 return await self.runner.handle(item) is Handled.DONE
             except _NOT_OURS as error:
-                _log.warning("work.not_ours", extra={"thread": run.thread, "error": type(error).__name__})
+                _log.warning("work.not_ours", extra={"run": run.thread, "error": type(error).__name__})
                 return False
             except GivenUp:
                 break
             except _STORE_AWAY:
                 raise
             except Exception as error:  # noqa: BLE001 the outermost edge: code of agents and tools
-                _log.exception("work.failed", extra={"thread": run.thread, "request": item.work.request})
+                _log.error("work.failed", extra={"run": run.thread, "request": item.work.request, **facts_of(error)})
                 broke = type(error).__name__
         await self.runner.give_up(run, broke)
         return True

@@ -1,0 +1,13 @@
+"""How an error of an agent's or a tool's own code is logged: its type and place, never its words or values."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+
+
+def facts_of(error: BaseException) -> dict[str, str]:
+    """For a log record's `extra`; what the error says may hold arguments or a token, so it is left out."""
+    frames = traceback.extract_tb(error.__traceback__)
+    at = " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(frames[-5:]))
+    return {"error": type(error).__name__, "at": at}

@@ -1,0 +1,213 @@
+"""The gate: people decide exactly what was frozen, and only their verified votes make it act."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import jsonschema
+import pytest
+from gated import REJECT, Ledger, World, an_agent, lookup_tool, refund_tool
+from langgraph.types import Command
+from pydantic import ValidationError
+from sayso.agent.gate import BadGate, Gate
+from sayso.agent.resume import answer_pause
+from sayso.agent.runtime import NotActing, NotInWorker, running, token
+from sayso.agent.schema import SCHEMA_FILE, json_schema
+from sayso.approvals import canonical
+from sayso.approvals.request import OutcomeKind, Request, State
+from sayso.approvals.verdict import Modify
+
+
+async def outcome(world: World, request: Request) -> tuple[OutcomeKind, str]:
+    ended = await world.request(request)
+    assert ended.state is State.CLOSED and ended.outcome is not None
+    return ended.outcome.kind, ended.outcome.words
+
+
+async def test_an_approved_action_runs_once_with_exactly_its_arguments() -> None:
+    """Decimal stays Decimal, the token is fresh, and the agent planned only once."""
+    world = World()
+    await world.ask("129.90")
+    request = await world.open_request()
+    assert world.ledger.done == []
+    await world.answer(request)
+    await world.work()
+    assert world.ledger.done == [
+        ("issue_refund", {"order": 1042, "amount": Decimal("129.90"), "currency": "USD"}, request.id)
+    ]
+    assert world.ledger.planned == 1
+    assert world.ledger.tokens == [world.source.issued[-1]]  # fetched when it acted
+    assert await outcome(world, request) == (OutcomeKind.EXECUTED, "Refunded 129.90 USD.")
+    assert await world.reports() == ["executed: Refunded 129.90 USD."]
+
+
+async def test_what_is_shown_is_what_is_frozen() -> None:
+    """The payload keeps its published schema, and its digest is that of the bytes people sign."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    snapshot = await world.graph.aget_state({"configurable": {"thread_id": "t1"}})
+    payload = snapshot.interrupts[0].value
+    jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(payload)
+    assert payload["digest"] == canonical.digest(payload["frozen"]) == request.current.digest
+    assert payload["action_type"] == "issue_refund"
+    assert payload["parameters"] == {"order": 1042, "amount": "129.90", "currency": "USD"}
+    assert request.ask.schema == world.tool.schema
+
+
+def test_the_published_schema_is_the_one_in_use() -> None:
+    """payload.schema.json is regenerated with every change of the payload."""
+    assert SCHEMA_FILE.read_text() == json_schema()
+
+
+async def test_a_rejection_reaches_the_agent_with_its_reason() -> None:
+    """Nothing is done, and the agent says why."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    await world.answer(request, REJECT)
+    assert (await world.request(request)).state is State.DECIDED
+    await world.work()
+    assert world.ledger.done == []
+    assert await outcome(world, request) == (OutcomeKind.REFUSED, "bo said no: Wrong customer.")
+    told = (await world.state())["outcome"]
+    assert (told["kind"], told["reason"]) == ("refused", "Wrong customer.")
+
+
+async def test_an_expired_request_reaches_the_agent_as_expired() -> None:
+    """Silence is a refusal that says so."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    await world.expire(request)
+    await world.work()
+    assert world.ledger.done == []
+    assert (await outcome(world, request))[0] is OutcomeKind.EXPIRED
+    assert await world.reports() == ["expired: Nobody decided in time; nothing was done."]
+
+
+async def test_a_typed_edit_runs_as_edited() -> None:
+    """The arguments are those of the revision that was signed, not those the agent froze."""
+    world = World()
+    await world.ask("129.90")
+    request = await world.open_request()
+    await world.answer(request, Modify({"amount": "90.00"}))
+    await world.work()
+    assert world.ledger.amounts == [Decimal("90.00")]
+    assert world.ledger.planned == 1
+
+
+async def test_an_instruction_brings_a_new_request_that_says_what_it_revises() -> None:
+    """The agent plans again, and the new card shows the difference."""
+    world = World()
+    await world.ask("129.90")
+    first = await world.open_request()
+    await world.answer(first, Modify(instruction="50.00"))
+    await world.work()
+    assert (await outcome(world, first))[0] is OutcomeKind.REVISED
+    second = await world.open_request()
+    assert second.ask.revises == first.id
+    assert second.proposal.revises == first.current.digest
+    assert second.proposal.changes == {"amount": ("129.90", "50.00")}
+    await world.answer(second)
+    await world.work()
+    assert world.ledger.amounts == [Decimal("50.00")]
+
+
+async def test_a_free_action_runs_without_asking_and_is_on_record() -> None:
+    """The same begin and done, but no votes; the audit has it."""
+    ledger = Ledger()
+    world = World(lookup_tool(ledger), ledger=ledger)
+    await world.ask()
+    assert world.ledger.amounts == [Decimal("129.90")]
+    events = await world.events()
+    assert events[:4] == ["run started", "ran without asking", "effect started", "effect done"]
+    assert [r for r in await world.store.live()] == []
+
+
+async def test_a_dead_credential_is_flagged_before_anybody_spends_time() -> None:
+    """The card says it; and if it dies later, nothing is burnt and nothing is done."""
+    world = World()
+    world.source.dead = True
+    await world.ask()
+    request = await world.open_request()
+    assert request.proposal.assessment.flags[0] == "Credential is dead"
+    await world.answer(request)
+    await world.work()
+    ended = await world.request(request)
+    assert ended.effect is None
+    assert await outcome(world, request) == (
+        OutcomeKind.FAILED, "Not done: ops-agent has to sign in again.",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", ["approve", {"type": "approve"}, True, {"type": "yes", "request": "x"}])
+async def test_a_bare_answer_of_the_wrong_form_is_refused_and_can_be_given_again(answer: object) -> None:
+    """Nothing is saved, so the gate is not poisoned: the right answer still works."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    with pytest.raises(ValidationError):
+        await world.graph.ainvoke(Command(resume=answer), {"configurable": {"thread_id": "t1"}})
+    await world.answer(request)
+    await world.work()
+    assert len(world.ledger.done) == 1
+
+
+async def test_a_well_formed_answer_without_votes_does_nothing() -> None:
+    """Somebody resumes the graph by hand with "approve": the gate asks for votes and finds none."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    async with world.worker.runner.holding(request.ask.run, _nothing) as held:
+        assert held is not None
+        with running(held.runtime):
+            await answer_pause(
+                held.graph, held.config, request.ask.key.interrupt, {"type": "approve", "request": request.id}
+            )
+    assert world.ledger.done == []
+    assert "forged or stale vote" in await world.events()
+    assert (await outcome(world, request))[0] is OutcomeKind.FAILED
+
+
+async def _nothing() -> None:
+    return None
+
+
+async def test_outside_of_a_worker_a_gate_does_nothing() -> None:
+    """A graph run by plain `invoke` fails closed, with a sentence that helps."""
+    world = World()
+    with pytest.raises(NotInWorker, match="has to be run by a sayso worker"):
+        await world.graph.ainvoke({"goal": "5"}, {"configurable": {"thread_id": "t9"}})
+    with pytest.raises(NotActing):
+        token()
+    assert world.ledger.done == []
+
+
+async def test_the_drawing_names_the_gate() -> None:
+    """A reader of the Mermaid picture sees where people come in, and the ways on."""
+    drawn = World().graph.get_graph(xray=True).draw_mermaid()
+    assert r"gate\3areview(review)" in drawn
+    flat = World().graph.get_graph().draw_mermaid()
+    for way in ("gate -.-> plan", "gate -.-> report"):
+        assert way in flat, flat
+
+
+def test_a_gate_stands_in_front_of_named_tools() -> None:
+    """No tool, or two of a name, is a mistake at import."""
+    tool = refund_tool(Ledger())
+    with pytest.raises(BadGate):
+        Gate()
+    with pytest.raises(BadGate):
+        Gate(tool, refund_tool(Ledger()))
+
+
+async def test_an_action_of_another_tool_does_not_pass() -> None:
+    """The gate refuses what it does not stand in front of, and the run is given up aloud."""
+    ledger = Ledger()
+    tool = refund_tool(ledger)
+    world = World(tool, graph=an_agent(tool, ledger, plans=lookup_tool(ledger)), ledger=ledger)
+    await world.ask()
+    assert ledger.done == []
+    assert "given up (BadGate)" in (await world.reports())[0]
