@@ -1,0 +1,106 @@
+"""`@effect`: arguments that people can judge, in both directions, and nothing they cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import pickle
+import threading
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Annotated, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import Field
+from sayso.agent.effect import effect
+from sayso.approvals.editing import check_arguments
+from sayso.approvals.errors import BadChange
+from sayso.approvals.risk import Level
+
+AMOUNTS = st.decimals(min_value=-(10**9), max_value=10**9, places=2)
+
+
+@effect(category="financial_transaction", irreversibility="high", undo=None)
+async def transfer(
+    amount: Decimal, to: str, on: date | None = None, days: Annotated[int, Field(ge=1)] = 30
+) -> str:
+    return f"{amount} to {to}"
+
+
+@given(AMOUNTS, st.text(max_size=20).filter(str.isprintable), st.none() | st.dates(), st.integers(1, 90))
+@settings(max_examples=60, deadline=None)
+def test_arguments_survive_being_frozen(amount: Decimal, to: str, on: date | None, days: int) -> None:
+    """What runs is what was asked for, type and all, and the frozen form fits its own schema."""
+    frozen = transfer.freeze({"amount": amount, "to": to, "on": on, "days": days})
+    assert json.loads(json.dumps(frozen)) == frozen
+    check_arguments(transfer.schema, frozen)
+    assert transfer.thaw(frozen) == {"amount": amount, "to": to, "on": on, "days": days}
+    assert isinstance(transfer.thaw(frozen)["amount"], Decimal)
+
+
+def test_defaults_are_shown_and_the_order_is_the_signature_s() -> None:
+    """People judge the whole call, not only what the agent spelled out."""
+    assert list(transfer.freeze({"to": "dana", "amount": 5}).items()) == [
+        ("amount", "5"), ("to", "dana"), ("on", None), ("days", 30),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ({"to": "x"}, {"amount"}),
+        ({"amount": "much", "to": "x"}, {"amount"}),
+        ({"amount": 1, "to": "x", "days": 0, "bcc": "y"}, {"days", "bcc"}),
+    ],
+)
+def test_a_bad_argument_is_named(arguments: dict[str, Any], names: set[str]) -> None:
+    """Missing, unfit and unknown ones alike."""
+    with pytest.raises(BadChange) as caught:
+        transfer.freeze(arguments)
+    assert set(caught.value.problems) == names
+
+
+def test_a_form_refuses_an_amount_that_is_no_number() -> None:
+    """The schema says what a Decimal's text looks like."""
+    for text in ("12.5", "-3", "0"):
+        check_arguments(transfer.schema, {"amount": text, "to": "x"})
+    for text in ("12,5", "ten", "", "1e5", "NaN"):
+        with pytest.raises(BadChange):
+            check_arguments(transfer.schema, {"amount": text, "to": "x"})
+
+
+def test_what_people_cannot_judge_is_no_tool() -> None:
+    """Open-ended parameters and unknown levels are refused where they are declared."""
+    with pytest.raises(TypeError, match="options"):
+
+        @effect()
+        def loose(**options: str) -> None: ...
+
+    with pytest.raises(ValueError, match="irreversibility is low, medium or high, not 'worst'"):
+        effect(irreversibility="worst")
+    with pytest.raises(ValueError, match="limit"):
+        effect(limit=timedelta(0))
+
+
+def test_calling_it_runs_the_raw_function() -> None:
+    """A tool stays an ordinary function for its own tests."""
+    assert asyncio.run(transfer(Decimal(5), "dana")) == "5 to dana"
+    assert (transfer.name, transfer.levels) == ("transfer", {"irreversibility": Level.HIGH})
+
+
+async def test_a_tool_that_is_not_async_never_stops_the_loop() -> None:
+    """It runs in a thread of its own."""
+
+    @effect()
+    def slow() -> str:
+        return threading.current_thread().name
+
+    assert await slow.run({}) != threading.main_thread().name
+
+
+def test_a_tool_cannot_slip_into_a_state() -> None:
+    """Code is no state: it would be pickled, and run as it is tomorrow."""
+    with pytest.raises(TypeError, match="cannot be kept in a state"):
+        pickle.dumps(transfer)
