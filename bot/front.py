@@ -32,6 +32,9 @@ class Front:
         self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await receive()  # its connect
+            await send({"type": "websocket.close"})  # answered with 403
         if scope["type"] != "http":
             return
         path, method = scope["path"], scope["method"]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from ..agent.policy import Policy
 from ..agent.policy_file import Duration, read_policy
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
+from ..approvals.route import Route
 
 #: Where the settings are when nobody says otherwise.
 DEFAULT_FILE = "sayso.toml"
@@ -75,6 +77,8 @@ class CredentialTable(_Table):
     client_secret: EnvName
     service: str = Field(min_length=1)
     ca_file: Path | None = None
+    #: What `sayso check` asks a token for; Entra gives every application one for this.
+    check_scope: str = Field(default="https://graph.microsoft.com/.default", min_length=1)
 
 
 class StoreTable(_Table):
@@ -174,9 +178,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     try:
         read = _File.model_validate({key: said[key] for key in said if key not in _POLICY_KEYS})
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(str(part) for part in first["loc"]) or "settings"
-        raise BadSetting(f"{key}: {first['msg'].removeprefix('Value error, ')}") from error
+        raise BadSetting(_first_problem(error)) from error
     settings = Settings(
         file=path, graphs=read.graphs, people=read.people, sets=read.sets, policy=policy, slack=read.slack,
         pagers=read.pagers, credentials=read.credentials, store=read.store, server=read.server,
@@ -187,33 +189,71 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     return settings
 
 
+def _first_problem(error: ValidationError) -> str:
+    """The first thing that is wrong, as "pagers.primary.routing_key: ..."."""
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "settings"
+    said = {"extra_forbidden": "there is no such setting", "missing": "it is missing"}
+    return f"{key}: {said.get(first['type'], first['msg'].removeprefix('Value error, '))}"
+
+
 def _check_names(settings: Settings) -> None:
     """Every name leads somewhere, so that no request opens that nobody could answer. Raises: BadSetting."""
     for name, members in settings.sets.items():
-        for person in members.people:
-            if person not in settings.people:
-                raise BadSetting(f"sets.{name}: there is no [people.{person}]")
+        _must_be_people(f"sets.{name}", members.people, settings)
         if not members.people and not members.slack_group:
             raise BadSetting(f"sets.{name}: it has neither people nor a slack_group, so nobody is in it")
+        if members.slack_group and settings.slack is None:
+            raise BadSetting(f"sets.{name}.slack_group: {members.slack_group} needs a [slack] table")
+    _must_be_people("operators", settings.operators, settings)
+    _must_be_people("denied", settings.policy.denied, settings)
     for set_name in sorted(settings.policy.approver_sets):
         if set_name not in settings.sets:
             raise BadSetting(f"A route names the approver set {set_name!r}, but there is no sets.{set_name}")
     for route in settings.policy.routes.values():
-        if route.pager and route.pager not in settings.pagers:
-            raise BadSetting(f"routes.{route.name}.pager: there is no [pagers.{route.pager}]")
-        groups = [name for name in route.rule.approvers if settings.sets[name].slack_group]
-        people = {person for name in route.rule.approvers for person in settings.sets[name].people}
-        if not groups and len(people) < route.rule.needed:
-            raise BadSetting(
-                f"routes.{route.name}.needed: {route.rule.needed} approvals are needed "
-                f"but its approver sets have {len(people)} people"
-            )
-        for place in route.places:
-            if place.startswith("slack:") and settings.slack is None:
-                raise BadSetting(f"routes.{route.name}.places: {place} needs a [slack] table")
-            if place.startswith("teams:"):
-                raise BadSetting(f"routes.{route.name}.places: {place}: Microsoft Teams is not connected yet")
+        _check_route(route, settings)
     accounts = [person.slack for person in settings.people.values() if person.slack]
     for account in accounts:
         if accounts.count(account) > 1:
             raise BadSetting(f"people: the Slack account {account} is listed for more than one person")
+
+
+def _must_be_people(key: str, ids: Iterable[str], settings: Settings) -> None:
+    for person in sorted(ids):
+        if person not in settings.people:
+            raise BadSetting(f"{key}: there is no [people.{person}]")
+
+
+def _check_route(route: Route, settings: Settings) -> None:
+    """Its cards can stand somewhere, and enough people may answer them. Raises: BadSetting."""
+    if route.pager and route.pager not in settings.pagers:
+        raise BadSetting(f"routes.{route.name}.pager: there is no [pagers.{route.pager}]")
+    groups = [name for name in route.rule.approvers if settings.sets[name].slack_group]
+    people = {person for name in route.rule.approvers for person in settings.sets[name].people}
+    able = people - settings.policy.denied
+    if not groups and len(able) < route.rule.needed:
+        raise BadSetting(
+            f"routes.{route.name}.needed: {route.rule.needed} approvals are needed "
+            f"but its approver sets have {len(able)} people"
+        )
+    for place in route.places:
+        if problem := _place_problem(place, settings):
+            raise BadSetting(f"routes.{route.name}.places: {place}{problem}")
+
+
+def _place_problem(place: str, settings: Settings) -> str:
+    """What is wrong with a place of cards; empty when it could be right."""
+    platform, _, name = place.partition(":")
+    match platform:
+        case "teams":
+            return ": Microsoft Teams is not connected yet"
+        case "person" if name not in settings.people:
+            return f": there is no [people.{name}]"
+        case "person" if not settings.people[name].slack:
+            return f": people.{name} has no Slack account to write to"
+        case "slack" if settings.slack is None:
+            return " needs a [slack] table"
+        case "slack" if not re.fullmatch(r"[CGD][A-Z0-9]{2,}", name):
+            return " is no channel id: Slack's own begin with C (channel, About, at the very bottom), as slack:C0123ABC"
+        case _:
+            return ""

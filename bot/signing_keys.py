@@ -23,15 +23,18 @@ def load_signer(settings: Settings) -> Signer:
     if text := settings.env.get("SAYSO_SIGNING_KEY"):
         return Signer(_key("SAYSO_SIGNING_KEY", text))
     folder = settings.data_dir / "keys"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private = folder / _PRIVATE
-    if not private.exists():
-        _write_once(private, base64.b64encode(secrets.token_bytes(32)).decode())
-    signer = Signer(_key(str(private), private.read_text()))
-    public = base64.b64encode(signer.public_key).decode()
-    if not (folder / _PUBLIC).exists():
-        _write_once(folder / _PUBLIC, public)
-    return signer
+    try:
+        return _kept_signer(folder)
+    except OSError as error:
+        raise BadSetting(
+            f"The signing key cannot be kept in {folder} ({error.strerror}): "
+            "make store.data_dir writable, or set SAYSO_SIGNING_KEY."
+        ) from error
+
+
+def public_text(signer: Signer) -> str:
+    """The public key as `SAYSO_VERIFY_KEYS` takes it."""
+    return base64.b64encode(signer.public_key).decode()
 
 
 def load_verifier(settings: Settings) -> Verifier:
@@ -42,27 +45,46 @@ def load_verifier(settings: Settings) -> Verifier:
     if text := settings.env.get("SAYSO_VERIFY_KEYS"):
         return Verifier([_key("SAYSO_VERIFY_KEYS", part) for part in text.split(",")])
     public = settings.data_dir / "keys" / _PUBLIC
-    if not public.exists():
+    if not public.is_file():
         raise BadSetting(
             f"SAYSO_VERIFY_KEYS is not set and {public} does not exist: start the bot once on this machine, "
             "or give workers its public key (`sayso check` prints it)."
         )
-    return Verifier([_key(str(public), public.read_text())])
+    return Verifier([_key(str(public), _text_of(public))])
 
 
-def _write_once(path: Path, text: str) -> None:
-    """Written whole or not at all; whoever comes second keeps the first one's."""
+def _kept_signer(folder: Path) -> Signer:
+    """The key in this folder, made there when it is missing. Raises: OSError, BadSetting."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    private, public = folder / _PRIVATE, folder / _PUBLIC
+    if not private.exists():
+        draft = _draft(private, base64.b64encode(secrets.token_bytes(32)).decode())
+        try:
+            os.link(draft, private)
+        except FileExistsError:
+            pass  # another process of ours made it in this moment, and its key is the one
+        finally:
+            draft.unlink()
+    signer = Signer(_key(str(private), _text_of(private)))
+    if not public.exists() or _text_of(public) != public_text(signer):
+        _draft(public, public_text(signer)).replace(
+            public
+        )  # a new private key makes an old public one worthless
+    return signer
+
+
+def _draft(path: Path, text: str) -> Path:
+    """The text in a file of its own beside `path`, safe on disk and for our eyes only."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        pass  # another process of ours made it in this moment
-    finally:
-        draft.unlink()
+    return draft
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="ascii", errors="replace")
 
 
 def _key(name: str, text: str) -> bytes:

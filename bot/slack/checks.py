@@ -8,7 +8,6 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.http_retry.builtin_async_handlers import AsyncRateLimitErrorRetryHandler
-from slack_sdk.web.async_client import AsyncWebClient
 
 from ...approvals.errors import SaysoError
 from ..channel import RetryLater
@@ -126,6 +125,3 @@ def _refused(error: SlackApiError) -> str:
         return absent
     named = failure(error)
     return "Slack asks us to come back later" if isinstance(named, RetryLater) else str(named)
-
-
-__all__ = ["GROUP_SCOPE", "SCOPES", "AsyncWebClient", "SlackChecks", "SlackProblem", "missing_scopes"]
