@@ -248,7 +248,8 @@ SET_TOLD = f"""
 local target, kind, id, told, version, again, place = arg(), arg(), arg(), arg(), arg(), arg(), arg()
 redis.call('HSET', stem .. 'told:' .. id, target, told)
 redis.call('ZREM', stem .. 'leased', target)
-local newest = redis.call('HGET', stem .. 'req:' .. id, 'version')
+local newest, state = unpack(redis.call('HMGET', stem .. 'req:' .. id, 'version', 'state'))
+if not newest or state == 'closed' then redis.call('PEXPIRE', stem .. 'told:' .. id, {KEEP_MS}) end
 if place ~= '' then
   redis.call('SADD', stem .. 'at:' .. place, id)
   redis.call('PEXPIRE', stem .. 'at:' .. place, {KEEP_MS})
@@ -265,10 +266,7 @@ elseif newest and tonumber(version) < tonumber(newest) then
 else
   if marked then redis.call('ZREM', stem .. 'lane:' .. lane, target) end
   redis.call('HDEL', stem .. 'lanes', target)
-  if kind == 'notice' then
-    redis.call('PEXPIRE', stem .. 'notice:' .. id, {KEEP_MS})
-    redis.call('PEXPIRE', stem .. 'told:' .. id, {KEEP_MS})
-  end
+  if kind == 'notice' then redis.call('PEXPIRE', stem .. 'notice:' .. id, {KEEP_MS}) end
 end
 return 1
 """
