@@ -172,11 +172,13 @@ wake()
 return 1
 """
 
-#: -> {id, body, tries} or nothing; work of a silent worker goes first.
+#: -> {id, body, tries} or nothing; work of a silent worker goes first (XAUTOCLAIM looks at ten entries at most,
+#: so behind ten long runs it would not find it).
 TAKE = f"""
 local worker, idle = arg(), arg()
 local stream = stem .. 'work'
-local entry = redis.call('XAUTOCLAIM', stream, '{GROUP}', worker, idle, '0-0', 'COUNT', 1)[2][1]
+local silent = redis.call('XPENDING', stream, '{GROUP}', 'IDLE', idle, '-', '+', 1)[1]
+local entry = silent and redis.call('XCLAIM', stream, '{GROUP}', worker, idle, silent[1])[1]
 if not entry then
   local fresh = redis.call('XREADGROUP', 'GROUP', '{GROUP}', worker, 'COUNT', 1, 'STREAMS', stream, '>')
   entry = fresh and fresh[1] and fresh[1][2][1]

@@ -350,3 +350,23 @@ async def resumes(url: str) -> list[bytes]:
     found = [entry for stream in streams for entry, _ in await client.xrange(stream)]
     await client.aclose()
     return found
+
+
+async def test_a_dead_workers_item_is_found_behind_many_living_ones(redis_url: str) -> None:
+    """Thirty long runs in the same partition are alive; the one behind them is not, and is handed on."""
+    async with connected(redis_url) as store:
+        threads = [f"t{n}" for n in range(600) if partition_of(ThreadId(f"t{n}")) == 3][:31]
+        items = []
+        for thread in threads:
+            await store.start(a_run(thread))
+            item = await store.take("w1", idle=timedelta(minutes=1), wait=timedelta(0))
+            assert item is not None
+            items.append(item)
+        await asyncio.sleep(0.3)  # idleness is the server's own measure
+        for item in items[:-1]:
+            assert await store.keep(item, "w1")
+        await store.woken(LANES, timedelta(0))
+        store._waker.again("work", range(16))
+        handed_on = await store.take("w2", idle=timedelta(milliseconds=300), wait=timedelta(0))
+        assert handed_on is not None
+        assert handed_on.id == items[-1].id
