@@ -80,9 +80,25 @@ class ConfiguredDirectory:
         """The person of the configuration."""
         return self._people.get(id)
 
-    def approver_set(self, name: str) -> ApproverSet:
-        """How a set is configured, for mentioning it; empty when it is unknown."""
-        return self._sets.get(name, ApproverSet())
+    def account(self, platform: str) -> Callable[[PersonId], str]:
+        """What finds a person's account on a platform; empty when they have none."""
+
+        def find(id: PersonId) -> str:
+            person = self._people.get(id)
+            return person.accounts.get(platform, "") if person else ""
+
+        return find
+
+    def mentions(self, platform: str) -> Callable[[str], tuple[str, ...]]:
+        """What finds whom to mention for an approver set: its groups and its people, as the platform's ids."""
+
+        def find(name: str) -> tuple[str, ...]:
+            listed = self._sets.get(name, ApproverSet())
+            groups = [group.partition(":") for group in listed.groups]
+            accounts = map(self.account(platform), listed.people)
+            return (*(id for where, _, id in groups if where == platform), *filter(None, accounts))
+
+        return find
 
     async def _ask_standing(self, key: str) -> WhyNot | None:
         platform, tenant, user = key.split("\0")

@@ -101,4 +101,7 @@ def _bolt(home: AuthorizeResult, client: AsyncWebClient) -> AsyncApp:
     async def authorize() -> AuthorizeResult:
         return home
 
-    return AsyncApp(client=client, authorize=authorize, request_verification_enabled=False, logger=log)
+    plain = AsyncWebClient(
+        base_url=client.base_url, timeout=client.timeout, retry_handlers=client.retry_handlers
+    )  # `authorize` brings the token
+    return AsyncApp(client=plain, authorize=authorize, request_verification_enabled=False, logger=log)
