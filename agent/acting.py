@@ -115,9 +115,7 @@ def _warranted(runtime: Runtime, request: Request, frozen: str, now: Any) -> Pro
         if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
             raise BadVote("The request does not show what this agent froze.")
         return proposal
-    granted = signing.warrant(
-        before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now
-    )
+    granted = signing.warrant(before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now)
     return granted.revision.proposal
 
 

@@ -101,7 +101,7 @@ def effect(
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
     Raises: ValueError for an unknown level or a limit that is not positive, TypeError for a signature that cannot
-    be shown to people (positional-only, `*args`, `**kwargs`).
+    be shown to people (positional-only, `*args`, `**kwargs`), NameError for a type that is not there yet.
     """
     stated = {"irreversibility": irreversibility, "blast_radius": blast_radius, "compliance": compliance}
     levels = {dimension: _level(dimension, text) for dimension, text in stated.items() if text}
@@ -110,10 +110,11 @@ def effect(
 
     def declare(function: Callable[..., Any]) -> Effect:
         made = Effect(
-            function=function, name=name or function.__name__, category=category, levels=levels, undo=undo,
+            function=function, name=name or function.__name__, category=str(category), levels=levels, undo=undo,
             idempotent=idempotent, limit=limit, version=version,
         )  # fmt: skip
         _refuse_open_ended(function, made.name)
+        _ = made.schema  # a signature that cannot be shown fails here, not while a run waits
         return made
 
     return declare

@@ -51,7 +51,9 @@ def latest(_before: GateOutcome | None, after: GateOutcome | None) -> GateOutcom
     return after
 
 
-def merged(before: Mapping[str, GateOutcome] | None, after: Mapping[str, GateOutcome]) -> dict[str, GateOutcome]:
+def merged(
+    before: Mapping[str, GateOutcome] | None, after: Mapping[str, GateOutcome]
+) -> dict[str, GateOutcome]:
     """All outcomes by request id; writing one twice changes nothing."""
     return {**(before or {}), **after}
 

@@ -224,4 +224,3 @@ def report_notices(run: Run, text: str) -> tuple[Notice, ...]:
 
 def _decided_at(request: Request) -> datetime:
     return request.decision.at if request.decision else request.ask.deadline.expires_at
-

@@ -41,7 +41,11 @@ def outcome_of(request: Request, answer: Answer | None) -> GateOutcome:
     kind, words = _kind_and_words(request, answer)
     changes: dict[str, Any] = dict(verdict.changes) if isinstance(verdict, Modify) else {}
     instruction = (
-        verdict.instruction if isinstance(verdict, Modify) else verdict.text if isinstance(verdict, Respond) else ""
+        verdict.instruction
+        if isinstance(verdict, Modify)
+        else verdict.text
+        if isinstance(verdict, Respond)
+        else ""
     )
     done = request.effect is not None and request.effect.state is EffectState.DONE
     revised = kind in (OutcomeKind.REVISED, OutcomeKind.ANSWERED)
@@ -87,6 +91,9 @@ def _kind_and_words(request: Request, answer: Answer | None) -> tuple[OutcomeKin
         case "expired":
             return OutcomeKind.EXPIRED, "Nobody decided in time; nothing was done."
         case "reject" | "modify" | "respond":
-            return closing(request) or (OutcomeKind.FAILED, "The answer does not fit the record; nothing was done.")
+            return closing(request) or (
+                OutcomeKind.FAILED,
+                "The answer does not fit the record; nothing was done.",
+            )
         case _:
             return OutcomeKind.FAILED, "The gate was left without an approval; nothing was done."

@@ -71,7 +71,9 @@ class Pauses:
             return Misfit("The agent's code between the question and the action has changed.", code=True)
         return None
 
-    async def invalidate(self, graph: Graph, request: Request, pause: Pause | None, why: str) -> Request | None:
+    async def invalidate(
+        self, graph: Graph, request: Request, pause: Pause | None, why: str
+    ) -> Request | None:
         """End a request that no longer fits, and ask again in the same step where that can help.
 
         Returns: The next round; None when nobody is asked again.

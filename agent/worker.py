@@ -141,7 +141,9 @@ class Worker:
             except _STORE_AWAY:
                 raise
             except Exception as error:  # noqa: BLE001 the outermost edge: code of agents and tools
-                _log.error("work.failed", extra={"run": run.thread, "request": item.work.request, **facts_of(error)})
+                _log.error(
+                    "work.failed", extra={"run": run.thread, "request": item.work.request, **facts_of(error)}
+                )
                 broke = type(error).__name__
         await self.runner.give_up(run, broke)
         return True

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import jsonschema
 import pytest
-from gated import REJECT, Ledger, World, an_agent, lookup_tool, refund_tool
+from gated import REJECT, Ledger, World, an_agent, lookup_tool, planning, refund_tool
 from langgraph.types import Command
 from pydantic import ValidationError
 from sayso.agent.gate import BadGate, Gate
@@ -21,7 +21,8 @@ from sayso.approvals.verdict import Modify
 
 async def outcome(world: World, request: Request) -> tuple[OutcomeKind, str]:
     ended = await world.request(request)
-    assert ended.state is State.CLOSED and ended.outcome is not None
+    assert ended.state is State.CLOSED
+    assert ended.outcome is not None
     return ended.outcome.kind, ended.outcome.words
 
 
@@ -123,7 +124,7 @@ async def test_a_free_action_runs_without_asking_and_is_on_record() -> None:
     assert world.ledger.amounts == [Decimal("129.90")]
     events = await world.events()
     assert events[:4] == ["run started", "ran without asking", "effect started", "effect done"]
-    assert [r for r in await world.store.live()] == []
+    assert await world.store.live() == []
 
 
 async def test_a_dead_credential_is_flagged_before_anybody_spends_time() -> None:
@@ -207,7 +208,9 @@ async def test_an_action_of_another_tool_does_not_pass() -> None:
     """The gate refuses what it does not stand in front of, and the run is given up aloud."""
     ledger = Ledger()
     tool = refund_tool(ledger)
-    world = World(tool, graph=an_agent(tool, ledger, plans=lookup_tool(ledger)), ledger=ledger)
+    world = World(
+        tool, graph=an_agent(tool, ledger, plan=planning(lookup_tool(ledger), ledger)), ledger=ledger
+    )
     await world.ask()
     assert ledger.done == []
     assert "given up (BadGate)" in (await world.reports())[0]

@@ -9,19 +9,20 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from gated import REJECT, AgentState, Ledger, World, a_refund, an_agent, refund_tool
+from gated import REJECT, AgentState, Ledger, World, a_refund, refund_tool
+from langgraph._internal import _constants
 from langgraph.errors import UnknownInterruptError
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from sayso.agent.effect import Effect, NothingDone, effect
 from sayso.agent.gate import Gate
 from sayso.agent.resume import STRICT, answer_pause
-from sayso.agent.runtime import running
+from sayso.agent.runtime import running, token
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Change, Work, WorkKind
 from sayso.approvals.request import Decision, EffectState, OutcomeKind, Request, State
 from sayso.approvals.signing import Signer
-from sayso.approvals.verdict import Approve, Modify
+from sayso.approvals.verdict import Approve, Modify, ThreadId
 from scenes import BO, CY, NOON, a_vote
 
 
@@ -77,8 +78,6 @@ async def _nothing() -> None:
 
 async def test_strict_resume_is_still_there() -> None:
     """LangGraph's switch is private: an upgrade that drops it must fail here, not in production."""
-    from langgraph._internal import _constants
-
     assert _constants.CONFIG_KEY_STRICT_RESUME == STRICT
 
 
@@ -115,7 +114,7 @@ async def test_a_forged_approval_never_acts(forgery: str) -> None:
     await world.ask()
     request = await world.open_request()
     stranger = Signer(b"x" * 32)
-    other = replace(request, ask=replace(request.ask, run=replace(request.ask.run, thread="t2")))
+    other = replace(request, ask=replace(request.ask, run=replace(request.ask.run, thread=ThreadId("t2"))))
     votes = {
         "no vote": (),
         "own key": (a_vote(request, signer=stranger),),
@@ -234,7 +233,8 @@ async def test_a_tool_that_says_nothing_was_done_is_believed() -> None:
     await world.answer(request)
     await world.work()
     ended = await world.request(request)
-    assert ended.effect is not None and ended.effect.state is EffectState.FAILED
+    assert ended.effect is not None
+    assert ended.effect.state is EffectState.FAILED
     assert await world.reports() == ["failed: Nothing was done: The account is closed."]
 
 
@@ -248,7 +248,8 @@ async def test_any_other_end_is_unknown_and_never_run_again(error: Exception | N
     await world.work()
     await resume_again(world, request)
     stuck = await world.request(request)
-    assert stuck.effect is not None and stuck.effect.state is EffectState.UNKNOWN
+    assert stuck.effect is not None
+    assert stuck.effect.state is EffectState.UNKNOWN
     assert stuck.state is State.RESUMING
     assert len(world.ledger.done) == 1
     assert "effect unknown" in await world.events()
@@ -292,7 +293,8 @@ async def test_a_person_orders_another_run() -> None:
     await world.store.change(request.id, lambda record, now: effects.run_again(record, vote, team, 1, now))
     await world.work()
     ended = await world.request(request)
-    assert ended.effect is not None and ended.effect.attempt == 2
+    assert ended.effect is not None
+    assert ended.effect.attempt == 2
     assert len(world.ledger.done) == 2
     assert await kind_of(world, request) is OutcomeKind.EXECUTED
 
@@ -310,7 +312,9 @@ async def test_the_first_approval_does_not_order_another_run() -> None:
     await resume_again(world, request)
     assert len(world.ledger.done) == 1
     assert "forged or stale vote" in await world.events()
-    assert (await world.request(request)).effect.state is EffectState.UNKNOWN
+    left = (await world.request(request)).effect
+    assert left is not None
+    assert left.state is EffectState.UNKNOWN
 
 
 async def test_a_credential_in_a_tool_s_words_is_withheld() -> None:
@@ -319,8 +323,6 @@ async def test_a_credential_in_a_tool_s_words_is_withheld() -> None:
 
     @effect(name="issue_refund")
     async def issue_refund(order: int, amount: Decimal, currency: str = "USD") -> str:
-        from sayso.agent.runtime import token
-
         return f"done with {token()}"
 
     world = World(issue_refund, ledger=ledger)
@@ -329,7 +331,8 @@ async def test_a_credential_in_a_tool_s_words_is_withheld() -> None:
     await world.answer(request)
     await world.work()
     ended = await world.request(request)
-    assert ended.effect is not None and ended.effect.result == '"done with (token withheld)"'
+    assert ended.effect is not None
+    assert ended.effect.result == '"done with (token withheld)"'
     assert await world.reports() == ["executed: done with (token withheld)"]
 
 
@@ -354,9 +357,7 @@ async def test_what_changed_in_the_state_is_asked_again() -> None:
     world = World()
     await world.ask("5.00")
     request = await world.open_request()
-    larger = replace(
-        request.ask.first, frozen=request.ask.first.frozen.replace("5.00", "6.00")
-    )
+    larger = replace(request.ask.first, frozen=request.ask.first.frozen.replace("5.00", "6.00"))
     await world.store.change(
         request.id, lambda record, now: Change(request=replace(record, ask=replace(record.ask, first=larger)))
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -23,6 +23,7 @@ from sayso.agent.serializer import StateSerializer
 from sayso.agent.worker import Worker, compiled
 from sayso.approvals import editing, machine
 from sayso.approvals.action import Action, Entity
+from sayso.approvals.change import Applied
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import PersonId
@@ -115,28 +116,32 @@ def lookup_tool(ledger: Ledger) -> Effect:
     return look_up
 
 
-def an_agent(
-    tool: Effect, ledger: Ledger, *, plans: Effect | None = None
-) -> StateGraph[Any, Any, Any, Any]:
-    """plan -> gate -> report: refunds what its goal names, or what it was told instead.
-
-    Args:
-        plans: A tool the agent calls although its gate stands in front of another.
-    """
+def planning(tool: Effect, ledger: Ledger) -> Callable[[AgentState], dict[str, Any]]:
+    """A planner that refunds what its goal names, or what it was told instead."""
 
     def plan(state: AgentState) -> dict[str, Any]:
         ledger.planned += 1
         outcome = state.get("outcome")
         amount = outcome["instruction"] if outcome else state["goal"]
-        return {"action": a_refund(plans or tool, amount=amount)}
+        return {"action": a_refund(tool, amount=amount)}
 
-    def report(state: AgentState) -> dict[str, str]:
-        outcome = state["outcome"]
-        assert outcome is not None
-        return {"report": f"{outcome['kind']}: {outcome['words']}"}
+    return plan
 
+
+def reporting(state: AgentState) -> dict[str, str]:
+    """Says what became of the action."""
+    outcome = state["outcome"]
+    assert outcome is not None
+    return {"report": f"{outcome['kind']}: {outcome['words']}"}
+
+
+def an_agent(
+    tool: Effect, ledger: Ledger, *, plan: Any = None, report: Any = reporting
+) -> StateGraph[Any, Any, Any, Any]:
+    """The sample agent: plan -> gate -> report."""
+    node: Any = plan or planning(tool, ledger)
     builder = StateGraph(AgentState)
-    builder.add_node("plan", plan)
+    builder.add_node("plan", node)
     Gate(tool, on_modify="plan", on_reject="report").add_to(builder)
     builder.add_node("report", report)
     builder.add_edge(START, "plan")
@@ -171,23 +176,26 @@ class World:
         self.worker = self.another_worker("w1")
 
     def another_worker(
-        self, name: str, builder: StateGraph[Any, Any, Any, Any] | None = None, **options: Any
-    ) -> Worker:
+        self, name: str, builder: StateGraph[Any, Any, Any, Any] | None = None, knows: str = "ops",
+        **options: Any,
+    ) -> Worker:  # fmt: skip
         """A worker of another process on the same store and checkpoints."""
         graph = compiled(builder or self.builder, self.saver)
         return Worker(
-            self.store, {"ops": graph}, locks=self.locks, policy=self.policy, name=name,
+            self.store, {knows: graph}, locks=self.locks, policy=self.policy, name=name,
             verifier=Verifier([self.signer.public_key]), broker=Broker({"entra": self.source}, self.live),
             backoff=(0, 0, 0, 0, 0), wait=timedelta(0), **options,
         )  # fmt: skip
 
+    async def start(self, goal: str = "129.90", thread: str = "t1", asked_by: PersonId | None = ALEX) -> Run:
+        """Queue a run."""
+        run = replace(a_run(thread, asked_by), graph="ops", goal=goal)
+        assert await self.store.start(run)
+        return run
+
     async def ask(self, goal: str = "129.90", thread: str = "t1", asked_by: PersonId | None = ALEX) -> Run:
         """Start a run and let it come to its first pause."""
-        run = a_run(thread, asked_by)
-        run = Run(
-            thread=run.thread, graph="ops", asked_by=asked_by, origin=run.origin, goal=goal
-        )
-        assert await self.store.start(run)
+        run = await self.start(goal, thread, asked_by)
         await self.work()
         return run
 
@@ -198,7 +206,8 @@ class World:
 
     async def open_request(self) -> Request:
         """The one open request."""
-        (request,) = [r for r in await self.store.live() if r.state is State.OPEN]
+        live: Sequence[Request] = await self.store.live()
+        (request,) = [r for r in live if r.state is State.OPEN]
         return request
 
     async def answer(
@@ -206,10 +215,15 @@ class World:
     ) -> Request:
         """A person answers; the vote is signed and counted as the desk does it."""
         verdict = verdict or Approve()
-        if isinstance(verdict, Modify) and verdict.changes and not verdict.instruction and request.ask.edits == "apply":
+        if (
+            isinstance(verdict, Modify)
+            and verdict.changes
+            and not verdict.instruction
+            and request.ask.edits == "apply"
+        ):
             return await self._edit(request, verdict, person)
         vote = a_vote(request, person, verdict, signer=self.signer)
-        applied = await self.store.change(
+        applied: Applied = await self.store.change(
             request.id, lambda record, now: machine.vote(record, vote, TEAM, 1, now)
         )
         return applied.request
@@ -220,7 +234,7 @@ class World:
             request, person, verdict, signer=self.signer,
             changed={"revision": revision.number, "digest": revision.digest},
         )  # fmt: skip
-        applied = await self.store.change(
+        applied: Applied = await self.store.change(
             request.id, lambda record, now: machine.edit(record, revision, vote, TEAM, 1, False, now)
         )
         return applied.request
@@ -228,11 +242,12 @@ class World:
     async def expire(self, request: Request) -> None:
         """Nobody answers."""
         self.store.advance(request.ask.deadline.expires_at - await self.store.now())
-        await self.store.change(request.id, lambda record, now: machine.fire(record, now))
+        await self.store.change(request.id, machine.fire)
 
     async def request(self, request: Request) -> Request:
         """As it stands now."""
-        return await self.store.get(request.id)
+        found: Request = await self.store.get(request.id)
+        return found
 
     async def events(self, thread: str = "t1") -> list[str]:
         """The audit trail, event by event."""

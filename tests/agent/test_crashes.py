@@ -1,0 +1,140 @@
+"""SIGKILL at every named point of start, pause, resume, act and report: nothing is lost, nothing is done twice."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from crashing_worker import a_worker, redis_world
+from gated import World
+from sayso.agent import crash
+from sayso.approvals.request import EffectState, OutcomeKind, Request, State
+
+SCRIPT = Path(__file__).parents[1] / "support" / "crashing_worker.py"
+POINTS = re.findall(r"`([a-z]+-[a-z-]+)`", crash.__doc__ or "")
+#: From here on the tool may have run, so that people have to say what happened.
+MAYBE = ("after-burn", "after-tool")
+BEFORE_THE_ANSWER = tuple(p for p in POINTS if p.startswith(("start-", "pause-")))
+
+
+async def dies_at(point: str, url: str, file: Path, *, idempotent: bool = False) -> None:
+    """Run a worker process until it kills itself at this point."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(SCRIPT), url, str(file), "idempotent" if idempotent else "once",
+        env={**os.environ, crash.CRASH_AT: point, "PYTHONPATH": str(SCRIPT.parent)},
+    )  # fmt: skip
+    assert await process.wait() == -signal.SIGKILL
+
+
+@asynccontextmanager
+async def working(world: World) -> AsyncIterator[None]:
+    """A healthy worker of another process works in this block."""
+    worker = a_worker(world, "healthy")
+    running = asyncio.create_task(worker.run_forever())
+    try:
+        async with asyncio.timeout(15):
+            yield
+    finally:
+        worker.stop()
+        await running
+
+
+async def works_until(world: World, state: State) -> Request:
+    """Work until a request stands so, or people have to settle it."""
+    async with working(world):
+        while (found := await _in(world, state)) is None:  # noqa: ASYNC110 what is awaited happens in Redis
+            await asyncio.sleep(0.05)
+    return found
+
+
+async def _in(world: World, state: State) -> Request | None:
+    ids = {r.request for r in await world.store.trail("t1") if r.request}
+    requests = [await world.store.get(id) for id in ids]
+    unknown = [r for r in requests if r.effect and r.effect.state is EffectState.UNKNOWN]
+    return next((r for r in [*unknown, *requests] if r.state is state or r in unknown), None)
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
+
+
+async def finished(world: World) -> None:
+    """The run reports, once, whoever is left to do it."""
+    async with working(world):
+        while await world.store.unfinished():  # noqa: ASYNC110 what is awaited happens in Redis
+            await asyncio.sleep(0.05)
+    assert (await world.events()).count("run finished") == 1
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_killed_worker_loses_and_doubles_nothing(point: str, redis_url: str, tmp_path: Path) -> None:
+    """Another process takes over; only where the tool may have run, people have to settle it."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file) as world:
+        await world.start()
+        if point in BEFORE_THE_ANSWER or point == "before-ack":
+            await dies_at(point, redis_url, file)
+        request = await works_until(world, State.OPEN)
+        await world.answer(request)
+        if point not in BEFORE_THE_ANSWER:
+            await dies_at(point, redis_url, file)
+        ended = await works_until(world, State.CLOSED)
+        if point in MAYBE:
+            assert ended.effect is not None
+            assert ended.effect.state is EffectState.UNKNOWN
+            assert len(lines(file)) == (point == "after-tool")
+            return
+        assert ended.outcome is not None
+        assert ended.outcome.kind is OutcomeKind.EXECUTED
+        assert lines(file) == [f"1042 129.90 {request.id}"]
+        await finished(world)
+        assert (await world.events()).count("opened") == 1
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("point", MAYBE)
+async def test_an_idempotent_tool_is_run_again_with_its_key(
+    point: str, redis_url: str, tmp_path: Path
+) -> None:
+    """Its backend knows the key, so nobody has to be asked what happened."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file, idempotent=True) as world:
+        await world.start()
+        request = await works_until(world, State.OPEN)
+        await world.answer(request)
+        await dies_at(point, redis_url, file, idempotent=True)
+        ended = await works_until(world, State.CLOSED)
+        assert ended.outcome is not None
+        assert ended.outcome.kind is OutcomeKind.EXECUTED
+        assert set(lines(file)) == {f"1042 129.90 {request.id}"}
+        await finished(world)
+
+
+async def test_without_a_crash_it_runs_through_on_redis(redis_url: str, tmp_path: Path) -> None:
+    """The same scene on real Redis: every checkpoint write carries its fence."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file) as world:
+        await world.start()
+        request = await works_until(world, State.OPEN)
+        assert lines(file) == []
+        await world.answer(request)
+        ended = await works_until(world, State.CLOSED)
+        assert ended.outcome is not None
+        assert ended.outcome.kind is OutcomeKind.EXECUTED
+        await finished(world)
+        assert lines(file) == [f"1042 129.90 {request.id}"]
+
+
+def test_every_named_point_exists() -> None:
+    """The list that people read is the list that the code has."""
+    agent = Path(crash.__file__).parent
+    used = set(re.findall(r'crash_point\("([a-z-]+)"\)', "".join(f.read_text() for f in agent.glob("*.py"))))
+    assert used == set(POINTS)

@@ -1,0 +1,71 @@
+"""A worker process over Redis for chaos tests: `python crashing_worker.py REDIS_URL LEDGER_FILE`; dies where told."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from gated import World, a_serializer
+from sayso.agent.checkpoints import RedisSaver
+from sayso.agent.effect import Effect, effect
+from sayso.agent.runtime import idempotency_key
+from sayso.agent.thread_lock import ThreadLock
+from sayso.agent.worker import Worker
+from sayso.approvals.connection import open_redis, open_sync_redis
+from sayso.approvals.redis_store import RedisStore
+
+#: Short enough for a test, long enough for a busy machine to renew.
+LEASE = timedelta(milliseconds=900)
+
+
+def filing_tool(file: Path, *, idempotent: bool = False) -> Effect:
+    """Appends a line per run."""
+
+    @effect(name="issue_refund", idempotent=idempotent)
+    async def issue_refund(order: int, amount: Decimal, currency: str = "USD") -> str:
+        with file.open("a") as ledger:
+            ledger.write(f"{order} {amount} {idempotency_key()}\n")
+        return "Refunded."
+
+    return issue_refund
+
+
+@asynccontextmanager
+async def redis_world(url: str, file: Path, *, idempotent: bool = False) -> AsyncIterator[World]:
+    """The world of `gated`, on Redis throughout: record, checkpoints with fence, locks."""
+    client, sync_client = open_redis(url), open_sync_redis(url)
+    store = await RedisStore.connect(url, demo=True)
+    saver = RedisSaver(client, sync_client, serde=a_serializer(), require_fence=True)
+    try:
+        yield World(
+            filing_tool(file, idempotent=idempotent), store=store, saver=saver,
+            locks=ThreadLock(client, sync_client),
+        )  # fmt: skip
+    finally:
+        await store.close()
+        await client.aclose()
+        sync_client.close()
+
+
+def a_worker(world: World, name: str) -> Worker:
+    """One that notices soon that another is gone."""
+    return world.another_worker(name, lease=LEASE, idle=LEASE, concurrency=2)
+
+
+async def main() -> None:
+    url, file, idempotent = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "idempotent"
+    async with redis_world(url, file, idempotent=idempotent) as world:
+        worker = a_worker(world, "victim")
+        try:
+            await asyncio.wait_for(worker.run_forever(), 20)
+        except TimeoutError:
+            sys.exit("nothing killed this worker")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
