@@ -20,12 +20,15 @@ from ..delivery import Deliverer
 from ..desk import Desk
 from .clicks import Clicks
 from .hearing import Hearing, say_back
-from .precheck import Delivery, SlackDoor
+from .precheck import TOKEN, Delivery, SlackDoor
 from .submissions import PATIENCE, Submissions
 from .transport import SlackChannel
 from .typed_answers import TypedAnswers
 
 log = logging.getLogger(__name__)
+
+#: Where a reply waits until Slack has its acknowledgement.
+_REPLY = "sayso_reply"
 
 _ANY = re.compile(".*", re.DOTALL)
 _FORMS = re.compile(r"sayso\.(modify|reject)")
@@ -71,7 +74,7 @@ class SlackListener:
 
     async def _dispatch(self, delivery: Delivery) -> Response:
         request = AsyncBoltRequest(
-            body=delivery.body, headers=dict(delivery.headers), context={"token": delivery.token}
+            body=delivery.body, headers=dict(delivery.headers), context={TOKEN: delivery.token}
         )
         answer: BoltResponse = await self._app.async_dispatch(request)
         return Response(
@@ -82,12 +85,12 @@ class SlackListener:
         self, body: dict[str, Any], context: dict[str, Any], next: Callable[[], Awaitable[None]]
     ) -> None:
         if body.get("type") == "event_callback":
-            context["reply"] = await self._hearing.hear(body, str(context["token"]))
+            context[_REPLY] = await self._hearing.hear(body, str(context[TOKEN]))
         await next()
 
     async def _say_back(self, body: dict[str, Any], context: dict[str, Any]) -> None:
-        if context.get("reply") is not None:
-            await say_back(self._client, context["reply"], body["event"])
+        if context.get(_REPLY) is not None:
+            await say_back(self._client, context[_REPLY], body["event"])
 
 
 async def _closes(ack: AsyncAck) -> None:

@@ -112,6 +112,7 @@ async def test_a_replayed_click_changes_nothing() -> None:
             "Counted: 1 of 2 so far. The others have to answer too."
         }
         assert (await o.events(request)).count(Event.VOTED) == 1
+        assert not any(o.slack.bot_token in token for token in o.store._tokens)
 
 
 async def test_a_button_that_no_longer_exists_is_answered() -> None:
