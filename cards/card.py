@@ -109,7 +109,7 @@ def answers(request: Request) -> tuple[Button, ...]:
 
 def _open(request: Request, writer: Writer) -> Card:
     proposal = request.proposal
-    first = rows.flags(proposal.assessment, proposal.action)
+    first = rows.flags(request)
     summary = writer.must_fit(proposal.action.summary, rows.SUMMARY)
     body = (
         *rows.open_rows(request, proposal, writer),
@@ -126,7 +126,7 @@ def _open(request: Request, writer: Writer) -> Card:
 
 def _unknown(request: Request, writer: Writer) -> Card:
     proposal = request.proposal
-    first = ("It may have happened", *rows.flags(proposal.assessment, proposal.action))
+    first = ("It may have happened", *rows.flags(request))
     summary = writer.must_fit(proposal.action.summary, rows.SUMMARY)
     body = (
         standing(request, writer),

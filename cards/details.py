@@ -45,7 +45,7 @@ def page(request: Request, number: int, *, name: Callable[[PersonId], str], tz: 
     pages = paged(details(request, name=name, tz=tz))
     at = min(max(number, 1), len(pages))
     return Page(
-        number=at, of=len(pages), flags=rows.flags(proposal.assessment, proposal.action),
+        number=at, of=len(pages), flags=rows.flags(request),
         summary=Writer(name, tz).must_fit(proposal.action.summary, rows.SUMMARY), rows=pages[at - 1],
     )  # fmt: skip
 
@@ -169,6 +169,7 @@ def _link(url: str) -> Iterator[Row]:
 
 
 def _risk(assessment: RiskAssessment) -> Iterator[Row]:
+    yield _words("Flags", ", ".join(assessment.flags) or "none")
     for finding in assessment.findings:
         text = f"{finding.dimension.value}: {finding.level.name.lower()} risk — {finding.reason}"
         yield _words("Risk", text)

@@ -13,7 +13,7 @@ _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 #: Bidirectional controls and tag characters: nobody types them by accident.
 _DECEPTIVE = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 _MRKDWN = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "*": "\u2217", "`": "\u02cb", "~": "\u223c"})
-_EMOJI_CODE = re.compile(r":(?=[\w+'-]{1,100}:)")
+_EMOJI_CODE = re.compile(r":(?![0-9]{2}:)(?=[\w+'-]{1,100}:)")  # 12:30:45 is a time
 _EDGE_OF_ITALICS = re.compile(r"(?<!\w)_|_(?!\w)")
 _MARKS_IN_A_ROW = 3
 
@@ -22,8 +22,7 @@ def clean(text: str) -> str:
     """The text without control, zero-width and direction characters; any line end becomes a newline."""
     if text.isascii() and text.isprintable():
         return text
-    lines = _LINE_ENDS.sub("\n", text).replace("\t", " ")
-    return "".join(_kept(lines))
+    return _few_marks(_LINE_ENDS.sub("\n", text).replace("\t", " ").translate(_REMOVED))
 
 
 def line(text: str) -> str:
@@ -35,7 +34,7 @@ def visible(text: str) -> str:
     r"""The text with every invisible character spelled out (`\u202e`), so that nothing is hidden and nothing lost."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(char if char == "\n" or not _invisible(char) else _spelled(char) for char in text)
+    return text.translate(_SPELLED)
 
 
 def deceives(text: str) -> bool:
@@ -58,14 +57,14 @@ def cut(text: str, limit: int) -> str:
 
 def chunks(text: str, limit: int) -> list[str]:
     """The whole text in pieces of at most `limit` units, broken at line ends where that costs little."""
-    pieces = []
-    while size(text) > limit:
-        piece = _head(text, limit)
-        at = piece.rfind("\n", len(piece) // 2) + 1
-        piece = piece[:at] if at else piece
-        pieces.append(piece)
-        text = text[len(piece) :]
-    return [*pieces, text]
+    pieces, at = list[str](), 0
+    while True:
+        piece = _head(text[at : at + limit], limit)
+        if at + len(piece) >= len(text):
+            return [*pieces, piece]
+        newline = piece.rfind("\n", len(piece) // 2) + 1
+        pieces.append(piece[:newline] if newline else piece)
+        at += len(pieces[-1])
 
 
 def mrkdwn(text: str) -> str:
@@ -86,22 +85,39 @@ def https(url: str) -> bool:
     )
 
 
-def _kept(text: str) -> list[str]:
-    kept, marks = [], 0
-    for char in text:
-        marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
-        if (char == "\n" or not _invisible(char)) and marks <= _MARKS_IN_A_ROW:
-            kept.append(char)
-    return kept
+def _few_marks(text: str) -> str:
+    """The text without towers of combining marks, which would cover the lines around it."""
+    marks = {char for char in set(text) if unicodedata.category(char) in ("Mn", "Me")}
+    if not marks:
+        return text
+    run = (
+        f"([{re.escape(''.join(sorted(marks)))}]{{{_MARKS_IN_A_ROW}}})[{re.escape(''.join(sorted(marks)))}]+"
+    )
+    return re.sub(run, r"\1", text)
 
 
 def _invisible(char: str) -> bool:
     return char in _BLANKS or unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
-def _spelled(char: str) -> str:
-    code = ord(char)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+class _Removed(dict[int, str]):
+    """A table for `str.translate` that learns each character once: 100 KB must not hold up an event loop."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = shown = "" if chr(code) != "\n" and _invisible(chr(code)) else chr(code)
+        return shown
+
+
+class _Spelled(dict[int, str]):
+    """The same, with what is invisible spelled out."""
+
+    def __missing__(self, code: int) -> str:
+        spelled = f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+        self[code] = shown = spelled if chr(code) != "\n" and _invisible(chr(code)) else chr(code)
+        return shown
+
+
+_REMOVED, _SPELLED = _Removed(), _Spelled()
 
 
 def _head(text: str, units: int) -> str:

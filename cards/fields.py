@@ -276,7 +276,9 @@ def _is_date(value: Json) -> bool:
 
 
 def _json(value: Json) -> str:
-    return json.dumps(value, ensure_ascii=False)
+    """JSON in which nothing is invisible: where there would be, it is all ASCII."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if clean(text) == text else json.dumps(value)
 
 
 def _refuse_constant(text: str) -> NoReturn:

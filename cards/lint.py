@@ -28,9 +28,7 @@ _INPUTS = ("plain_text_input", "number_input", "static_select", "datepicker", "c
 
 def lint_message(blocks: Sequence[Block]) -> tuple[str, ...]:
     """What Slack would refuse in a message's blocks."""
-    return tuple(
-        [*_count(blocks, MESSAGE_BLOCKS), *_blocks(blocks, inputs=False), *_total(blocks, MESSAGE_TEXT)]
-    )
+    return (*_count(blocks, MESSAGE_BLOCKS), *_blocks(blocks, inputs=False), *_total(blocks, MESSAGE_TEXT))
 
 
 def lint_view(view: Mapping[str, Any]) -> tuple[str, ...]:

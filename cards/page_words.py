@@ -40,7 +40,7 @@ def page_details(
         f"{values.name_of(key).text} = {values.brief(value).text}"
         for key, value in list(action.arguments.items())[: rows.MOST_ARGUMENTS]
     )
-    risks = rows.flags(request.proposal.assessment, action)
+    risks = rows.flags(request)
     said = {
         "What is asked": cut(line(action.summary), rows.SUMMARY),
         "Exactly": f"{line(action.tool)}: {arguments}",

@@ -10,7 +10,6 @@ from ..approvals.action import Action, Entity, Evidence
 from ..approvals.deadline import StepKind
 from ..approvals.people import PersonId
 from ..approvals.request import Proposal, Request
-from ..approvals.risk import RiskAssessment
 from . import values
 from .escape import clean, cut, deceives, https, line
 from .spans import Form, Link, Row, Span, Spans, Text, When, Where, Who
@@ -56,22 +55,13 @@ class Writer:
         return shown
 
 
-def flags(assessment: RiskAssessment, action: Action) -> tuple[str, ...]:
+def flags(request: Request) -> tuple[str, ...]:
     """What a hurried reader must see first."""
-    said = [cut(line(flag), FLAG) for flag in assessment.flags]
+    said = [cut(line(flag), FLAG) for flag in request.proposal.assessment.flags]
     shown = [flag for flag in said if flag][:MOST_FLAGS]
     more = [f"{len(said) - MOST_FLAGS} more flags in Details"] if len(said) > MOST_FLAGS else []
-    texts = (
-        action.summary,
-        action.goal,
-        action.reasoning,
-        action.unsure,
-        action.scope,
-        str(action.arguments),
-    )
-    targets = (f"{one.kind}{one.id}{one.name}{one.facts}" for one in action.targets)
-    tricks = any(deceives(text) for text in (*texts, *targets))
-    return (*shown, *more, *(("Hidden characters in the text",) if tricks else ()))
+    tricks = ["Hidden characters in the text"] if deceives(request.current.frozen) else []
+    return (*shown, *more, *tricks)
 
 
 def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row, ...]:

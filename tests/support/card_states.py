@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from scenes import ALEX, BO, CY, FINANCE, NOON, a_request, a_run, a_vote, an_action, an_assessment, an_ask
 from sayso.approvals import effects, machine
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.deadline import TtlClass
@@ -13,6 +12,7 @@ from sayso.approvals.editing import edited
 from sayso.approvals.request import Edits, OutcomeKind, Request
 from sayso.approvals.risk import Oversight
 from sayso.approvals.verdict import Modify, Reject, Rule, Verdict
+from scenes import ALEX, BO, CY, FINANCE, NOON, a_request, a_run, a_vote, an_action, an_ask, an_assessment
 
 PEOPLE = frozenset((BO, CY))
 TWO = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2))
