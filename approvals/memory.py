@@ -122,10 +122,10 @@ class MemoryStore:
         self._trail.append(record)
 
     def _mark(self, lane: Lane, target: Target) -> None:
-        for other in Lane:
-            self._dirty[other].pop(target, None)
-        self._dirty[lane][target] = self._now
-        self._lane[target] = lane
+        waits = {other for other in Lane if self._dirty[other].pop(target, None) is not None}
+        first = next(other for other in Lane if other in waits or other is lane)  # the most urgent one
+        self._dirty[first][target] = self._now
+        self._lane[target] = first
         self._wake.set()
 
     async def note(

@@ -46,15 +46,17 @@ _DEMO_TIME = _TIME.replace(
     "local ms = wall()", "local ms = wall() + tonumber(redis.call('GET', stem .. 'offset') or '0')"
 )
 
-_WRITERS = f"""
+_WRITERS = """
 local channel = arg()
-local lanes = {{'page', 'tell', 'redraw'}}
+local lanes = {'page', 'tell', 'redraw'}
 local function mark(lane, target)
+  local first  -- the most urgent one of this lane and where it waits already
   for _, other in ipairs(lanes) do
-    if other ~= lane then redis.call('ZREM', stem .. 'lane:' .. other, target) end
+    local waits = redis.call('ZREM', stem .. 'lane:' .. other, target) == 1
+    if not first and (waits or other == lane) then first = other end
   end
-  redis.call('ZADD', stem .. 'lane:' .. lane, wall(), target)
-  redis.call('HSET', stem .. 'lanes', target, lane)
+  redis.call('ZADD', stem .. 'lane:' .. first, wall(), target)
+  redis.call('HSET', stem .. 'lanes', target, first)
 end
 local function write_audit(ms, thread, request)
   for _ = 1, tonumber(arg()) do
@@ -77,7 +79,7 @@ local function write_run(thread, body)
     redis.call('SADD', stem .. 'unfinished', thread)
   end
 end
-local function wake() redis.call('PUBLISH', channel, string.match(stem, '{{(%x+)}}')) end
+local function wake() redis.call('PUBLISH', channel, string.match(stem, '{(%x+)}')) end
 """
 
 #: -> {verdict, now, ms the clock went back}; verdict is done | replayed | exists | missing | moved | late.

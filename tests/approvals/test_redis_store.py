@@ -8,6 +8,7 @@ import re
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from redis.crc import key_slot
 from sayso.approvals import effects, machine
 from sayso.approvals.change import AuditEntry, Change, Event, Notice, NoticeKind, WorkKind
 from sayso.approvals.connection import open_redis, open_sync_redis
+from sayso.approvals.memory import MemoryStore
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import Request, Run, State, partition_of
 from sayso.approvals.store import Lane, MessageRef, TargetKind, Told
-from sayso.approvals.verdict import RequestId, ThreadId
+from sayso.approvals.verdict import RequestId, Rule, ThreadId
 from sayso.bot.valkey import EmbeddedValkey
-from scenes import BO, CY, a_run, a_vote, an_ask
+from scenes import BO, CY, FINANCE, a_run, a_vote, an_ask
 
 EVERYBODY = frozenset({BO, CY})
 LEASE = timedelta(milliseconds=500)
@@ -370,3 +372,16 @@ async def test_a_dead_workers_item_is_found_behind_many_living_ones(redis_url: s
         handed_on = await store.take("w2", idle=timedelta(milliseconds=300), wait=timedelta(0))
         assert handed_on is not None
         assert handed_on.id == items[-1].id
+
+
+async def test_a_card_not_yet_posted_does_not_fall_behind_mere_redraws(redis_url: str) -> None:
+    """A first vote of two arrives before the second channel has its card: that card still goes out first."""
+    route = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2))
+    async with connected(redis_url) as in_redis:
+        for store in (in_redis, MemoryStore()):
+            ask = an_ask(route=route, opened_at=await store.now())
+            request = await store.open(machine.opened(ask))
+            await store.change(request.id, approve)
+            await store.woken((Lane.TELL,), timedelta(0))
+            targets = await store.claim((Lane.TELL,), lease=LEASE)
+            assert [target.kind for target in targets] == [TargetKind.CARD]
