@@ -20,6 +20,10 @@ from .verdict import Approve, Modify, Reject, Respond, Vote
 
 #: How long a worker has to bring the agent back before people are told (design §3).
 RESUME_WITHIN = timedelta(minutes=10)
+#: Outcomes that threads are told besides the redrawn card; the others follow from what was said there before.
+_SAID_IN_THREADS = (
+    OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN,
+)  # fmt: skip
 #: Where a notice goes when it belongs into the thread of every card.
 ALL_CARDS = Place("")
 
@@ -220,11 +224,11 @@ def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: s
     after = replace(
         request, state=State.CLOSED, closed_at=now, resume_by=None, outcome=Outcome(kind=kind, words=words[:500], at=now)
     )  # fmt: skip
-    asked = request.oversight is not Oversight.FREE
+    tell = request.oversight is not Oversight.FREE and kind in _SAID_IN_THREADS
     return Change(
         request=after,
         audit=(AuditEntry(event=Event.CLOSED, by=by, words=f"Ended: {kind}", facts={"outcome": kind}),),
-        notices=(_say(request, NoticeKind.OUTCOME, "outcome"),) if asked else (),
+        notices=(_say(request, NoticeKind.OUTCOME, "outcome"),) if tell else (),
     )
 
 

@@ -7,7 +7,7 @@ def main() -> None:
     """Entry point of the console script. Exits 0 when all is well, 1 for a refusal, 2 for wrong usage."""
     import sys
 
-    from ..approvals.errors import SaysoError
+    from ...approvals.errors import SaysoError
     from .commands import app
 
     try:

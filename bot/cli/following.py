@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import signal
 import time
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
@@ -52,12 +54,8 @@ def run_and_follow(settings_file: Path | None, graph: str, goal: str, as_person:
     settings = load_settings(settings_file)
     run = _new_run(settings, graph, goal, as_person)
     following = _Following(settings, run, console())
-    try:
-        with store_server(settings) as url:
-            return asyncio.run(following.until_it_ends(url))
-    except KeyboardInterrupt:
-        following.let_go()
-        return 130
+    with store_server(settings) as url:
+        return asyncio.run(following.until_it_ends(url))
 
 
 def _new_run(settings: Settings, graph: str, goal: str, as_person: str | None) -> Run:
@@ -93,75 +91,64 @@ class _Following:
 
     Attributes:
         asked: Requests that were opened by it, newest last.
-        started: Whether the run is on record; before that there is nothing to come back to.
     """
 
     settings: Settings
     run: Run
     out: Console
     asked: list[RequestId] = field(default_factory=list)
-    started: bool = False
 
     @property
     def name(self) -> Name:
         return namer(self.settings)
 
     async def until_it_ends(self, url: str) -> int:
+        """Follow until the run ends or somebody presses Ctrl-C; the exit code."""
+        # An event and no cancelling: redis-py 8 can take a cancellation for its own time limit and lose it.
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
         async with connect(url, self.settings) as store:
             await store.start(self.run)
-            self.started = True
             self.out.print(f"Asked {self.run.graph}: run {self.run.thread}", soft_wrap=True)
-            last = await self._follow(store, url)
-        report = await _report(url, self.settings, self.run.thread)
-        if report:
+            last = await self._follow(store, url, stop)
+        if last is None:
+            id = self.asked[-1] if self.asked else self.run.thread
+            words = f"\nNot following any more; the run goes on. See how it stands: sayso show {id}"
+            self.out.print(words, soft_wrap=True)
+            return 130
+        if report := await _report(url, self.settings, self.run.thread):
             self.out.print(f"\n{report}", soft_wrap=True)
         return 0 if last.entry.event is Event.RUN_FINISHED else 1
 
-    def let_go(self) -> None:
-        """Say how to go on when the person has stopped following."""
-        if not self.started:
-            return
-        id = self.asked[-1] if self.asked else self.run.thread
-        self.out.print(
-            f"\nNot following any more; the run goes on. See how it stands: sayso show {id}", soft_wrap=True
-        )
-
-    async def _follow(self, store: Store, url: str) -> AuditRecord:
-        """Print each new line of the trail; the one that ends the run is returned."""
-        seen, since, warned, first = 0, time.monotonic(), False, None
+    async def _follow(self, store: Store, url: str, stop: asyncio.Event) -> AuditRecord | None:
+        """Print each new line of the trail; the one that ends the run is returned, None when told to stop."""
+        seen, since, asked_for_worker = 0, time.monotonic(), False
         with self.out.status("", spinner="dots") as status:
-            while True:
+            while not stop.is_set():
                 trail = await store.trail(self.run.thread)
-                first = first or (trail[0].at if trail else None)
                 for record in trail[seen:]:
-                    self._tell(record, first or record.at)
-                await self._ask_details(store, trail[seen:])
+                    await self._tell(store, record, trail[0].at)
                 if ended := next((record for record in trail[seen:] if record.entry.event in _ENDED), None):
                     return ended
                 seen = len(trail)
-                if not warned and time.monotonic() - since > WORKER_SECONDS:
-                    warned = True
+                if not asked_for_worker and time.monotonic() - since > WORKER_SECONDS:
+                    asked_for_worker = True
                     if seen <= 1 and not await _taken(url, self.settings, self.run.thread):
-                        self.out.print(
-                            "Queued; no worker has taken it yet: is `sayso serve` running?", soft_wrap=True
-                        )
+                        words = "Queued; no worker has taken it yet: is `sayso serve` running?"
+                        self.out.print(words, soft_wrap=True)
                 status.update(await self._waiting_for(store))
-                await asyncio.sleep(LOOK_SECONDS)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+        return None
 
-    def _tell(self, record: AuditRecord, first: datetime) -> None:
-        if record.request and record.request not in self.asked and record.entry.event is Event.OPENED:
-            self.asked.append(record.request)
+    async def _tell(self, store: Store, record: AuditRecord, first: datetime) -> None:
+        """A line of the trail; with a question, where it went and how to look at it."""
         self.out.print(trail_line(record, first, self.name, self.out.width), soft_wrap=True)
-
-    async def _ask_details(self, store: Store, new: Sequence[AuditRecord]) -> None:
-        """Where a question went and how to look at it."""
-        for record in new:
-            if record.entry.event is Event.OPENED and record.request:
-                request = await store.get(record.request)
-                places = ", ".join(request.card_places) or "no channel"
-                self.out.print(
-                    f"  Asked in {places}; the whole card: sayso show {request.id}", soft_wrap=True
-                )
+        if record.entry.event is Event.OPENED and record.request:
+            self.asked.append(record.request)
+            request = await store.get(record.request)
+            places = ", ".join(request.card_places) or "no channel"
+            self.out.print(f"  Asked in {places}; the whole card: sayso show {request.id}", soft_wrap=True)
 
     async def _waiting_for(self, store: Store) -> str:
         """What stands beside the spinner."""

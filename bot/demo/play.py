@@ -50,6 +50,8 @@ def _tour(office: Office, story: Story) -> int:
             scene(stage)
     except (SaysoError, NotInTime) as failure:
         story.tells(f"The tour stopped: {failure}")
+        for message in stage.person("bo").sees("#support")[-5:]:
+            story.shows("#support", message.text_as_seen())
         story.tells("Logs: " + ", ".join(str(log) for log in office.logs))
         return 1
     finally:

@@ -29,13 +29,14 @@ class Served:
     def __init__(
         self, name: str, roles: tuple[str, ...], *, settings: Path, env: Mapping[str, str], log: Path, ready_url: str = ""
     ) -> None:  # fmt: skip
-        """`ready_url`: asked until it answers 200; without one the process counts as ready when it runs."""
+        """`ready_url`: asked until it answers 200; without one the log has to say that it is ready."""
         self.name = name
         self._command = [sys.executable, "-c", "from sayso.bot.cli import main; main()", "serve"]
         self._command += [part for role in roles for part in ("--role", role)] + ["--settings", str(settings)]
         self._env = dict(env)
         self._log = log
         self._ready_url = ready_url
+        self._log_before = 0
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,6 +47,7 @@ class Served:
     def start(self) -> None:
         """Start it; returns at once."""
         with self._log.open("ab") as log:
+            self._log_before = log.tell()
             self._process = subprocess.Popen(
                 self._command, env={**os.environ, **self._env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True,
@@ -54,7 +56,7 @@ class Served:
     def wait_ready(self) -> None:
         """Wait until it answers. Raises: DidNotStart, with the end of its log."""
         deadline = time.monotonic() + START_SECONDS
-        while self._ready_url and not self._answers():
+        while not self._ready():
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise DidNotStart(f"The {self.name} did not start. The end of {self._log}:\n{self._tail()}")
             time.sleep(0.05)
@@ -80,7 +82,9 @@ class Served:
             process.wait()
         return process.pid
 
-    def _answers(self) -> bool:
+    def _ready(self) -> bool:
+        if not self._ready_url:
+            return b"serve.ready" in self._log.read_bytes()[self._log_before :]
         try:
             with urllib.request.urlopen(self._ready_url, timeout=2) as answer:  # noqa: S310 - our own loopback URL
                 return bool(answer.status == 200)

@@ -88,6 +88,7 @@ def _kill(stage: Stage) -> None:
     office.bot.start()
     office.worker.start()
     office.bot.wait_ready()
+    office.worker.wait_ready()
     stage.story.tells(f"started: bot {office.bot.pid}, worker {office.worker.pid}")
 
 

@@ -15,7 +15,6 @@ from ...approvals.request import Request
 from ...approvals.verdict import ThreadId
 from ...sandbox.slack.person import Person
 from ...sandbox.slack.screen import Message
-from ..slack.listener import thread_of
 from .office import Office
 from .story import Story, TourFailed
 
@@ -91,7 +90,7 @@ class Stage:
 
     def thread(self, asked: Message) -> ThreadId:
         """The agent's thread for a mention."""
-        return thread_of(TEAM, asked.channel, asked.ts)
+        return ThreadId(f"slack:{TEAM}:{asked.channel}:{asked.ts}")
 
     def request(self, asked: Message) -> Request:
         """The newest live request of a mention's run; waits for it. Raises: TourFailed."""
@@ -127,6 +126,14 @@ class Stage:
     def count(self, sql: str) -> int:
         """One number of the back office."""
         return int(self.rows(sql)[0][0])
+
+    def refunded(self, order: int) -> int:
+        """What was paid back on an order, in cents."""
+        return self.count(f"SELECT coalesce(sum(amount_cents), 0) FROM refunds WHERE order_number = {order:d}")  # noqa: S608
+
+    def planned(self, asked: Message) -> int:
+        """How often the agent planned in a mention's run."""
+        return self.count(f"SELECT count(*) FROM plans WHERE thread = '{self.thread(asked)}'")  # noqa: S608
 
     def pass_time(self, by: timedelta) -> None:
         """Push every clock of the demo: the store's and the token service's."""

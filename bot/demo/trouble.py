@@ -18,12 +18,13 @@ def killed(stage: Stage) -> None:
     asked = stage.asks("refund order 1035 20.00")
     card = stage.card(FINANCE, "1035")
     request = stage.request(asked)
-    worker = office.worker.pid
+    worker, before = office.worker.pid, stage.refunded(1035)
     story.tells(f"bot (process {office.bot.kill()}) and worker (process {office.worker.kill()}) are killed: SIGKILL")
     stage.pass_time(timedelta(hours=2))
     office.bot.start()
     office.worker.start()
     office.bot.wait_ready()
+    office.worker.wait_ready()
     story.tells(f"bot (process {office.bot.pid}) and worker (process {office.worker.pid}) are started")
     issued = len(stage.work.tokens.issued)
     story.says("@bo", "clicks Approve on the old card")
@@ -31,23 +32,24 @@ def killed(stage: Stage) -> None:
     soon(lambda: stage.now(request).state is State.CLOSED, "the agent goes on", seconds=30)
     after = stage.now(request)
     story.check("it is executed", after.outcome is not None and after.outcome.kind is OutcomeKind.EXECUTED)
-    story.check("once", stage.count("SELECT count(*) FROM refunds WHERE order_id = 1035") == 1)
+    story.check("once", stage.refunded(1035) == before + 2000)
     story.check(
         f"by another process ({after.effect.worker if after.effect else '?'})",
         after.effect is not None and str(office.worker.pid) in after.effect.worker and office.worker.pid != worker,
     )
     story.check("with a token issued after the approval", len(stage.work.tokens.issued) == issued + 1)
-    planned = [e for e in stage.events(asked) if e is Event.OPENED]
-    story.check("nothing was planned or asked twice", len(planned) == 1)
+    story.check("nothing was asked twice", stage.events(asked).count(Event.OPENED) == 1)
+    story.check("nothing was planned twice", stage.planned(asked) == 1)
+    stage.work.violations.take()  # Slack had nobody to deliver to while the bot was dead
 
 
 def raced(stage: Stage) -> None:
     """Two people at once, and one click delivered twice."""
     story = stage.story
     story.scene("7. Two people answer at once, and a click is delivered twice")
-    asked = stage.asks("refund order 1029 15.00")
-    card = stage.card(FINANCE, "1029")
-    request = stage.request(asked)
+    asked = stage.asks("refund order 1044 15.00")
+    card = stage.card(FINANCE, "1044")
+    request, before = stage.request(asked), stage.refunded(1044)
     story.says("@bo and @cy", "click Approve at the same moment")
     bo, cy = stage.work.together(
         stage.person("bo").clicks(card, "Approve"), stage.person("cy").clicks(card, "Approve")
@@ -67,7 +69,7 @@ def raced(stage: Stage) -> None:
     stage.work.run(stage.work.slack.replay(first.request))
     stage.work.run(stage.work.slack.redeliver(first.request))
     story.check("still one decision", stage.events(asked).count(Event.DECIDED) == 1)
-    story.check("one refund", stage.count("SELECT count(*) FROM refunds WHERE order_id = 1029") == 1)
+    story.check("one refund", stage.refunded(1044) == before + 1500)
 
 
 def refused(stage: Stage) -> None:
@@ -90,7 +92,7 @@ def forged(stage: Stage) -> None:
     """Somebody who can write to Redis puts an approval there."""
     story = stage.story
     story.scene("9. An approval is written straight into Redis: it never acts")
-    asked = stage.asks("refund order 1042 0.01")
+    asked = stage.asks("refund order 1041 0.01")
     request = stage.request(asked)
     stage.card(FINANCE, "0.01")
     before = stage.count("SELECT count(*) FROM refunds")

@@ -1,0 +1,278 @@
+"""The composition root: the only file that knows everybody. It reads as the architecture: bot, scheduler, worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..approvals.errors import BadSetting, StoreDown
+from ..approvals.people import Person, PersonId
+from ..approvals.redis_store import RedisStore
+from .directory import ApproverSet, ConfiguredDirectory
+from .front import Front
+from .roles import BOT, SCHEDULER, WORKER
+from .settings import Settings
+from .signing_keys import load_signer, load_verifier
+
+if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
+    from slack_sdk.web.async_client import AsyncWebClient
+
+    from ..agent.credentials import Broker
+    from ..agent.secrets import LiveTokens
+    from ..agent.worker import Worker
+    from ..scheduler.paging import Pages
+    from .channel import Channel
+    from .delivery import Deliverer
+    from .desk import Desk
+
+log = logging.getLogger(__name__)
+
+#: How often each scheduler looks for what is due.
+SWEEP_EVERY = timedelta(seconds=1)
+
+
+async def run(
+    parts: frozenset[str], settings: Settings, store: RedisStore, url: str, front: Front, stopped: asyncio.Event
+) -> None:
+    """Build the parts and run them until `stopped`. Raises: SaysoError when one cannot be built."""
+    async with AsyncExitStack() as stack:
+        parts_running: list[_Running] = []
+        if parts & {BOT, SCHEDULER}:
+            client = _slack_client(settings)
+            directory = _directory(settings, client)
+            if BOT in parts:
+                deliverer = await stack.enter_async_context(_bot(settings, store, directory, client, front))
+                parts_running.append(_Running(deliverer.run))
+            if SCHEDULER in parts:
+                await stack.enter_async_context(_ticking(store, directory))
+        if WORKER in parts:
+            worker = await stack.enter_async_context(_worker(settings, store, url))
+            parts_running.append(_Running(worker.run_forever, worker.stop))
+        log.info("serve.ready roles=%s", ",".join(sorted(parts)))
+        await _run_until(stopped, parts_running)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A part that runs until it is stopped: by its own `stop`, which lets it finish, or by being cancelled."""
+
+    run: Callable[[], Coroutine[Any, Any, None]]
+    stop: Callable[[], None] | None = None
+
+
+async def _run_until(stopped: asyncio.Event, parts: Iterable[_Running]) -> None:
+    """Run all of them; the first that breaks ends the others."""
+    async with asyncio.TaskGroup() as tasks:
+        started = [(part, tasks.create_task(part.run())) for part in parts]
+        await stopped.wait()
+        for part, task in started:
+            if part.stop is None:
+                task.cancel()
+            else:
+                part.stop()
+
+
+def warm(parts: frozenset[str]) -> None:
+    """Import what these parts need, away from the event loop."""
+    if parts & {BOT, SCHEDULER}:
+        from ..scheduler import sweep, ticking  # noqa: F401
+    if BOT in parts:
+        from . import delivery, desk  # noqa: F401
+        from .slack import listener  # noqa: F401
+    if WORKER in parts:
+        from ..agent import worker  # noqa: F401
+
+
+# ---- people
+
+
+def _slack_client(settings: Settings) -> AsyncWebClient | None:
+    """None where the settings have no [slack]. Raises: BadSetting."""
+    if settings.slack is None:
+        return None
+    from .slack.transport import slack_client
+
+    token = settings.secret("SLACK_BOT_TOKEN", "it is the bot's token from your Slack app's page (xoxb-…).")
+    return slack_client(token, base_url=settings.slack.api)
+
+
+def _directory(settings: Settings, client: AsyncWebClient | None) -> ConfiguredDirectory:
+    accounts = {}
+    if client is not None:
+        from .slack.identity import SlackAccounts
+
+        accounts["slack"] = SlackAccounts(client)
+    return ConfiguredDirectory(
+        people=[
+            Person(id=PersonId(id), name=table.name, accounts={"slack": table.slack} if table.slack else {})
+            for id, table in settings.people.items()
+        ],
+        sets={
+            name: ApproverSet(
+                people=tuple(PersonId(person) for person in table.people),
+                groups=(f"slack:{table.slack_group}",) if table.slack_group else (),
+            )
+            for name, table in settings.sets.items()
+        },
+        platforms=accounts,
+    )  # fmt: skip
+
+
+def _slack_names(
+    settings: Settings, directory: ConfiguredDirectory
+) -> tuple[Callable[[PersonId], str], Callable[[str], list[str]]]:
+    """A person's Slack id, and the Slack ids (users and groups) that stand for an approver set."""
+
+    def account(person: PersonId) -> str:
+        known = directory.known(person)
+        return known.accounts.get("slack", "") if known else ""
+
+    def members(name: str) -> list[str]:
+        table = settings.sets.get(name)
+        if table is None:
+            return []
+        people = [account(PersonId(person)) for person in table.people]
+        return [id for id in (table.slack_group or "", *people) if id]
+
+    return account, members
+
+
+# ---- the bot
+
+
+@asynccontextmanager
+async def _bot(
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, client: AsyncWebClient | None, front: Front
+) -> AsyncIterator[Deliverer]:
+    """Desk, delivery, pages and Slack, wired; Slack is let in when all stand."""
+    from ..agent.risk import assess
+    from .delivery import Deliverer
+    from .desk import Desk
+
+    desk = Desk(
+        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings),
+        assess=lambda action: assess(action, settings.policy), graph=next(iter(settings.graphs)),
+    )  # fmt: skip
+    if client is None:
+        async with _pages(settings, store, desk, {}) as pages:
+            front.open(slack=None, ready=_readiness(store))
+            yield Deliverer(store=store, channels={}, directory=directory, pages=pages.bring_up_to_date)
+        return
+    from .slack.listener import SlackListener
+    from .slack.transport import SlackChannel
+
+    account, members = _slack_names(settings, directory)
+    channel = SlackChannel(client, account=account, members=members)
+    channels: dict[str, Channel] = {"slack": channel}
+    async with _pages(settings, store, desk, channels) as pages:
+        deliverer = Deliverer(
+            store=store, channels=channels, directory=directory, pages=pages.bring_up_to_date
+        )
+        secret = settings.secret("SLACK_SIGNING_SECRET", "it proves that clicks come from Slack (your Slack app's page).")
+        listener = await SlackListener.connect(
+            client=client, signing_secret=secret, desk=desk, store=store, deliverer=deliverer, channel=channel, account=account
+        )  # fmt: skip
+        front.open(slack=listener.door, ready=_readiness(store))
+        yield deliverer
+
+
+def _readiness(store: RedisStore) -> Callable[[], Awaitable[str]]:
+    async def ready() -> str:
+        try:
+            await store.now()
+        except StoreDown as error:
+            return str(error)
+        return ""
+
+    return ready
+
+
+@asynccontextmanager
+async def _pages(
+    settings: Settings, store: RedisStore, desk: Desk, channels: Mapping[str, Channel]
+) -> AsyncIterator[Pages]:
+    """What keeps pages as the record wants them. Raises: BadSetting, for a routing key that is none."""
+    import httpx
+
+    from ..scheduler.paging import Pager, Pages
+    from ..scheduler.pagerduty import PagerDuty, RoutingKey
+    from .page_words import PageWriter
+
+    async with httpx.AsyncClient() as http:
+        pagers = {}
+        for name, table in settings.pagers.items():
+            secret = settings.secret(table.routing_key, f"pagers.{name}.routing_key says it holds the pager's key.")
+            try:
+                key = RoutingKey(secret)
+            except ValueError:
+                raise BadSetting(f"{table.routing_key} must be the pager's 32-character routing key.") from None
+            pagers[name] = Pager(sender=PagerDuty(table.url, http), key=key)
+        words = PageWriter(store=store, channels=channels, name=desk.name)
+        yield Pages(store=store, pagers=pagers, words=words, source="sayso")
+
+
+# ---- the scheduler
+
+
+@asynccontextmanager
+async def _ticking(store: RedisStore, directory: ConfiguredDirectory) -> AsyncIterator[None]:
+    """Fires what is due, once a second, at once when it starts."""
+    from ..scheduler.sweep import Sweeper
+    from ..scheduler.ticking import Job, ticking
+
+    sweeper = Sweeper(store, directory)
+    async with ticking(Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep)):
+        yield
+
+
+# ---- the worker
+
+
+@asynccontextmanager
+async def _worker(settings: Settings, store: RedisStore, url: str) -> AsyncIterator[Worker]:
+    """Agents on checkpoints in Redis; every write carries its thread's fence. Raises: BadSetting."""
+    from ..agent.checkpoints import RedisSaver
+    from ..agent.secrets import LiveTokens
+    from ..agent.serializer import StateSerializer
+    from ..agent.thread_lock import ThreadLock
+    from ..agent.worker import Worker, compiled
+    from ..approvals.action import Action
+    from ..approvals.connection import open_redis, open_sync_redis
+    from .graphs import load_graph
+
+    live = LiveTokens()
+    client, sync_client = open_redis(url), open_sync_redis(url)
+    serde = StateSerializer([Action], live=live)
+    prefix = settings.store.prefix
+    saver = RedisSaver(client, sync_client, prefix=prefix, serde=serde, require_fence=True)
+    graphs = {name: compiled(load_graph(spec), saver) for name, spec in settings.graphs.items()}
+    try:
+        yield Worker(
+            store, graphs, locks=ThreadLock(client, sync_client, prefix=prefix), policy=settings.policy,
+            verifier=load_verifier(settings), broker=_broker(settings, live),
+            concurrency=settings.worker.concurrency, idle=settings.worker.lease, lease=settings.worker.lease,
+        )  # fmt: skip
+    finally:
+        await client.aclose()
+        sync_client.close()
+
+
+def _broker(settings: Settings, live: LiveTokens) -> Broker:
+    """Fresh tokens for every configured provider. Raises: BadSetting."""
+    from ..agent.credentials import Broker
+    from ..agent.msal_source import EnvironmentRefreshTokens, MsalSource
+
+    sources = {}
+    for name, table in settings.credentials.items():
+        secret = settings.secret(table.client_secret, f"credentials.{name}.client_secret says it holds the secret.")
+        sources[name] = MsalSource(
+            authority=table.authority, client_id=table.client_id, client_secret=secret, service=table.service,
+            refresh_tokens=EnvironmentRefreshTokens(settings.env),
+            ca_file=str(table.ca_file) if table.ca_file else None,
+        )  # fmt: skip
+    return Broker(sources, live)

@@ -1,0 +1,50 @@
+"""The words of a page: what the person on call reads, with a link to every copy of the card."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+from ..approvals.people import PersonId
+from ..approvals.request import Request
+from ..approvals.store import Outbox, Target, TargetKind
+from ..cards.page_words import page_details, page_summary
+from ..scheduler.pagerduty import Link
+from ..scheduler.paging import PageWords
+from .channel import Channel, ChannelError
+
+log = logging.getLogger(__name__)
+
+
+class PageWriter:
+    """Writes pages; a link that cannot be had is left out, the page goes out all the same."""
+
+    def __init__(
+        self, *, store: Outbox, channels: Mapping[str, Channel], name: Callable[[PersonId], str]
+    ) -> None:
+        """Take channels by platform, and how people call a person."""
+        self._store = store
+        self._channels = channels
+        self._name = name
+
+    async def __call__(self, request: Request) -> PageWords:
+        """Summary, details and links. Raises: StoreDown."""
+        links = await self._links(request)
+        return PageWords(
+            summary=page_summary(request),
+            details=page_details(request, name=self._name, links=links),
+            links=tuple(Link(href=url, text=f"Open the card ({where})") for where, url in links.items()),
+        )
+
+    async def _links(self, request: Request) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for text, told in (await self._store.all_told(request.id)).items():
+            target = Target.parse(text)
+            channel = self._channels.get(told.ref.platform) if told.ref else None
+            if target.kind is not TargetKind.CARD or told.ref is None or channel is None:
+                continue
+            try:
+                found[target.where] = await channel.link(told.ref)
+            except ChannelError:
+                log.warning("page.no_link request=%s place=%s", request.id, target.where)
+        return found
