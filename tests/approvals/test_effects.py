@@ -104,7 +104,6 @@ def test_done_closes_the_request_in_the_same_step() -> None:
         OutcomeKind.EXECUTED, "Refunded 129.90 USD.",
     )  # fmt: skip
     assert events(change) == [Event.EFFECT_DONE, Event.CLOSED]
-    assert [notice.kind for notice in change.notices] == [NoticeKind.OUTCOME]
 
 
 def test_a_tool_that_says_nothing_was_done_ends_as_failed() -> None:

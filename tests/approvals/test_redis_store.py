@@ -384,4 +384,4 @@ async def test_a_card_not_yet_posted_does_not_fall_behind_mere_redraws(redis_url
             await store.change(request.id, approve)
             await store.woken((Lane.TELL,), timedelta(0))
             targets = await store.claim((Lane.TELL,), lease=LEASE)
-            assert [target.kind for target in targets] == [TargetKind.CARD]
+            assert sorted(target.where for target in targets) == sorted(request.card_places)
