@@ -38,6 +38,12 @@ def fingerprint(graph: Graph, path: str, tool: str) -> str:
     )
 
 
+def fingerprints(graph: Graph) -> frozenset[str]:
+    """Those of every tool behind every gate: what this code can bring back."""
+    gates = gates_of(graph)
+    return frozenset(fingerprint(graph, path, tool) for path, gate in gates.items() for tool in gate.tools)
+
+
 def _gates(graph: Graph, prefix: str) -> Iterator[tuple[str, Gate]]:
     if isinstance(graph.builder, GateGraph):
         yield prefix, graph.builder.gate

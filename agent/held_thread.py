@@ -18,7 +18,7 @@ from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ..approvals.risk import Oversight
 from .crash import crash_point
 from .outcome import closing
-from .pauses import Pauses
+from .pauses import CODE_CHANGED, Pauses
 from .resume import Graph, answer_pause, begin, carry_on
 from .runtime import Runtime, running
 from .schema import Answer
@@ -92,7 +92,7 @@ class HeldThread:
         standing = await self.standing()
         if request.state is State.OPEN or not standing.began:
             return Handled.DONE
-        if await self._runs_elsewhere(request):
+        if await self._belongs_elsewhere(request):
             return Handled.LEFT
         pause = standing.pause(request.ask.key.interrupt)
         if pause is None:
@@ -100,24 +100,22 @@ class HeldThread:
         if request.state is State.CLOSED:
             return await self._let_go(request, pause)
         misfit = self.pauses.misfit(self.graph, request, pause)
-        if misfit is not None:
-            if misfit.code and await self.runtime.store.now() < _decided_at(request) + ROLLING:
-                return Handled.LEFT
-            await self.invalidate(request, pause, misfit.why)
+        if misfit:
+            await self.invalidate(request, pause, misfit)
             return Handled.DONE
         claimed = await self._claim(request)
         if claimed is None:
             return Handled.DONE
         verdict = claimed.decision.verdict.type if claimed.decision else "expired"
-        await self._answer(pause, {"type": verdict, "request": claimed.id})
+        after = await self._answer(pause, {"type": verdict, "request": claimed.id})
         await self._close(claimed)
         crash_point("resume-after-close")
-        await self.settle()
+        await self.settle(after)
         return Handled.DONE
 
-    async def settle(self) -> None:
+    async def settle(self, standing: Standing | None = None) -> None:
         """After graph code has run: every pause gets its request, and a graph that has ended reports."""
-        standing = await self.standing()
+        standing = standing or await self.standing()
         crash_point("pause-before-open")
         await self.pauses.open_all(self.graph, self.run, standing)
         crash_point("pause-after-open")
@@ -135,7 +133,9 @@ class HeldThread:
     async def _past_its_gate(self, request: Request, standing: Standing) -> Handled:
         """The answer was taken before: never a second one, only what is left to run."""
         asked = request.oversight is not Oversight.FREE
-        if request.state is not State.CLOSED:
+        if request.state is not State.CLOSED and not self.pauses.knows(self.graph, request):
+            await self.invalidate(request, None, CODE_CHANGED)
+        elif request.state is not State.CLOSED:
             request = await self._claim(request) or request
             if asked and closing(request) is not None:
                 await self._close(request)
@@ -151,12 +151,11 @@ class HeldThread:
         newest = await self.pauses.newest(self.run.thread, pause.interrupt)
         if newest is not None and newest.state is not State.CLOSED:
             return Handled.DONE
-        await self._answer(pause, {"type": "closed", "request": request.id})
-        await self.settle()
+        await self.settle(await self._answer(pause, {"type": "closed", "request": request.id}))
         return Handled.DONE
 
-    async def _answer(self, pause: Pause, answer: Answer) -> None:
-        """Answer one pause and make sure that the gate let go of it. Raises: GateHeld."""
+    async def _answer(self, pause: Pause, answer: Answer) -> Standing:
+        """Answer one pause and see where the thread stands then. Raises: GateHeld when the gate did not let go."""
         await self.entering()
         crash_point("resume-before-graph")
         try:
@@ -165,8 +164,10 @@ class HeldThread:
         except UnknownInterruptError:
             raise GateHeld("The pause was gone when it was answered.") from None
         crash_point("resume-after-graph")
-        if (await self.standing()).pause(pause.interrupt) is not None:
+        after = await self.standing()
+        if after.pause(pause.interrupt) is not None:
             raise GateHeld
+        return after
 
     async def _carry_on(self) -> None:
         await self.entering()
@@ -196,10 +197,14 @@ class HeldThread:
 
         await self.runtime.store.change(request.id, step)
 
-    async def _runs_elsewhere(self, request: Request) -> bool:
+    async def _belongs_elsewhere(self, request: Request) -> bool:
+        """Whether another worker runs its tool now, or may have the code that people were asked about."""
         effect = request.effect
-        started = effect is not None and effect.state is EffectState.STARTED
-        return started and await self.runtime.store.lease_held(request.id)
+        if effect is not None and effect.state is EffectState.STARTED:
+            return await self.runtime.store.lease_held(request.id)
+        if request.state is State.CLOSED or self.pauses.knows(self.graph, request):
+            return False
+        return await self.runtime.store.now() < _decided_at(request) + ROLLING
 
     async def _report(self, standing: Standing) -> None:
         crash_point("report-before-told")

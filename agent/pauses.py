@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -11,10 +11,11 @@ from ..approvals import canonical, machine
 from ..approvals.change import Change
 from ..approvals.errors import AlreadySettled, BadChange, RequestNotFound, SaysoError
 from ..approvals.request import Ask, OutcomeKind, PauseKey, Request, Run, State, request_id
+from ..approvals.risk import Oversight
 from ..approvals.store import Store
 from ..approvals.verdict import RequestId, ThreadId
 from .asking import ask_of
-from .fingerprint import fingerprint, gates_of
+from .fingerprint import fingerprint, fingerprints, gates_of
 from .policy import Policy
 from .resume import Graph
 from .schema import GatePayload, checked_payload, is_ours
@@ -28,12 +29,8 @@ class ForeignPause(SaysoError):
     """The graph paused for something that is no sayso gate, so nobody can be asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """Why a request no longer fits its pause; `code` when another worker's code may fit."""
-
-    why: str
-    code: bool
+CODE_CHANGED = "The agent's code between the question and the action has changed."
+ACTION_CHANGED = "What the agent is about to do is no longer what was asked."
 
 
 class Pauses:
@@ -62,14 +59,19 @@ class Pauses:
                 break
         return found
 
-    def misfit(self, graph: Graph, request: Request, pause: Pause) -> Misfit | None:
-        """What speaks against answering this pause with this request's answer."""
+    def knows(self, graph: Graph, request: Request) -> bool:
+        """Whether this worker's code is what people were asked about; a tool that has started is past asking."""
+        past = request.effect is not None or request.oversight is Oversight.FREE
+        return past or request.ask.fingerprint in fingerprints(graph)
+
+    def misfit(self, graph: Graph, request: Request, pause: Pause) -> str:
+        """What speaks against answering this pause with this request's answer; empty when nothing does."""
         payload = _payload(pause)
         if payload["frozen"] != request.ask.first.frozen:
-            return Misfit("What the agent is about to do is no longer what was asked.", code=False)
+            return ACTION_CHANGED
         if fingerprint(graph, payload["gate"], payload["action_type"]) != request.ask.fingerprint:
-            return Misfit("The agent's code between the question and the action has changed.", code=True)
-        return None
+            return CODE_CHANGED
+        return ""
 
     async def invalidate(
         self, graph: Graph, request: Request, pause: Pause | None, why: str

@@ -58,8 +58,8 @@ class Reconciler:
             await held.pauses.moved_on(request)
             return
         misfit = held.pauses.misfit(held.graph, request, pause)
-        if misfit is not None:
-            await held.invalidate(request, pause, misfit.why)
+        if misfit:
+            await held.invalidate(request, pause, misfit)
 
     async def _compare_pauses(self, held: HeldThread, standing: Standing) -> None:
         """Every pause has its request, and none waits for one that was closed."""
@@ -67,8 +67,8 @@ class Reconciler:
             newest = await held.pauses.newest(held.run.thread, pause.interrupt)
             if newest is not None and newest.state is State.CLOSED:
                 await held.resume(newest)
-        if not standing.unfinished:
-            await held.settle()
+        if not standing.unfinished and (standing.pauses or not await self._asked(held.run)):
+            await held.settle()  # what was decided and not brought back yet is not the end of a run
 
 
 async def _uncounted() -> None:

@@ -6,8 +6,10 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from gated import AgentState, Ledger, World, a_refund, an_agent, refund_tool
+import pytest
+from gated import AgentState, Ledger, World, a_refund, an_agent, planning, refund_tool, reporting
 from langgraph.graph import END, START, StateGraph
+from sayso.agent.credentials import CredentialSourceDown
 from sayso.agent.effect import effect
 from sayso.agent.fingerprint import fingerprint, gates_of
 from sayso.agent.gate import Gate
@@ -100,6 +102,56 @@ async def test_after_ten_minutes_people_are_asked_again() -> None:
     assert world.ledger.done == []
     assert await kind_of(world, request) is OutcomeKind.INVALIDATED
     assert (await world.open_request()).ask.key.round == 2
+
+
+def renamed(world: World) -> Worker:
+    """The next version's worker, whose graph has its gate under another name."""
+    builder = StateGraph(AgentState)
+    builder.add_node("plan", planning(world.tool, world.ledger))
+    Gate(world.tool).add_to(builder, "checkpoint")
+    builder.add_node("report", reporting)
+    builder.add_edge(START, "plan")
+    builder.add_edge("plan", "checkpoint")
+    return world.another_worker("new", builder)
+
+
+async def test_a_renamed_gate_is_no_silent_end() -> None:
+    """Measured: LangGraph takes the answer for a node that is gone without an error, and does nothing."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    await world.answer(request)
+    new = renamed(world)
+    await new.work_once()
+    await new.reconcile_once()
+    assert (await world.request(request)).state is State.DECIDED
+    assert len(await world.store.unfinished()) == 1
+    world.store.advance(timedelta(minutes=11))
+    await world.work(new)
+    assert await kind_of(world, request) is OutcomeKind.INVALIDATED
+    assert world.ledger.done == []
+
+
+async def test_code_that_changed_between_review_and_act_does_not_act() -> None:
+    """A crash right after the answer, then a deployment: the new code has no approval."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    await world.answer(request)
+    world.source.down = True  # so that it stops right before it would act
+    async with world.worker.runner.holding(request.ask.run, nothing) as held:
+        assert held is not None
+        with pytest.raises(CredentialSourceDown):
+            await held.resume(await world.request(request))
+    world.source.down = False
+    world.store.advance(timedelta(minutes=11))
+    await world.work(deployed(world, version="2"))
+    assert world.ledger.done == []
+    assert await kind_of(world, request) is OutcomeKind.INVALIDATED
+
+
+async def nothing() -> None:
+    return None
 
 
 async def test_after_three_rounds_it_fails_and_the_agent_is_told() -> None:

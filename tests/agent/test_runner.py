@@ -14,12 +14,14 @@ from langgraph._internal import _constants
 from langgraph.errors import UnknownInterruptError
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
+from sayso.agent.credentials import Token
 from sayso.agent.effect import Effect, NothingDone, effect
 from sayso.agent.gate import Gate
 from sayso.agent.resume import STRICT, answer_pause
 from sayso.agent.runtime import running, token
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Change, Work, WorkKind
+from sayso.approvals.credential import CredentialRef
 from sayso.approvals.request import Decision, EffectState, OutcomeKind, Request, State
 from sayso.approvals.signing import Signer
 from sayso.approvals.verdict import Approve, Modify, ThreadId
@@ -89,6 +91,41 @@ async def test_work_for_a_request_that_is_still_open_does_nothing() -> None:
     await resume_again(world, request)
     assert world.ledger.done == []
     assert (await world.request(request)).state is State.OPEN
+
+
+async def test_a_start_that_comes_again_disturbs_nothing() -> None:
+    """Fresh input on a paused thread would discard its pause and kill every card."""
+    world = World()
+    run = await world.start()
+    item = await world.store.take("dead", idle=timedelta(0), wait=timedelta(0))
+    async with world.worker.runner.holding(run, _nothing) as held:
+        assert held is not None
+        await held.start()
+    before = await world.open_request()
+    world.store.advance(timedelta(minutes=1))
+    assert item is not None
+    await world.work()
+    assert await world.open_request() == before
+    assert world.ledger.planned == 1
+
+
+async def test_a_token_service_that_is_down_for_a_moment_costs_no_approval() -> None:
+    """Nothing was burnt, so the same approval acts once the service answers."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    await world.answer(request)
+    issued = world.source.fetch
+    tries = iter([True, True, False])
+
+    async def sometimes(ref: CredentialRef) -> Token:
+        world.source.down = next(tries)
+        return await issued(ref)
+
+    world.source.fetch = sometimes  # type: ignore[method-assign]
+    await world.work()
+    assert len(world.ledger.done) == 1
+    assert await kind_of(world, request) is OutcomeKind.EXECUTED
 
 
 # ---- forgeries

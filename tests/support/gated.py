@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -11,7 +11,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
-from sayso.agent.credentials import Broker, CredentialDead, Token
+from sayso.agent.credentials import Broker, CredentialDead, CredentialSourceDown, Token
 from sayso.agent.effect import Effect, effect
 from sayso.agent.gate import STATE_TYPES, Gate, GateState
 from sayso.agent.memory_lock import MemoryLock
@@ -56,14 +56,17 @@ class AgentState(GateState, total=False):
 
 @dataclass
 class Fresh:
-    """A token service that numbers its tokens; `dead` refuses from now on."""
+    """A token service that numbers its tokens; `dead` refuses for good, `down` does not answer."""
 
     dead: bool = False
+    down: bool = False
     issued: list[str] = field(default_factory=list)
 
     async def fetch(self, ref: CredentialRef) -> Token:
         if self.dead:
             raise CredentialDead("ops-agent has to sign in again.")
+        if self.down:
+            raise CredentialSourceDown
         self.issued.append(f"an-opaque-access-token-number-{len(self.issued) + 1}")
         return Token(value=self.issued[-1], expires_at=NOON.replace(year=2099))
 
@@ -116,7 +119,7 @@ def lookup_tool(ledger: Ledger) -> Effect:
     return look_up
 
 
-def planning(tool: Effect, ledger: Ledger) -> Callable[[AgentState], dict[str, Any]]:
+def planning(tool: Effect, ledger: Ledger) -> Any:
     """A planner that refunds what its goal names, or what it was told instead."""
 
     def plan(state: AgentState) -> dict[str, Any]:
@@ -139,9 +142,8 @@ def an_agent(
     tool: Effect, ledger: Ledger, *, plan: Any = None, report: Any = reporting
 ) -> StateGraph[Any, Any, Any, Any]:
     """The sample agent: plan -> gate -> report."""
-    node: Any = plan or planning(tool, ledger)
     builder = StateGraph(AgentState)
-    builder.add_node("plan", node)
+    builder.add_node("plan", plan or planning(tool, ledger))
     Gate(tool, on_modify="plan", on_reject="report").add_to(builder)
     builder.add_node("report", report)
     builder.add_edge(START, "plan")
