@@ -35,6 +35,10 @@ _WHY: Mapping[str, str] = {
 }
 
 
+class SlowDown(RetryLater):
+    """Slack answered 429: no call of this method may come earlier."""
+
+
 def failure(error: Exception) -> ChannelError:
     """Our name for what slack_sdk or aiohttp raised."""
     match error:
@@ -58,7 +62,7 @@ def _answered(error: SlackApiError) -> ChannelError:
     body = getattr(answer, "data", None)
     word = str(body.get("error", "")) if isinstance(body, dict) else ""
     if status == 429 or word in _RATE:
-        return RetryLater(retry_after(getattr(answer, "headers", {})))
+        return SlowDown(retry_after(getattr(answer, "headers", {})))
     if status >= 500 or word in _UNCLEAR:
         return Unclear()
     if word in _LATER:

@@ -18,9 +18,9 @@ from ...cards import blockkit
 from ...cards.card import Card
 from ...cards.richtext import Account, Members, no_account, no_members
 from ...cards.spans import Row
-from ..channel import ChannelError, Dead, RetryLater
+from ..channel import ChannelError, Dead
 from ..fresh import Fresh
-from .failures import failure
+from .failures import SlowDown, failure
 from .pace import Pace
 
 #: How long we believe that a channel is not shared with outsiders.
@@ -133,7 +133,7 @@ class SlackChannel:
 
     def _named(self, method: str, error: Exception) -> ChannelError:
         named = failure(error)
-        if isinstance(named, RetryLater):
+        if isinstance(named, SlowDown):
             self._pace.block(method, named.after)
         return named
 

@@ -8,11 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from functools import partial
 
 import uvicorn
 from sayso.agent.policy import Policy
-from sayso.agent.risk import assess
 from sayso.approvals import machine
 from sayso.approvals.change import Applied, AuditEntry, Event
 from sayso.approvals.deadline import CHAINS
@@ -31,7 +29,7 @@ from sayso.bot.slack.transport import SlackChannel, slack_client
 from sayso.sandbox.slack import Message, Slack, SlackTimes
 from sayso.sandbox.watching import Changes
 from sayso.sandbox.workplace import Workplace
-from scenes import FINANCE, a_request, a_run
+from scenes import FINANCE, a_request, a_run, an_assessment
 
 STAFF = ("alex", "bo", "cy", "sue", "kim", "gil", "zoe", "dee")
 SETS = {
@@ -155,7 +153,7 @@ async def office(
             directory=directory,
             rules=policy,
             signer=signer,
-            assess=partial(assess, policy=policy),
+            assess=lambda _: an_assessment(),
         )
         channel = SlackChannel(
             client, account=directory.account("slack"), members=directory.mentions("slack")

@@ -1,0 +1,162 @@
+"""What people say in Slack: mentions start runs, and typed answers count only where it is certain what they answer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from office import ROUTE, Office, office, the_policy
+from sayso.approvals.people import PersonId, Place
+from sayso.approvals.request import Request, State
+from sayso.approvals.verdict import Approve, Modify, Reject, Rule, ThreadId
+from sayso.sandbox.slack import Message, SlackTimes
+
+TWO = replace(ROUTE, rule=Rule(approvers=("finance",), needed=2))
+
+
+async def whispered(o: Office, name: str) -> str:
+    person = o.slack.person(name)
+    await o.slack.until(lambda: person.ephemerals)
+    return "\n".join(message.text_as_seen() for message in person.ephemerals)
+
+
+async def says_in_thread(o: Office, name: str, text: str, card: Message) -> Message:
+    said = await o.slack.person(name).says("#finance-approvals", text, thread=card)
+    await o.slack.settled()
+    return said
+
+
+async def test_a_mention_starts_a_run_in_its_thread() -> None:
+    """The run's id follows from the message, so a redelivered event starts nothing again."""
+    async with office() as o:
+        said = await o.slack.person("alex").says("#support", "@sayso refund order 1042 <129.90 & a smile>")
+        await o.slack.settled()
+        run = await o.store.run(ThreadId(f"slack:T0WORKPLACE:C0SUPPORT:{said.ts}"))
+        assert run is not None
+        assert (run.asked_by, run.origin) == (PersonId("alex"), Place(f"slack:C0SUPPORT/{said.ts}"))
+        assert run.goal == "refund order 1042 <129.90 & a smile>"
+        await o.slack.until(lambda: len(o.slack.person("alex").sees_in_thread(said)) == 2)
+        mention = next(request for request, _ in o.slack.delivered if request.what == "event app_mention")
+        assert (await o.slack.redeliver(mention)).ok
+        assert len(await o.store.unfinished()) == 1
+        assert len(o.slack.person("alex").sees_in_thread(said)) == 2
+
+
+@pytest.mark.parametrize(("name", "words"), [("gil", "Guests cannot decide"), ("ned", "I do not know you")])
+async def test_who_is_not_known_starts_nothing(name: str, words: str) -> None:
+    """The reason is whispered to them."""
+    async with office() as o:
+        await o.slack.person(name).says("#support", "@sayso refund order 1042")
+        assert words in await whispered(o, name)
+        assert await o.store.unfinished() == []
+
+
+async def test_help_and_what_waits_for_me() -> None:
+    """`help`, nothing at all, and `pending`."""
+    async with office() as o:
+        await o.asks()
+        for text, words in (
+            ("@sayso", "Mention me"),
+            ("@sayso help", "Mention me"),
+            ("@sayso pending", "Refund 129.90"),
+        ):
+            seen = len(o.slack.person("bo").ephemerals)
+            await o.slack.person("bo").says("#support", text)
+            await o.slack.until(lambda seen=seen: len(o.slack.person("bo").ephemerals) > seen)  # type: ignore[misc]
+            assert words in o.slack.person("bo").ephemerals[-1].text_as_seen()
+        await o.slack.person("alex").says("#support", "@sayso pending")
+        assert "Nothing waits for you" in await whispered(o, "alex")
+
+
+async def test_other_bots_and_ordinary_talk_are_left_alone() -> None:
+    """No run, no answer."""
+    async with office() as o:
+        await o.asks()
+        await o.slack.person("bo").says("#finance-approvals", "approve")
+        await o.slack.person("bo").says("#finance-approvals", "I would approve of it", thread=o.card())
+        await o.slack.settled()
+        assert o.slack.person("bo").ephemerals == []
+        assert await o.store.unfinished() == [
+            one for one in await o.store.unfinished() if one.thread.startswith("t-")
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [("Approve", Approve()), ("reject wrong order", Reject("wrong order")), ("modify order=1043", Modify({"order": 1043}))],
+)  # fmt: skip
+async def test_a_typed_answer_counts(text: str, verdict: object) -> None:
+    """Exactly one request stands in the thread and was there before the message."""
+    async with office() as o:
+        request = await o.asks()
+        await says_in_thread(o, "bo", text, o.card())
+        after = await o.now(request)
+        assert after.decision is not None
+        assert after.decision.verdict == verdict
+        assert await whispered(o, "bo")
+
+
+async def test_a_typed_answer_by_who_may_not_is_refused() -> None:
+    """Kim sees the card, but decides nothing."""
+    async with office() as o:
+        request = await o.asks()
+        await says_in_thread(o, "kim", "approve", o.card())
+        assert "not an approver" in await whispered(o, "kim")
+        assert (await o.now(request)).state is State.OPEN
+
+
+async def test_with_two_requests_in_a_thread_nothing_is_guessed() -> None:
+    """The answer is a link to each card."""
+    async with office() as o:
+        first = await o.asks()
+        thread = Place(f"slack:C0FINANCE/{o.card().ts}")
+        second = await o.asks(route=replace(ROUTE, places=(thread,)), interrupt="i2")
+        await says_in_thread(o, "bo", "approve", o.card())
+        words = await whispered(o, "bo")
+        assert "cannot be sure which card" in words
+        assert words.count("workplace.slack.com/archives/C0FINANCE") == 2
+        assert {(await o.now(first)).state, (await o.now(second)).state} == {State.OPEN}
+
+
+async def test_an_answer_to_a_revision_that_was_drawn_later_does_not_count() -> None:
+    """The card was edited and redrawn after Bo pressed Enter; Slack delivers the message late."""
+    async with office(policy=the_policy(routes={"finance": TWO}), times=SlackTimes(retries=())) as o:
+        request = await o.asks(route=TWO)
+        card = o.card()
+        url, o.slack.app_url = o.slack.app_url, "http://127.0.0.1:9/nobody"
+        said = await o.slack.person("bo").says("#finance-approvals", "approve", thread=card)
+        await o.slack.settled()
+        o.workplace.violations.take()
+        o.slack.app_url = url
+        await edit(o, request)
+        await o.deliver()
+        late = next(r for r, _ in o.slack.delivered if said.ts.encode() in r.body)
+        await o.slack.redeliver(late)
+        assert "cannot be sure which card" in await whispered(o, "bo")
+        assert "bo" not in [vote.person for vote in (await o.now(request)).votes]
+
+
+async def test_typed_and_drawn_but_not_shown_yet_does_not_count() -> None:
+    """The record was edited, the card still shows the old revision: nobody can have answered the new one."""
+    async with office(policy=the_policy(routes={"finance": TWO})) as o:
+        request = await o.asks(route=TWO)
+        await edit(o, request)
+        await says_in_thread(o, "bo", "approve", o.card())
+        assert "cannot be sure which card" in await whispered(o, "bo")
+
+
+async def test_a_mention_that_is_an_answer_is_no_new_run() -> None:
+    """`@sayso approve` under a card means the card."""
+    async with office() as o:
+        request = await o.asks()
+        await says_in_thread(o, "bo", "@sayso approve", o.card())
+        assert (await o.now(request)).state is State.DECIDED
+        assert len(await o.store.unfinished()) == 1
+
+
+async def edit(o: Office, request: Request) -> None:
+    """Cy changes the amount."""
+    view = await (await o.slack.person("cy").clicks(o.card(), "Modify…")).modal()
+    await o.workplace.until(lambda: view.title == "Modify")
+    await o.slack.person("cy").submits(view.fill({"amount": "100.00"}))
+    await o.until(request, lambda r: r.revision == 2)
