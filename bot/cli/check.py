@@ -181,7 +181,7 @@ def _keys(settings: Settings) -> Iterator[tuple[str, Look]]:
 
 
 async def _signing_key(settings: Settings) -> str:
-    return f"its public key, for workers elsewhere: SAYSO_VERIFY_KEYS={public_text(load_signer(settings))}"
+    return f"SAYSO_VERIFY_KEYS for workers elsewhere: {public_text(load_signer(settings))}"
 
 
 async def _verify_keys(settings: Settings) -> str:

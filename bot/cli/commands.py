@@ -70,10 +70,14 @@ def serve(
 def check(
     settings: SettingsFile = None,
     offline: Annotated[
-        bool, typer.Option("--offline", help="Check the file and the secrets only, call nobody.")
+        bool, typer.Option("--offline", help="Check the file, the secrets and the graphs only; call nobody.")
     ] = False,
 ) -> None:
-    """Check every setting, token, channel, approver and chain before people depend on them."""
+    """Check every setting, token, channel, approver and chain before people depend on them.
+
+    Prints a line for each with [bold]ok[/] or [bold]WRONG[/] and what to do, and the public key that workers on
+    other machines need. Exits 1 if anything is wrong. Run it where all the secrets are set.
+    """
     from .check import check as run
 
     raise typer.Exit(run(settings, offline=offline))
@@ -84,13 +88,18 @@ def run(
     graph: Annotated[str, typer.Argument(help="Name of a graph in the settings.")],
     goal: Annotated[str, typer.Argument(help='What the agent should do: "refund order 1042 129.90".')],
     as_person: Annotated[
-        str | None, typer.Option("--as", help="Id of the person who asks; they may not approve it.")
+        str | None,
+        typer.Option(
+            "--as",
+            help="Id of the person who asks; they may not approve it. Only unattended routes go without.",
+        ),
     ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Ask an agent for something and follow it until it ends.
 
     A worker has to be running (`sayso serve`); the question, if there is one, goes to the route's channel.
+    Exits 0 when the run finished and 1 when it failed. Ctrl-C stops following; the run goes on.
     """
     from .following import run_and_follow
 
@@ -107,7 +116,9 @@ def pending(settings: SettingsFile = None) -> None:
 
 @app.command()
 def show(
-    id: Annotated[str, typer.Argument(help="A request id, as `sayso pending` and every card shows it.")],
+    id: Annotated[
+        str, typer.Argument(help="A request's id or, while it is open, its beginning; or the id of a run.")
+    ],
     settings: SettingsFile = None,
 ) -> None:
     """Tell the life of one request: what was asked, who answered, what was done, in order."""

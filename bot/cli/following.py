@@ -155,7 +155,7 @@ class _Following:
         if not self.out.is_terminal:
             return ""
         if not self.asked:
-            return "The agent is at work."
+            return "Waiting for the agent."
         return _standing(await store.get(self.asked[-1]), await store.now())
 
 

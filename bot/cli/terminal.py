@@ -35,14 +35,14 @@ def namer(settings: Settings) -> Callable[[str], str]:
     return lambda person: settings.people[person].name if person in settings.people else person
 
 
-def span_words(span: timedelta) -> str:
-    """A length of time in its two largest units: "3 min 20 s", "2 d 4 h"."""
+def span_words(span: timedelta, units: int = 2) -> str:
+    """A length of time in its largest units: "3 min 20 s", "2 d 4 h"; the rest is cut off."""
     seconds = int(abs(span).total_seconds())
     parts = [
         (seconds // 86400, "d"), (seconds // 3600 % 24, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"),
     ]  # fmt: skip
     first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + units] if count) or "0 s"
 
 
 def fitted(text: str, width: int, label: int) -> str:

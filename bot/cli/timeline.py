@@ -52,10 +52,10 @@ def print_pending(settings_file: Path | None) -> None:
     if not waiting:
         out.print("Nothing waits for anybody.")
         return
-    whole = not out.is_terminal or out.width >= WIDE
+    whole = out.width >= WIDE  # a pipe's always is
     ids = {one.id: one.id if whole else _short(one.id, [other.id for other in requests]) for one in waiting}
     out.print(_table(waiting, ids, now, namer(settings)))
-    if out.is_terminal:
+    if not whole:
         out.print("\nsayso show ID tells the life of one; the beginning of an id is enough.", style="dim")
 
 
@@ -83,9 +83,8 @@ def _table(waiting: Sequence[Request], ids: Mapping[RequestId, str], now: dateti
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("Id", no_wrap=True)
     table.add_column("What", ratio=1, overflow="fold")
-    for head in ("Asked by", "Route"):
-        table.add_column(head, overflow="fold")
-    for head in ("Votes", "Answer by"):
+    table.add_column("Asked by")
+    for head in ("Route", "Votes", "Answer by"):
         table.add_column(head, no_wrap=True)
     table.add_column("State")
     for one in waiting:
@@ -109,8 +108,8 @@ def _answer_by(request: Request, now: datetime) -> str:
         return "-"
     deadline = request.ask.deadline
     if now < deadline.ends_at:
-        return f"in {span_words(deadline.ends_at - now)}"
-    return f"grace: {span_words(deadline.expires_at - now)}" if now < deadline.expires_at else "now"
+        return f"in {span_words(deadline.ends_at - now, 1)}"
+    return f"grace: {span_words(deadline.expires_at - now, 1)}" if now < deadline.expires_at else "now"
 
 
 def _state(request: Request) -> str:
