@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -345,11 +346,12 @@ async def test_a_killed_server_loses_and_doubles_nothing(tmp_path: Path) -> None
             assert len(await resumes(server.url)) == 80
 
 
-async def resumes(url: str) -> list[bytes]:
+async def resumes(url: str) -> list[Any]:
     """The work items on the streams."""
     client = open_redis(url)
     streams = [key async for key in client.scan_iter("sayso:*:work")]
-    found = [entry for stream in streams for entry, _ in await client.xrange(stream)]
+    entries: list[Any] = [await client.xrange(stream) for stream in streams]
+    found = [entry for each in entries for entry, _ in each]
     await client.aclose()
     return found
 
