@@ -99,10 +99,13 @@ class Keeper:
             held = list(self._held.items())
         for mark, one in held:
             if not self._renewed(one):
-                _log.warning("lease.lost", extra={"lease": one.name})
                 with self._guard:
-                    self._held.pop(mark, None)
-                one.lost()
+                    given_back = (
+                        self._held.pop(mark, None) is None
+                    )  # meanwhile, so there was nothing to renew
+                if not given_back:
+                    _log.warning("lease.lost", extra={"lease": one.name})
+                    one.lost()
 
     @contextmanager
     def _keeping(self, one: _Held) -> Iterator[None]:

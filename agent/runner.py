@@ -135,12 +135,14 @@ class Runner:
     @asynccontextmanager
     async def _kept(self, run: Run, owner: str) -> AsyncIterator[None]:
         """Renew the lock; when it is lost, stop what runs here, because its writes would be refused anyway."""
-        loop, task, lost = asyncio.get_running_loop(), asyncio.current_task(), asyncio.Event()
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
+        lost, left = asyncio.Event(), asyncio.Event()
 
         def stop() -> None:
-            lost.set()
-            task.cancel()
+            if not left.is_set():  # the same task does other work by now
+                lost.set()
+                task.cancel()
 
         try:
             with self.keeper.thread(run.thread, owner, lambda: _soon(loop, stop)):
@@ -150,6 +152,8 @@ class Runner:
                 raise
             task.uncancel()
             raise ThreadLost from None
+        finally:
+            left.set()
 
     async def _acquired(self, run: Run, owner: str, patience: timedelta) -> Fence | None:
         """Wait a moment for a thread that is just being run for a sibling's answer."""

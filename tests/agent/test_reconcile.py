@@ -249,3 +249,21 @@ async def test_a_gate_two_graphs_deep_works() -> None:
     await world.answer(await world.open_request())
     await world.work()
     assert len(ledger.done) == 1
+
+
+async def test_an_answered_pause_is_not_listed_any_more() -> None:
+    """Measured: the outer snapshot goes on listing it when a later node of the gate failed; ours does not."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    await world.answer(request)
+    world.source.down = True
+    async with world.worker.runner.holding(request.ask.run, nothing) as held:
+        assert held is not None
+        assert [p.interrupt for p in (await held.standing()).pauses] == [request.ask.key.interrupt]
+        with pytest.raises(CredentialSourceDown):
+            await held.resume(await world.request(request))
+        after = await held.standing()
+        outer = await held.graph.aget_state(held.config)
+    assert [i.id for i in outer.interrupts] == [request.ask.key.interrupt]
+    assert (after.pauses, after.unfinished, after.ended) == ((), True, False)

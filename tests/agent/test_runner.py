@@ -22,10 +22,9 @@ from sayso.agent.runtime import running, token
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Change, Work, WorkKind
 from sayso.approvals.credential import CredentialRef
-from sayso.approvals.request import Decision, EffectState, OutcomeKind, Request, State
-from sayso.approvals.signing import Signer
-from sayso.approvals.verdict import Approve, Modify, ThreadId
-from scenes import BO, CY, NOON, a_vote
+from sayso.approvals.request import EffectState, OutcomeKind, Request, State
+from sayso.approvals.verdict import Modify
+from scenes import BO, CY, a_vote
 
 
 async def kind_of(world: World, request: Request) -> OutcomeKind | None:
@@ -126,64 +125,6 @@ async def test_a_token_service_that_is_down_for_a_moment_costs_no_approval() -> 
     await world.work()
     assert len(world.ledger.done) == 1
     assert await kind_of(world, request) is OutcomeKind.EXECUTED
-
-
-# ---- forgeries
-
-
-async def forge(world: World, request: Request, **changes: Any) -> None:
-    """Write straight into the store that people approved."""
-    decision = Decision(verdict=Approve(), by=(BO,), at=NOON)
-    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
-    forged = {
-        "state": State.DECIDED, "decision": decision, "resume_by": NOON + timedelta(minutes=10), **changes,
-    }  # fmt: skip
-    await world.store.change(
-        request.id, lambda record, now: Change(request=replace(record, **forged), work=(work,))
-    )
-    await world.work()
-
-
-@pytest.mark.parametrize("forgery", ["no vote", "own key", "lifted", "expired", "a refusal"])
-async def test_a_forged_approval_never_acts(forgery: str) -> None:
-    """The acting node believes signatures, not the record."""
-    world = World()
-    await world.ask()
-    request = await world.open_request()
-    stranger = Signer(b"x" * 32)
-    other = replace(request, ask=replace(request.ask, run=replace(request.ask.run, thread=ThreadId("t2"))))
-    votes = {
-        "no vote": (),
-        "own key": (a_vote(request, signer=stranger),),
-        "lifted": (a_vote(other, signer=world.signer),),
-        "expired": (a_vote(request, signer=world.signer, changed={"expires": NOON - timedelta(1)}),),
-        "a refusal": (a_vote(request, verdict=REJECT, signer=world.signer),),
-    }
-    await forge(world, request, votes=votes[forgery])
-    assert world.ledger.done == []
-    assert "forged or stale vote" in await world.events()
-    assert await kind_of(world, request) is OutcomeKind.FAILED
-
-
-async def test_an_approval_of_a_small_amount_does_not_move_a_large_one() -> None:
-    """Swapped arguments in the record do not reach the tool."""
-    world = World()
-    await world.ask("5.00")
-    request = await world.open_request()
-    vote = a_vote(request, signer=world.signer)
-    large = replace(request.ask.first, frozen=request.ask.first.frozen.replace("5.00", "5000.00"))
-    await forge(world, request, ask=replace(request.ask, first=large), votes=(vote,))
-    assert world.ledger.done == []
-
-
-async def test_a_wish_for_changes_cannot_be_turned_into_an_approval() -> None:
-    """A signed Modify over what was asked is no yes to it, even if the record says "approved"."""
-    world = World()
-    await world.ask()
-    request = await world.open_request()
-    wish = a_vote(request, verdict=Modify({"amount": "1.00"}), signer=world.signer)
-    await forge(world, request, votes=(wish,))
-    assert world.ledger.done == []
 
 
 # ---- parallel gates

@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -259,6 +260,22 @@ def test_a_lock_that_somebody_else_took_is_reported_once() -> None:
         keeper.renew_all()
         keeper.renew_all()
     assert lost == ["t1"]
+
+
+def test_what_is_given_back_while_it_is_renewed_is_not_lost() -> None:
+    """The worker's task does other work by then, and must not be stopped for it."""
+    lost: list[str] = []
+
+    class Locks(MemoryLock):
+        def renew_sync(self, thread: str, owner: str, lease_ms: int) -> bool:
+            block.close()
+            return False
+
+    keeper = Keeper(Leases(), Locks(), worker="w", lease=SHORT)
+    block = ExitStack()
+    block.enter_context(keeper.thread(ThreadId("t1"), "w/1", lambda: lost.append("t1")))
+    keeper.renew_all()
+    assert lost == []
 
 
 def test_redis_being_away_for_a_moment_loses_nothing() -> None:
