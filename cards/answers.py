@@ -141,16 +141,25 @@ def typed_answer(text: str) -> Approve | Reject | Modify | None:
             return None
 
 
-def coerce_changes(schema: str, raw: Mapping[str, str]) -> Mapping[str, Json]:
-    """Typed texts as the schema's values; an unknown name stays text, for the edit's own check to refuse.
+def coerce_changes(
+    schema: str, raw: Mapping[str, str], arguments: Mapping[str, Json] | None = None
+) -> Mapping[str, Json]:
+    """Typed texts as the tool's values; an unknown name stays text, for the edit's own check to refuse.
+
+    Args:
+        arguments: The present ones; their types count where the schema says nothing.
 
     Raises: BadChange, per argument.
     """
+    now = arguments or {}
     changes: dict[str, Json] = {}
     problems: dict[str, str] = {}
     for name, text in raw.items():
+        known = name in now or fields.describes(schema, name)
         try:
-            changes[name] = fields.coerce(fields.shape_of(schema, name, text), text)
+            changes[name] = (
+                fields.coerce(fields.shape_of(schema, name, now.get(name)), text) if known else text
+            )
         except fields.DoesNotFit as error:
             problems[name] = str(error)
     if problems:

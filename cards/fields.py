@@ -141,6 +141,11 @@ def shape_of(schema: str, name: str, value: Json) -> Shape:
     return Shape(kind=kind, choices=choices, nullable=nullable, hint=str(spec.get("description", "")))
 
 
+def describes(schema: str, name: str) -> bool:
+    """Whether the schema says anything of this argument."""
+    return name in _mapping(_mapping(json.loads(schema)).get("properties"))
+
+
 def show(shape: Shape, value: Json) -> str:
     """The value as the person first sees it in its input; empty when the input cannot show it."""
     if shape.picked:

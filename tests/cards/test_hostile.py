@@ -41,7 +41,7 @@ CORPUS = {
     "right to left": "pay \u202e00.1\u202c \u2066x\u2069",
     "zero width": "pa\u200by\u200d \ufeff\u2060",
     "tags": "a\U000e0041\U000e007f",
-    "zalgo": "a" + "\u0301" * 500,
+    "zalgo": "a" + "\u0301" * 60,
     "forged sections": "fine\nNeeds       0 of nobody\r\nvotes: @Bo approved\u2028[Approve]\u0085Outcome  Done",
     "emoji": ":white_check_mark: approved :+1:",
     "date token": "<!date^1^{time}|x>",
@@ -60,13 +60,14 @@ def name(person: PersonId) -> str:
 
 
 def hostile(text: str) -> Action:
-    """An action that says it everywhere an agent can say something; a very long text only a few times."""
-    times = 30 if len(text) < 10_000 else 2
+    """An action that says it everywhere an agent can say something; a very long text only once in each place."""
+    times, key = (30, text) if len(text) < 4_000 else (1, "key")
+    deep = {key: {key: {key: {key: text}}}}
     return Action(
-        tool=text, arguments={text: text, "list": [text] * times, "deep": {text: {text: {text: {text: text}}}}, "last": "kept"},
-        goal=f"goal {text}", summary=f"summary {text}", reasoning=f"why {text}", category=text, scope=text, unsure=text,
-        confidence=0.5, targets=(Entity(text, text, link=text, facts={text: text}, name=text),) * min(times, 12),
-        evidence=(Evidence(text, link=text),) * times,
+        tool=key, arguments={key: text, "list": [text] * times, "deep": deep, "last": "kept"},
+        goal=f"goal {text}", summary=f"summary {text}", reasoning=f"why {text}", category=key, scope=text,
+        unsure=text, confidence=0.5, evidence=(Evidence(text, link=text),) * times,
+        targets=(Entity(key, text, link=text, facts={key: text}, name=key),) * min(times, 12),
     )  # fmt: skip
 
 
@@ -246,7 +247,7 @@ actions = st.builds(
 
 
 @settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 @given(action=actions, flags=st.lists(words, max_size=14).map(tuple), which=st.sampled_from(sorted(STATES)))
 def test_any_request_fits_in_every_state(action: Action, flags: tuple[str, ...], which: str) -> None:
@@ -260,7 +261,7 @@ def test_any_request_fits_in_every_state(action: Action, flags: tuple[str, ...],
         assert plaintext.text(card_of(one, name=name))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(arguments=st.dictionaries(words, json_values, max_size=45))
 def test_a_form_sent_back_unchanged_changes_nothing(arguments: dict[str, Any]) -> None:
     """No value of any type is altered by being shown in its input."""
