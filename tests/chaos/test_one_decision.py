@@ -61,7 +61,7 @@ async def opened(store: RedisStore, number: int) -> Request:
     now = await store.now()
     ask = an_ask(thread=f"race-{number}", opened_at=now)
     if number % 2:
-        ends = now + timedelta(milliseconds=random.uniform(20, 800))
+        ends = now + timedelta(milliseconds=10 ** random.uniform(0.5, 3))
         step = Step(at=ends, kind=StepKind.EXPIRE)
         ask = replace(ask, deadline=Deadline(ends_at=ends, expires_at=ends, steps=(step,)))
     return await store.open(machine.opened(ask))
