@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from ..approvals.change import AuditEntry, Event
 from ..approvals.errors import DirectoryDown, RequestNotFound, StoreDown
 from ..approvals.people import Directory, PersonId, Place
 from ..approvals.request import Request
@@ -164,13 +165,15 @@ class Deliverer:
             version = await self._dead_places.note(request, target, str(dead))
             await self._store.set_told(target, replace(told, version=version, attempts=0))
         else:
-            await self._store.set_told(target, self._shown(request, told, ref))
+            shown = self._shown(request, told, ref)
+            await self._store.set_told(target, shown)
+            if (shown.ref, shown.revision) != (told.ref, told.revision):
+                await self._audit_shown(request, target, ref)
 
     async def _drawn_there(self, channel: Channel, place: Place, told: Told, card: Card) -> MessageRef:
         """Where the card stands afterwards. Raises: ChannelError."""
         if told.ref is None and told.status == UNCLEAR:
-            found = await channel.find_card(place, card.request)
-            told = replace(told, ref=found)
+            told = replace(told, ref=await self._found(channel, place, card))
         if told.ref is None:
             return await channel.post_card(place, card)
         try:
@@ -179,6 +182,14 @@ class Deliverer:
             return await self._replaced(channel, place, told.ref, card)
         return told.ref
 
+    async def _found(self, channel: Channel, place: Place, card: Card) -> MessageRef | None:
+        """The card whose posting was unclear. Raises: RetryLater, Unclear."""
+        try:
+            return await channel.find_card(place, card.request)
+        except (Dead, Gone):
+            log.warning("card.not_looked_up request=%s place=%s", card.request, place)
+            return None  # we may not read there: rather one card too many than none
+
     async def _replaced(self, channel: Channel, place: Place, lost: MessageRef, card: Card) -> MessageRef:
         """A new card for one that was deleted: in its thread, or in its place where the thread is gone too."""
         try:
@@ -186,6 +197,15 @@ class Deliverer:
             return await channel.post_card(thread, card)
         except Gone:
             return await channel.post_card(place, card)
+
+    async def _audit_shown(self, request: Request, target: Target, ref: MessageRef) -> None:
+        """What was put before people, where: the proof that a vote was about what was shown."""
+        entry = AuditEntry(
+            event=Event.SHOWN, words=f"Shown in {target.where}",
+            facts={"digest": request.current.digest, "revision": str(request.revision), "message": ref.message},
+        )  # fmt: skip
+        token = f"shown-{target}-{request.revision}-{ref.message}"
+        await self._store.note(entry, thread=request.ask.run.thread, request=request.id, token=token)
 
     def _shown(self, request: Request, before: Told, ref: MessageRef) -> Told:
         """What stands there now; `at` says since when this revision stands in this message."""

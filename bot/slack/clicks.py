@@ -25,7 +25,7 @@ from ...cards.words import answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
 from ..desk import Desk, WayOn
-from .precheck import TOKEN
+from .precheck import DELIVERY
 from .screens import InView, OnMessage, Screen, View
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ class Clicks:
             id, revision = decode_press(value)
             press = _Press(
                 verb=str(action.get("action_id", "")).removeprefix("sayso."), value=value, id=id,
-                revision=revision, who=who_clicked(body), token=str(context[TOKEN]),
+                revision=revision, who=who_clicked(body), token=str(context[DELIVERY]),
             )  # fmt: skip
             await self._pressed(press, screen)
         except SaysoError as error:

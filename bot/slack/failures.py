@@ -50,6 +50,12 @@ def failure(error: Exception) -> ChannelError:
             return Unclear()
 
 
+def error_word(error: SlackApiError) -> str:
+    """Slack's own word ("user_not_found"); empty when the answer was not Slack's JSON, as in an outage."""
+    body = getattr(error.response, "data", None)
+    return str(body.get("error", "")) if isinstance(body, dict) else ""
+
+
 def retry_after(headers: Mapping[str, Any]) -> timedelta:
     """How long Slack wants us to be quiet."""
     said = next((str(value) for name, value in headers.items() if name.lower() == "retry-after"), "")
@@ -57,10 +63,8 @@ def retry_after(headers: Mapping[str, Any]) -> timedelta:
 
 
 def _answered(error: SlackApiError) -> ChannelError:
-    answer = error.response
+    answer, word = error.response, error_word(error)
     status = getattr(answer, "status_code", 0)
-    body = getattr(answer, "data", None)
-    word = str(body.get("error", "")) if isinstance(body, dict) else ""
     if status == 429 or word in _RATE:
         return SlowDown(retry_after(getattr(answer, "headers", {})))
     if status >= 500 or word in _UNCLEAR:

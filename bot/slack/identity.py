@@ -11,6 +11,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from ...approvals.errors import DirectoryDown, WhyNot
 from ...approvals.people import Identity
+from .failures import error_word
 
 #: Slack's words for "there is no such account" and "no such group", as opposed to "ask later".
 _NO_USER = frozenset({"user_not_found", "user_not_visible", "users_not_found"})
@@ -49,7 +50,7 @@ class SlackAccounts:
         try:
             answer = await self._client.api_call(method, params=arguments)
         except SlackApiError as error:
-            if error.response.get("error") in absent:
+            if error_word(error) in absent:
                 return None
             raise DirectoryDown from error
         except (TimeoutError, SlackClientError, aiohttp.ClientError, OSError) as error:

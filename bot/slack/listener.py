@@ -20,7 +20,7 @@ from ..delivery import Deliverer
 from ..desk import Desk
 from .clicks import Clicks
 from .hearing import Hearing, say_back
-from .precheck import TOKEN, Delivery, SlackDoor
+from .precheck import DELIVERY, Delivery, SlackDoor
 from .submissions import PATIENCE, Submissions
 from .transport import SlackChannel
 from .typed_answers import TypedAnswers
@@ -74,7 +74,7 @@ class SlackListener:
 
     async def _dispatch(self, delivery: Delivery) -> Response:
         request = AsyncBoltRequest(
-            body=delivery.body, headers=dict(delivery.headers), context={TOKEN: delivery.token}
+            body=delivery.body, headers=dict(delivery.headers), context={DELIVERY: delivery.token}
         )
         answer: BoltResponse = await self._app.async_dispatch(request)
         return Response(
@@ -85,7 +85,7 @@ class SlackListener:
         self, body: dict[str, Any], context: dict[str, Any], next: Callable[[], Awaitable[None]]
     ) -> None:
         if body.get("type") == "event_callback":
-            context[_REPLY] = await self._hearing.hear(body, str(context[TOKEN]))
+            context[_REPLY] = await self._hearing.hear(body, str(context[DELIVERY]))
         await next()
 
     async def _say_back(self, body: dict[str, Any], context: dict[str, Any]) -> None:

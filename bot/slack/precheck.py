@@ -26,8 +26,8 @@ LARGEST_BODY = 1_000_000
 #: How far a request's time stamp may be off, in seconds, both ways (Slack's own rule).
 LARGEST_SKEW = 300
 
-#: Where Bolt's context carries a delivery's token; "token" there is Bolt's own word for the bot's secret.
-TOKEN = "sayso_token"
+#: Under which key Bolt's context carries a delivery's token; "token" there is Bolt's own word for the bot's secret.
+DELIVERY = "sayso_delivery"
 
 _FORM, _JSON = "application/x-www-form-urlencoded", "application/json"
 

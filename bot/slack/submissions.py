@@ -19,7 +19,7 @@ from ...cards.answers import INSTRUCTION, HandOn, decode_press, field_errors, mo
 from ...cards.words import answered
 from ..desk import Answered, Desk
 from .clicks import explained, who_clicked
-from .precheck import TOKEN
+from .precheck import DELIVERY
 from .screens import update_view, words_view
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Submissions:
         self, ack: AsyncAck, body: dict[str, Any], client: AsyncWebClient, context: dict[str, Any]
     ) -> None:
         """Bolt's listener for all forms."""
-        deciding = asyncio.create_task(self._reply(body, str(context[TOKEN])))
+        deciding = asyncio.create_task(self._reply(body, str(context[DELIVERY])))
         try:
             reply = await asyncio.wait_for(asyncio.shield(deciding), self._patience)
         except TimeoutError:

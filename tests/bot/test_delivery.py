@@ -63,6 +63,22 @@ async def test_a_card_stands_in_every_place_and_follows_the_record_to_its_end() 
         assert len(o.slack.person("bo").sees_in_thread(o.card())) == 2
 
 
+async def test_what_was_shown_where_is_on_record() -> None:
+    """The audit holds the digest of each revision that stood in each place, once."""
+    async with office() as o:
+        request = await o.asks()
+        await approve(o, request)
+        await o.deliver()
+        trail = [record.entry for record in await o.store.trail(request.ask.run.thread)]
+        shown = [entry for entry in trail if entry.event is Event.SHOWN]
+        assert {entry.words for entry in shown} == {
+            "Shown in slack:C0FINANCE",
+            f"Shown in {request.ask.run.origin}",
+        }
+        assert len(shown) == 2
+        assert {entry.facts["digest"] for entry in shown} == {request.current.digest}
+
+
 async def test_many_changes_are_one_redraw() -> None:
     """What is drawn is the newest record, not each step on the way."""
     async with office() as o:
@@ -111,6 +127,17 @@ async def test_a_lost_answer_costs_no_second_card() -> None:
         for channel in ("#finance-approvals", "#support"):
             (card,) = cards(o, channel)
             assert "Approved by" in card.text_as_seen()
+
+
+async def test_where_we_may_not_read_an_unclear_card_is_posted_again() -> None:
+    """Rather one card too many than none: the app lacks the permission to look."""
+    async with office() as o:
+        o.slack.faults.add(LostReply(), on="chat.postMessage")
+        o.slack.faults.add(Fail("missing_scope"), on="conversations.history")
+        request = await o.asks()
+        await later(o, seconds=10)
+        assert len(cards(o)) == 2
+        assert Event.UNDELIVERABLE not in await o.events(request)
 
 
 async def test_retry_after_is_respected_without_waiting_for_it() -> None:

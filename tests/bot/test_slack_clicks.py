@@ -10,6 +10,7 @@ import pytest
 from office import ROUTE, WatchedStore, office, staff, the_policy
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Event
+from sayso.approvals.errors import StoreDown
 from sayso.approvals.people import Person, PersonId
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.approvals.store import Target, TargetKind, Told
@@ -139,6 +140,26 @@ async def test_a_request_nobody_has_any_more_is_answered() -> None:
         del o.store._requests[request.id]
         click = await o.slack.person("bo").clicks(o.card(), "Approve")
         assert "do not know this request" in await click.whispered()
+
+
+async def test_a_store_that_is_down_counts_nothing_and_says_so() -> None:
+    """The click is acknowledged all the same, and the person is asked to try again."""
+
+    class Away(WatchedStore):
+        away = False
+
+        async def get(self, id: RequestId) -> Request:
+            if self.away:
+                raise StoreDown
+            return await super().get(id)
+
+    store = Away()
+    async with office(store=store) as o:
+        await o.asks()
+        store.away = True
+        click = await o.slack.person("bo").clicks(o.card(), "Approve")
+        assert "cannot reach my records" in await click.whispered()
+        store.away = False
 
 
 async def test_details_show_everything_and_take_an_answer() -> None:
