@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+from sayso.approvals.redis_store import RedisStore
+
+T = TypeVar("T")
 
 #: Every kind of table once; nothing in it is wrong.
 RIGHT = """
@@ -91,3 +97,16 @@ def sayso(
         [sys.executable, "-c", "from sayso.bot.cli import main; main()", *arguments],
         cwd=folder, env={**kept, "COLUMNS": "80", **(env or {})}, text=True, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+def with_store(url: str, scene: Callable[[RedisStore], Awaitable[T]]) -> T:
+    """Do something in the store, as another process would."""
+
+    async def in_loop() -> T:
+        store = await RedisStore.connect(url)
+        try:
+            return await scene(store)
+        finally:
+            await store.close()
+
+    return asyncio.run(in_loop())
