@@ -115,6 +115,9 @@ class Worker:
             except _STORE_AWAY as error:
                 _log.warning("worker.store_away", extra={"error": type(error).__name__})
                 await self._pause(1)
+            except Exception as error:  # noqa: BLE001 the outermost edge: the item is taken again later
+                _log.error("worker.failed", extra=facts_of(error))
+                await self._pause(1)
 
     async def _reconcile(self) -> None:
         while not self._stopped.is_set():

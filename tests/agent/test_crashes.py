@@ -12,9 +12,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import redis
 from crashing_worker import a_worker, redis_world
 from gated import World
 from sayso.agent import crash
+from sayso.agent.checkpoint_steps import StaleFence
+from sayso.agent.thread_keys import ThreadKeys
 from sayso.approvals.request import EffectState, OutcomeKind, Request, State
 
 SCRIPT = Path(__file__).parents[1] / "support" / "crashing_worker.py"
@@ -131,6 +134,25 @@ async def test_without_a_crash_it_runs_through_on_redis(redis_url: str, tmp_path
         assert ended.outcome.kind is OutcomeKind.EXECUTED
         await finished(world)
         assert lines(file) == [f"1042 129.90 {request.id}"]
+
+
+async def test_a_worker_that_slept_through_its_lease_writes_nothing(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    """Somebody else has the thread: the fence refuses the late checkpoint, and nothing is asked twice."""
+    async with redis_world(redis_url, tmp_path / "ledger") as world:
+        run = await world.start()
+        async with world.worker.runner.holding(run, nothing) as held:
+            assert held is not None
+            redis_client.delete(ThreadKeys("sayso", run.thread).lock)
+            assert await world.locks.acquire(run.thread, "other", 60_000)
+            with pytest.raises(StaleFence):
+                await held.start()
+        assert await world.store.live() == []
+
+
+async def nothing() -> None:
+    return None
 
 
 def test_every_named_point_exists() -> None:

@@ -75,6 +75,14 @@ async def test_a_run_that_only_breaks_is_given_up_aloud(caplog: pytest.LogCaptur
     assert "secret words" not in caplog.text
 
 
+async def test_a_run_that_nobody_known_asked_for_asks_nobody() -> None:
+    """Without a person behind it there is no second pair of eyes; only a route that says so takes it."""
+    world = World()
+    await world.ask(asked_by=None)
+    assert await world.store.live() == []
+    assert (await world.reports())[0].startswith("The agent broke off and was given up (CannotAsk)")
+
+
 async def test_giving_up_closes_what_is_open() -> None:
     """A report that breaks for ever does not undo what was done, and leaves no card waiting."""
     world = breaking_report(99)
