@@ -7,6 +7,7 @@ commit, or raises an `AnswerRefused`. The tool's part of the life is in `effects
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -20,6 +21,11 @@ from .verdict import Approve, Modify, Reject, Respond, Vote
 
 #: How long a worker has to bring the agent back before people are told (design §3).
 RESUME_WITHIN = timedelta(minutes=10)
+#: Members of approver sets by name; a set that could not be looked up is absent.
+Circles = Mapping[str, frozenset[PersonId]]
+NO_CIRCLES: Circles = {}
+#: At most so many people of one circle get the card as a direct message.
+MOST_DIRECT = 20
 #: Outcomes that threads are told besides the redrawn card; the others follow from what was said there before.
 _SAID_IN_THREADS = (
     OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN,
@@ -103,7 +109,9 @@ def edit(
     return replace(change, audit=(entry, *change.audit), notices=(*extra, *change.notices))
 
 
-def hand_on(request: Request, person: PersonId, revision: int, reason: str, now: datetime) -> Change:
+def hand_on(
+    request: Request, person: PersonId, revision: int, reason: str, now: datetime, circles: Circles = NO_CIRCLES
+) -> Change:
     """Give the question to the next line at once: the next step that adds people or pages fires now.
 
     Raises: AlreadySettled, Outdated. Without a next line the request is refused for nobody to decide it:
@@ -117,7 +125,7 @@ def hand_on(request: Request, person: PersonId, revision: int, reason: str, now:
         raise NotAllowed(WhyNot.NO_APPROVERS)
     steps = request.ask.deadline.steps
     moved = replace(request, fired=index)
-    change = _fire(moved, steps[index], now, f"step-{index}")
+    change = _fire(moved, steps[index], now, f"step-{index}", circles)
     entry = AuditEntry(event=Event.HANDED_ON, by=person, words="Handed the question to the next line")
     notice = _say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", to=person, text=reason)
     return replace(change, audit=(entry, *change.audit), notices=(notice, *change.notices))
@@ -130,14 +138,15 @@ def next_line(request: Request) -> int | None:
     return next((i for i in range(request.fired, len(steps)) if steps[i].kind in wider), None)
 
 
-def fire(request: Request, now: datetime, empty: frozenset[str] = frozenset()) -> Change | None:
+def fire(request: Request, now: datetime, circles: Circles = NO_CIRCLES) -> Change | None:
     """What the clock does: fire what is due, once; None when nothing is.
 
     After an outage steps that are all overdue fire together, and only the expiry if that is due as well
     (a page that leaves nobody time to act only wakes people).
 
     Args:
-        empty: Approver sets that have no members now; a step that adds one fires, and the next follows at once.
+        circles: Members of approver sets, as far as they could be looked up. Whoever a step adds gets the card
+            as a direct message; where a step adds nobody, the next one follows at once.
     """
     if request.due_at is None or now < request.due_at:
         return None
@@ -147,14 +156,14 @@ def fire(request: Request, now: datetime, empty: frozenset[str] = frozenset()) -
         return expired(request, now)
     change = Change(request=request, before=request.ask.deadline.expires_at)
     reminded = False
-    while (step := change.request.next_step) and (now >= step.at or _nobody_there(change.request, empty)):
+    while (step := change.request.next_step) and (now >= step.at or _nobody_there(change.request, circles)):
         if step.kind is StepKind.EXPIRE:
             break
         if step.kind is StepKind.REMIND and reminded:
             change = replace(change, request=replace(change.request, fired=change.request.fired + 1))
             continue
         reminded = reminded or step.kind is StepKind.REMIND
-        fired = _fire(change.request, step, now, f"step-{change.request.fired}", empty)
+        fired = _fire(change.request, step, now, f"step-{change.request.fired}", circles)
         change = replace(
             change, request=fired.request,
             audit=(*change.audit, *fired.audit), notices=(*change.notices, *fired.notices),
@@ -162,24 +171,31 @@ def fire(request: Request, now: datetime, empty: frozenset[str] = frozenset()) -
     return change
 
 
-def _nobody_there(request: Request, empty: frozenset[str]) -> bool:
+def _nobody_there(request: Request, circles: Circles) -> bool:
     """Whether the last fired step added an empty circle, so that the next must not wait."""
     if not request.fired:
         return False
     last = request.ask.deadline.steps[request.fired - 1]
-    return last.kind is StepKind.WIDEN and last.adds in empty
+    return last.kind is StepKind.WIDEN and _is_empty(last.adds, circles)
 
 
-def _fire(
-    request: Request, step: Step, now: datetime, key: str, empty: frozenset[str] = frozenset()
-) -> Change:
-    circles = (*request.circles, step.adds) if step.adds else request.circles
-    after = replace(request, fired=request.fired + 1, circles=tuple(dict.fromkeys(circles)))
+def _is_empty(circle: str, circles: Circles) -> bool:
+    """Whether it certainly has no members; what could not be looked up is not empty."""
+    return circle in circles and not circles[circle]
+
+
+def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circles = NO_CIRCLES) -> Change:
+    names = (*request.circles, step.adds) if step.adds else request.circles
+    reached = sorted(circles.get(step.adds, frozenset()) - request.ask.run.requesters)[:MOST_DIRECT]
+    after = replace(
+        request, fired=request.fired + 1, circles=tuple(dict.fromkeys(names)),
+        places=tuple(dict.fromkeys((*request.places, *(Place(f"person:{person}") for person in reached)))),
+    )  # fmt: skip
     match step.kind:
         case StepKind.REMIND:
             entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
             notice = _say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
-        case StepKind.WIDEN if step.adds in empty:
+        case StepKind.WIDEN if _is_empty(step.adds, circles):
             entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
             notice = _say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
         case StepKind.WIDEN:

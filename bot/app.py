@@ -20,8 +20,6 @@ from .settings import Settings
 from .signing_keys import load_signer, load_verifier
 
 if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
-    from slack_sdk.web.async_client import AsyncWebClient
-
     from ..agent.credentials import Broker
     from ..agent.secrets import LiveTokens
     from ..agent.worker import Worker
@@ -29,6 +27,7 @@ if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
     from .channel import Channel
     from .delivery import Deliverer
     from .desk import Desk
+    from .slack.transport import SlackClient
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +90,7 @@ def warm(parts: frozenset[str]) -> None:
 # ---- people
 
 
-def _slack_client(settings: Settings) -> AsyncWebClient | None:
+def _slack_client(settings: Settings) -> SlackClient | None:
     """None where the settings have no [slack]. Raises: BadSetting."""
     if settings.slack is None:
         return None
@@ -101,7 +100,7 @@ def _slack_client(settings: Settings) -> AsyncWebClient | None:
     return slack_client(token, base_url=settings.slack.api)
 
 
-def _directory(settings: Settings, client: AsyncWebClient | None) -> ConfiguredDirectory:
+def _directory(settings: Settings, client: SlackClient | None) -> ConfiguredDirectory:
     accounts = {}
     if client is not None:
         from .slack.identity import SlackAccounts
@@ -147,7 +146,7 @@ def _slack_names(
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, client: AsyncWebClient | None, front: Front
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, client: SlackClient | None, front: Front
 ) -> AsyncIterator[Deliverer]:
     """Desk, delivery, pages and Slack, wired; Slack is let in when all stand."""
     from ..agent.risk import assess

@@ -38,19 +38,17 @@ class Sweeper:
 
     async def _fire(self, id: RequestId) -> bool:
         request = await self._store.get(id)
-        empty = await self._empty(request)
-        after = await self._store.change(id, lambda current, now: machine.fire(current, now, empty))
+        circles = await self._circles(request)
+        after = await self._store.change(id, lambda current, now: machine.fire(current, now, circles))
         return after.request.version > request.version
 
-    async def _empty(self, request: Request) -> frozenset[str]:
-        """The circles still to be added that have no members; one that cannot be looked up is not empty."""
-        ahead = {step.adds for step in request.ask.deadline.steps[request.fired :] if step.adds}
-        last = request.ask.deadline.steps[request.fired - 1].adds if request.fired else ""
-        found = set()
-        for circle in ahead | ({last} if last else set()):
+    async def _circles(self, request: Request) -> machine.Circles:
+        """Members of the circles still to be added, and of the last one; those that can be looked up."""
+        steps = request.ask.deadline.steps[max(request.fired - 1, 0) :]
+        found = {}
+        for circle in dict.fromkeys(step.adds for step in steps if step.adds):
             try:
-                if not await self._directory.members(circle):
-                    found.add(circle)
+                found[circle] = await self._directory.members(circle)
             except DirectoryDown:
                 log.warning("sweep.directory_down request=%s circle=%s", request.id, circle)
-        return frozenset(found)
+        return found

@@ -27,9 +27,9 @@ def answered(request: Request, verdict: Verdict, by: str = BO, now: datetime = L
     return machine.vote(request, a_vote(request, by, verdict, at=now), EVERYBODY, needed, now)  # type: ignore[arg-type]
 
 
-def fired(request: Request, now: datetime, empty: frozenset[str] = frozenset()) -> Change:
+def fired(request: Request, now: datetime, circles: machine.Circles = machine.NO_CIRCLES) -> Change:
     """What the clock does at `now`; something."""
-    change = machine.fire(request, now, empty)
+    change = machine.fire(request, now, circles)
     assert change is not None
     return change
 
@@ -182,9 +182,15 @@ def test_after_an_outage_past_the_end_nobody_is_woken_for_nothing() -> None:
 
 def test_an_empty_circle_is_said_and_the_next_step_follows_at_once() -> None:
     """Nobody waits for nobody."""
-    change = fired(a_request(), NOON + timedelta(hours=18), frozenset({"seniors"}))
+    change = fired(a_request(), NOON + timedelta(hours=18), {"seniors": frozenset()})
     assert kinds(change) == [NoticeKind.REMINDER, NoticeKind.NOBODY_THERE, NoticeKind.WIDENED]
     assert machine.fire(change.request, NOON + timedelta(hours=18)) is None
+
+
+def test_whoever_a_step_adds_gets_the_card_directly() -> None:
+    """Who cannot open the channel can answer all the same; the requester gets no card to answer."""
+    change = fired(a_request(), NOON + timedelta(hours=18), {"seniors": frozenset({CY, BO, ALEX})})
+    assert change.request.card_places[-2:] == ("person:bo", "person:cy")
 
 
 def test_handing_on_brings_the_next_line_in_now() -> None:
