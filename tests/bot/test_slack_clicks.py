@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from office import ROUTE, WatchedStore, office, staff, the_policy
+from office import ROUTE, SIGNER, WatchedStore, office, staff, the_policy
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Event
 from sayso.approvals.errors import StoreDown
 from sayso.approvals.people import Person, PersonId
 from sayso.approvals.request import OutcomeKind, Request, State
+from sayso.approvals.signing import Verifier
 from sayso.approvals.store import Target, TargetKind, Told
 from sayso.approvals.verdict import RequestId, Rule
 from sayso.sandbox.faults import Delay, Fail
@@ -36,7 +37,7 @@ async def test_bo_approves_and_every_card_says_so() -> None:
         for channel in ("#finance-approvals", "#support"):
             assert "Approved by @bo" in o.card(channel).text_as_seen()
             assert o.card(channel).buttons() == ["Details"]
-        o.verifier.check(vote)
+        Verifier([SIGNER.public_key]).check(vote)
         assert vote.via == "slack:T0WORKPLACE/U0BO"
 
 

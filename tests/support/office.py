@@ -17,7 +17,7 @@ from sayso.approvals.deadline import CHAINS
 from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import Person, PersonId, Place
 from sayso.approvals.request import Request
-from sayso.approvals.signing import Signer, Verifier
+from sayso.approvals.signing import Signer
 from sayso.approvals.store import PureStep, Target, Told
 from sayso.approvals.verdict import RequestId, ThreadId
 from sayso.bot.delivery import Deliverer
@@ -31,6 +31,7 @@ from sayso.sandbox.watching import Changes
 from sayso.sandbox.workplace import Workplace
 from scenes import FINANCE, a_request, a_run, an_assessment
 
+SIGNER = Signer(bytes(range(32)))
 STAFF = ("alex", "bo", "cy", "sue", "kim", "gil", "zoe", "dee")
 SETS = {
     "finance": ApproverSet(groups=("slack:S0FINANCE",)),
@@ -80,6 +81,19 @@ class WatchedStore(MemoryStore):
             self.changes.happened()
 
 
+class PagesSeen:
+    """Takes page targets as brought up to date, and remembers them."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.seen: list[Target] = []
+        self._store = store
+
+    async def __call__(self, target: Target) -> None:
+        self.seen.append(target)
+        version = (await self._store.get(RequestId(target.id))).version
+        await self._store.set_told(target, replace(await self._store.told(target), version=version))
+
+
 @dataclass
 class Office:
     """What a scene needs; `clock` moves what the bot believes to be fresh."""
@@ -87,8 +101,6 @@ class Office:
     workplace: Workplace
     slack: Slack
     store: MemoryStore
-    signer: Signer
-    verifier: Verifier
     directory: ConfiguredDirectory
     channel: SlackChannel
     desk: Desk
@@ -141,41 +153,28 @@ async def office(
     async with Workplace.running(slack_times=times) as workplace:
         slack, store, clock = workplace.slack, store or WatchedStore(), [0.0]
         store.changes = workplace.changes
-        policy = policy or the_policy()
         client = slack_client(slack.bot_token, base_url=slack.api_url)
         directory = ConfiguredDirectory(
             people=list(people) or staff(), sets=SETS, platforms={"slack": SlackAccounts(client)},
             monotonic=lambda: clock[0],
         )  # fmt: skip
-        signer = Signer(bytes(range(32)))
+        account, members = directory.account("slack"), directory.mentions("slack")
+        channel = SlackChannel(client, account=account, members=members)
         desk = Desk(
-            store=store,
-            directory=directory,
-            rules=policy,
-            signer=signer,
+            store=store, directory=directory, rules=policy or the_policy(), signer=SIGNER,
             assess=lambda _: an_assessment(),
-        )
-        channel = SlackChannel(
-            client, account=directory.account("slack"), members=directory.mentions("slack")
-        )
-        pages: list[Target] = []
-
-        async def keep(target: Target) -> None:
-            pages.append(target)
-            told = await store.told(target)
-            await store.set_told(target, replace(told, version=(await store.get(target.id)).version))  # type: ignore[arg-type]
-
-        deliverer = Deliverer(store=store, channels={"slack": channel}, directory=directory, pages=keep)
+        )  # fmt: skip
+        pages = PagesSeen(store)
+        deliverer = Deliverer(store=store, channels={"slack": channel}, directory=directory, pages=pages)
         listener = await SlackListener.connect(
             client=client, signing_secret=slack.signing_secret, desk=desk, store=store, deliverer=deliverer,
-            channel=channel, account=directory.account("slack"), patience=patience,
+            channel=channel, account=account, patience=patience,
         )  # fmt: skip
         async with _served(listener) as url:
             slack.app_url = url
             yield Office(
-                workplace=workplace, slack=slack, store=store, signer=signer,
-                verifier=Verifier([signer.public_key]), directory=directory, channel=channel, desk=desk,
-                deliverer=deliverer, pages=pages, clock=clock,
+                workplace=workplace, slack=slack, store=store, directory=directory, channel=channel, desk=desk,
+                deliverer=deliverer, pages=pages.seen, clock=clock,
             )  # fmt: skip
             await slack.settled()
 
