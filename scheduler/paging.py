@@ -218,7 +218,7 @@ class Pages:
 
 
 def _unclear(told: Told) -> str:
-    """ "yes" when some earlier trigger of this page may arrive late, else empty."""
+    """Whether some earlier trigger of this page may arrive late: "yes" or empty."""
     return told.ref.facts.get("unclear", "") if told.ref else ""
 
 
