@@ -12,6 +12,7 @@ import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, assert_never
 
 import pydantic_core
@@ -26,6 +27,7 @@ from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone
 from .faults import facts_of
 from .outcome import GateOutcome, allows_edited, outcome_of
+from .risk import assess, needs_people
 from .runtime import Runtime, acting
 from .schema import Answer
 from .secrets import looks_like_token
@@ -61,7 +63,9 @@ async def act(
     """
     if request.state is State.CLOSED or not _says_go(request, answer):
         return outcome_of(request, answer)
-    await _must_be_startable(runtime, tool, request)
+    ended = await _ended_before(runtime, tool, request)
+    if ended is not None:
+        return ended
     try:
         revision = _warranted(runtime, request, frozen, await runtime.store.now())
         crash_point("act-verified")
@@ -86,34 +90,43 @@ def _says_go(request: Request, answer: Answer | None) -> bool:
     return answer["type"] == "modify" and request.ask.edits is Edits.APPLY and allows_edited(request)
 
 
-async def _must_be_startable(runtime: Runtime, tool: Effect, request: Request) -> None:
+async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> GateOutcome | None:
+    """How an earlier start ended, if that leaves nothing to run now. Raises: StillRunning, OutcomeUnknown."""
     effect = request.effect
     if effect is None:
-        return
+        return None
     match effect.state:
         case EffectState.STARTED:
             if await runtime.store.lease_held(request.id):
                 raise StillRunning
-            if not tool.idempotent:
-                await runtime.store.change(request.id, effects.unknown)
-                raise OutcomeUnknown
+            if tool.idempotent:
+                return None
+            return await _unknown(runtime, request, f"{effect.worker} started the tool and never reported")
         case EffectState.UNKNOWN:
             persons = {v.person for v in request.votes if v.attempt == effect.attempt + 1}
             if len(persons) < request.ask.rule.needed:
                 raise OutcomeUnknown
+            return None
         case EffectState.DONE | EffectState.FAILED:
-            raise AlreadySettled(request.state)
+            return outcome_of(request, None)
         case _:
             assert_never(effect.state)
 
 
-def _warranted(runtime: Runtime, request: Request, frozen: str, now: Any) -> Proposal:
-    """What may run. The first run of a free action needs no votes; everything else does. Raises: BadVote."""
+def _warranted(runtime: Runtime, request: Request, frozen: str, now: datetime) -> Proposal:
+    """What may run. The first run of a free action needs no votes; everything else does.
+
+    A checkpoint can be rewritten by whoever can write to Redis, so that an action is free is judged anew.
+
+    Raises: BadVote.
+    """
     proposal = canonical.decode(Proposal, frozen)
     before = _before_this_attempt(request)
     if proposal.assessment.oversight is Oversight.FREE and before.effect is None:
         if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
             raise BadVote("The request does not show what this agent froze.")
+        if needs_people(assess(proposal.action, runtime.policy).oversight):
+            raise BadVote("This worker's own policy does not let this action run without asking.")
         return proposal
     granted = signing.warrant(before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now)
     return granted.revision.proposal
@@ -141,7 +154,7 @@ async def _prepared(
 async def _burn(runtime: Runtime, request: Request, frozen: str) -> Request:
     """Start the tool in the record; verified once more over exactly the version that is burnt."""
 
-    def step(record: Request, now: Any) -> Change:
+    def step(record: Request, now: datetime) -> Change:
         _warranted(runtime, record, frozen, now)
         if record.current.digest != request.current.digest:
             raise BadVote("What was decided changed while it was being started.")
@@ -239,16 +252,38 @@ async def _left_open(runtime: Runtime, tool: Effect, request: Request, words: st
     """What happened is not known: run again where that is harmless, else put to people."""
     if tool.idempotent:
         raise RunAgain(f"{words}; it is run again with the same key")
+    return await _unknown(runtime, request, words)
+
+
+async def _unknown(runtime: Runtime, request: Request, words: str) -> GateOutcome:
+    """Raises: OutcomeUnknown where people have to settle it."""
     said = f"{words}; it may or may not have happened"
-    await runtime.store.change(request.id, lambda record, now: effects.unknown(record, now, said))
-    raise OutcomeUnknown
+    applied = await runtime.store.change(request.id, lambda record, now: unknown(record, now, said))
+    if applied.request.state is not State.CLOSED:
+        raise OutcomeUnknown(said)
+    return outcome_of(applied.request, None)
+
+
+def unknown(request: Request, now: datetime, words: str = "") -> Change:
+    """Nobody knows what happened: people settle it on the card.
+
+    An action nobody was asked about has no card. It is closed as unknown, and its agent tells whoever asked.
+
+    Raises: Burnt when the tool is not started.
+    """
+    change = effects.unknown(request, now, words)
+    if request.oversight is not Oversight.FREE:
+        return change
+    said = f"{words or 'Its worker never reported'}."
+    ended = machine.closed(change.request, OutcomeKind.UNKNOWN, said, now)
+    return replace(ended, audit=(*change.audit, *ended.audit))
 
 
 async def _nothing_done(runtime: Runtime, request: Request, words: str) -> GateOutcome:
     """Close it as certainly not done; where an earlier run may have done it, it stays with the people."""
     if request.effect is not None:
         if request.effect.state is EffectState.STARTED:
-            await runtime.store.change(request.id, lambda record, now: effects.unknown(record, now, words))
+            return await _unknown(runtime, request, words)
         raise OutcomeUnknown(words)
     try:
         applied = await runtime.store.change(

@@ -236,17 +236,17 @@ async def _ticking(store: RedisStore, directory: ConfiguredDirectory) -> AsyncIt
 async def _worker(settings: Settings, store: RedisStore, url: str) -> AsyncIterator[Worker]:
     """Agents on checkpoints in Redis; every write carries its thread's fence. Raises: BadSetting."""
     from ..agent.checkpoints import RedisSaver
+    from ..agent.gate import STATE_TYPES
     from ..agent.secrets import LiveTokens
     from ..agent.serializer import StateSerializer
     from ..agent.thread_lock import ThreadLock
     from ..agent.worker import Worker, compiled
-    from ..approvals.action import Action
     from ..approvals.connection import open_redis, open_sync_redis
     from .graphs import load_graph
 
     live = LiveTokens()
     client, sync_client = open_redis(url), open_sync_redis(url)
-    serde = StateSerializer([Action], live=live)
+    serde = StateSerializer(STATE_TYPES, live=live)
     prefix = settings.store.prefix
     saver = RedisSaver(client, sync_client, prefix=prefix, serde=serde, require_fence=True)
     graphs = {name: compiled(load_graph(spec), saver) for name, spec in settings.graphs.items()}

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 from gated import REJECT, World
+from sayso.agent.runtime import running
+from sayso.approvals import canonical
 from sayso.approvals.change import Change, Work, WorkKind
 from sayso.approvals.request import Decision, OutcomeKind, Request, State
+from sayso.approvals.risk import Oversight
 from sayso.approvals.signing import Signer
 from sayso.approvals.verdict import Approve, Modify, ThreadId
 from scenes import BO, NOON, a_vote
@@ -73,3 +76,26 @@ async def test_a_wish_for_changes_cannot_be_turned_into_an_approval() -> None:
     wish = a_vote(request, verdict=Modify({"amount": "1.00"}), signer=world.signer)
     await forge(world, request, votes=(wish,))
     assert world.ledger.done == []
+
+
+async def test_a_checkpoint_rewritten_to_need_nobody_never_acts() -> None:
+    """Whoever can write to Redis can say that an action is free; the acting worker asks its own policy."""
+    world = World()
+    await world.ask()
+    request = await world.open_request()
+    free = replace(request.proposal, assessment=replace(request.proposal.assessment, oversight=Oversight.FREE))
+    frozen = canonical.encode(free).decode()
+    sealed = {"frozen": frozen, "digest": canonical.digest(frozen), "key": "free:forged", "payload": None}
+    async with world.worker.runner.holding(request.ask.run, _uncounted) as held:
+        assert held is not None
+        paused = await held.graph.aget_state(held.config, subgraphs=True)
+        inside: Any = paused.tasks[0].state
+        await held.graph.aupdate_state(inside.config, {"sayso": sealed}, as_node="assess")
+        with running(held.runtime):
+            await held.graph.ainvoke(None, held.config)
+    assert world.ledger.done == []
+    assert "forged or stale vote" in await world.events()
+
+
+async def _uncounted() -> None:
+    """No work item stands behind this."""
