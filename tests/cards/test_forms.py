@@ -119,6 +119,16 @@ def test_equal_labels_are_told_apart() -> None:
     assert answers.modify_from(request, state).changes == {"level": "2"}
 
 
+@pytest.mark.parametrize(
+    ("now", "typed", "then"), [([1], "[true]", [True]), ([2], "[2.0]", [2.0]), ([0], "[false]", [False])]
+)
+def test_values_that_only_python_takes_for_equal_are_changes(now: object, typed: str, then: object) -> None:
+    """A tool may well tell 1 from true, and 2 from 2.0."""
+    request = shop({"flags": now}, "{}")
+    changed = answers.modify_from(request, submitted(request, flags=typed)).changes["flags"]
+    assert json.dumps(changed) == json.dumps(then)
+
+
 def test_an_untouched_form_is_no_answer() -> None:
     """Nothing changed and nothing written: the person is told what to do."""
     request = shop()
