@@ -43,7 +43,7 @@ def with_edit(*, route: object = TWO) -> Request:
     change = {"amount": "100.00"}
     revision, rises = edited(request, change, BO, lambda _: an_assessment())
     vote = a_vote(request, BO, Modify(change), changed={"revision": 2, "digest": revision.digest})
-    return machine.edit(request, revision, vote, PEOPLE, 1, rises, SOON).request
+    return machine.edit(request, revision, vote, PEOPLE, 1, ask_again=rises, now=SOON).request
 
 
 def fired(request: Request, hours: float) -> Request:
