@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..approvals import effects, machine
+from ..approvals import machine
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.errors import AlreadySettled, RequestNotFound, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
-from .acting import OutcomeUnknown, StillRunning
+from .acting import OutcomeUnknown, StillRunning, unknown
 from .credentials import Broker
 from .held_thread import Handled, HeldThread, report_notices
 from .keeper import Keeper, Locks
@@ -181,7 +181,7 @@ class Runner:
                 words = f"The agent broke off ({why}); nothing was done."
                 return machine.closed(record, OutcomeKind.FAILED, words, now, by=self.worker)
             if record.effect.state is EffectState.STARTED:
-                return effects.unknown(record, now)
+                return unknown(record, now)
             return None
 
         try:

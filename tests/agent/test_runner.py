@@ -233,6 +233,23 @@ async def test_any_other_end_is_unknown_and_never_run_again(error: Exception | N
     assert "effect unknown" in await world.events()
 
 
+async def test_a_free_action_that_breaks_off_is_told_by_its_agent() -> None:
+    """It has no card on which people could settle it, and must not hang either."""
+    ledger = Ledger()
+
+    @effect(name="look_up")
+    async def look_up(order: int, amount: Decimal) -> str:
+        raise RuntimeError
+
+    world = World(look_up, ledger=ledger)
+    await world.ask()
+    assert await world.reports() == [
+        "unknown: look_up broke off (RuntimeError); it may or may not have happened."
+    ]
+    assert await world.store.live() == []
+    assert "effect unknown" in await world.events()
+
+
 async def test_a_person_says_that_it_happened() -> None:
     """The run goes on as if the tool had reported."""
     world = failing_world(RuntimeError())
