@@ -19,10 +19,10 @@ import pydantic_core
 
 from ..approvals import canonical, effects, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
+from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
-from .crash import crash_point
 from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone
 from .faults import facts_of

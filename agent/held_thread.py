@@ -13,10 +13,10 @@ from langgraph.errors import UnknownInterruptError
 
 from ..approvals import machine
 from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
+from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ..approvals.risk import Oversight
-from .crash import crash_point
 from .outcome import closing
 from .pauses import CODE_CHANGED, Pauses
 from .resume import Graph, answer_pause, begin, carry_on

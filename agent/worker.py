@@ -16,11 +16,11 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from ..approvals.crash import crash_point
 from ..approvals.errors import StoreDown
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
-from .crash import crash_point
 from .credentials import Broker
 from .faults import facts_of
 from .held_thread import Handled

@@ -14,6 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
 from ..approvals.change import AuditEntry, Event
+from ..approvals.crash import crash_point
 from ..approvals.errors import DirectoryDown, RequestNotFound, StoreDown
 from ..approvals.people import Directory, PersonId, Place
 from ..approvals.request import Request
@@ -165,6 +166,7 @@ class Deliverer:
             version = await self._dead_places.note(request, target, str(dead))
             await self._store.set_told(target, replace(told, version=version, attempts=0))
         else:
+            crash_point("card-redrawn" if told.ref else "card-posted")
             shown = self._shown(request, told, ref)
             await self._store.set_told(target, shown)
             if (shown.ref, shown.revision) != (told.ref, told.revision):

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, timedelta, tzinfo
 
 from ..approvals.change import AuditEntry, Event, Notice
+from ..approvals.crash import crash_point
 from ..approvals.errors import RequestNotFound
 from ..approvals.people import Directory, PersonId, Place
 from ..approvals.request import Request
@@ -84,6 +85,7 @@ class Notices:
             await self._unheard(notice, place, str(dead))
             await self._settled(here, None, "dead")
             return None
+        crash_point("notice-said")
         await self._settled(here, ref, "said")
         return None
 

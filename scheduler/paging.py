@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
+from ..approvals.crash import crash_point
 from ..approvals.machine import ALL_CARDS
 from ..approvals.marks import page_is_wanted
 from ..approvals.request import Request
@@ -128,7 +129,10 @@ class Pages:
             source=self._source, at=request.paged_at or now, details=words.details, links=words.links,
             class_="approval", component=request.proposal.action.tool, group=request.ask.route,
         )  # fmt: skip
-        await self._paged(target, request, begun, await pager.sender.trigger(page))
+        crash_point("page-begun")
+        result = await pager.sender.trigger(page)
+        crash_point("page-triggered")
+        await self._paged(target, request, begun, result)
 
     async def _paged(self, target: Target, request: Request, begun: Told, result: Result) -> None:
         log.info("page.triggered request=%s result=%s", request.id, type(result).__name__)
@@ -155,6 +159,7 @@ class Pages:
             return
         assert told.ref is not None
         result = await pager.sender.resolve(pager.key, told.ref.message)
+        crash_point("page-resolved")
         log.info("page.resolved request=%s result=%s", request.id, type(result).__name__)
         match result:
             case Accepted():

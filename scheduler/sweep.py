@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from ..approvals import machine
+from ..approvals.crash import crash_point
 from ..approvals.errors import DirectoryDown, SaysoError, StoreDown
 from ..approvals.people import Directory
 from ..approvals.request import Request
@@ -39,7 +40,9 @@ class Sweeper:
     async def _fire(self, id: RequestId) -> bool:
         request = await self._store.get(id)
         circles = await self._circles(request)
+        crash_point("step-before-fired")
         after = await self._store.change(id, lambda current, now: machine.fire(current, now, circles))
+        crash_point("step-after-fired")
         return after.request.version > request.version
 
     async def _circles(self, request: Request) -> machine.Circles:

@@ -15,6 +15,7 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from ...approvals.crash import crash_point
 from ...approvals.errors import SaysoError, StoreDown
 from ...approvals.people import Identity, Place
 from ...approvals.verdict import ThreadId
@@ -93,6 +94,7 @@ class Hearing:
             origin=Place(f"slack:{channel}/{event.get('thread_ts') or ts}"),
             goal=words, who=_who(event, body), token=token,
         )  # fmt: skip
+        crash_point("ask-before-ack")
         return _said(_STARTED) if started else None
 
     async def _replied(

@@ -1,6 +1,6 @@
 """Named points at which a chaos test can have the process killed; they do nothing unless SAYSO_CRASH_AT names one.
 
-In the order of a run's life:
+In the order of a run's life, in the process that runs agents:
 
 - start: `start-taken`, `start-before-graph`
 - pause: `pause-before-open`, `pause-after-open`
@@ -8,7 +8,14 @@ In the order of a run's life:
 - act: `act-verified`, `act-token`, `after-burn`, `after-tool`, `after-done`
 - report: `report-before-told`, `report-after-told`, `before-ack`
 
-Deciding has its points where the votes are signed, in `bot.desk`.
+In the process that talks to people and fires deadlines:
+
+- ask: `ask-before-ack`
+- show: `card-posted`, `card-redrawn`
+- decide: `decide-before-commit`, `decide-after-commit`
+- tell: `notice-said`
+- page: `page-begun`, `page-triggered`, `page-resolved`
+- deadline: `step-before-fired`, `step-after-fired`
 """
 
 from __future__ import annotations
