@@ -48,7 +48,7 @@ CORPUS = {
     "entities": "&lt;!channel&gt;",
     "control": "a\x00b\x1b[31mred\x07",
     "long": "A" * 100_000,
-    "long and wide": "😀" * 50_000,
+    "long and wide": "😀" * 20_000,
     "many lines": "\n" * 5_000 + "end",
     "lone surrogate": "x\ud800y",
     "empty looking": " \u3164 \u2800 ",
