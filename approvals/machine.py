@@ -35,8 +35,14 @@ ALL_CARDS = Place("")
 
 
 def votes_expire_at(request: Request) -> datetime:
-    """Until when a vote on this request can move anything: its last possible decision and a day to resume."""
-    return request.ask.deadline.expires_at + timedelta(days=1)
+    """Until when a vote on this request can move anything: its last possible decision and a day to resume.
+
+    An unknown outcome has no last moment: each time people are asked, their answer is good for a day.
+    """
+    last = request.ask.deadline.expires_at
+    if request.effect is not None and request.resume_by is not None:
+        last = max(last, request.resume_by)
+    return last + timedelta(days=1)
 
 
 def opened(ask: Ask) -> Change:
