@@ -270,3 +270,13 @@ def test_the_unknown_has_a_clock_and_is_never_closed_by_it() -> None:
     assert at(request, LATER + timedelta(minutes=9)) == []
     assert at(request, LATER + timedelta(minutes=10)) == [Event.STUCK]
     assert at(request, machine.votes_expire_at(request) + timedelta(days=30)) == [Event.STUCK]
+
+
+def test_an_order_to_run_it_again_is_good_for_a_day_however_late_it_comes() -> None:
+    """A month after the deadline the clock still asks people; their answer must not have died before it was given."""
+    late = NOON + timedelta(days=30)
+    stuck = machine.fire(unknown(), late)
+    assert stuck is not None
+    assert machine.votes_expire_at(stuck.request) >= late + timedelta(days=1)
+    open_still = a_request()
+    assert machine.votes_expire_at(open_still) == open_still.ask.deadline.expires_at + timedelta(days=1)

@@ -64,7 +64,7 @@ class Racer:
                 new, rises = edited(request, {"amount": "100.00"}, person, lambda _: an_assessment())
                 shown = replace(request, revisions=(*request.revisions, new))
                 vote = a_vote(shown, person, VERDICTS[kind], at=now, signer=self._signer)
-                return machine.edit(request, new, vote, frozenset(PEOPLE), 1, rises, now)
+                return machine.edit(request, new, vote, frozenset(PEOPLE), 1, ask_again=rises, now=now)
             vote = a_vote(request, person, VERDICTS[kind], at=now, signer=self._signer)
             return machine.vote(request, vote, frozenset(PEOPLE), 1, now)
 
