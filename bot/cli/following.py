@@ -104,7 +104,7 @@ class _Following:
 
     async def until_it_ends(self, url: str) -> int:
         """Follow until the run ends or somebody presses Ctrl-C; the exit code."""
-        # An event and no cancelling: redis-py 8 can take a cancellation for its own time limit and lose it.
+        # An event and no cancelling: a step of ours that is under way is finished first.
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stop.set)
         async with connect(url, self.settings) as store:
@@ -179,8 +179,8 @@ async def _taken(url: str, settings: Settings, thread: ThreadId) -> bool:
 async def _report(url: str, settings: Settings, thread: ThreadId) -> str:
     """The agent's own last words, out of its state: a run without an origin is told nowhere else."""
     # LangGraph takes half a second to load: not before it is needed.
-    from ...agent.checkpoints import RedisSaver  # noqa: PLC0415
-    from ...agent.serializer import StateSerializer  # noqa: PLC0415
+    from ...agent.checkpoints import RedisSaver
+    from ...agent.serializer import StateSerializer
 
     saver = RedisSaver.at(url, prefix=settings.store.prefix, serde=StateSerializer([Action]))
     try:

@@ -91,3 +91,25 @@ def test_clients_retry_on_their_own_terms(redis_url: str) -> None:
         made: Any = client.connection_pool.make_connection()
         assert made.retry.get_retries() == connection.RETRIES
         assert made.socket_timeout == limit
+
+
+async def test_a_task_that_is_busy_with_redis_can_be_cancelled(redis_url: str) -> None:
+    """At whatever point it is: on Python 3.11 most cancellations were lost, and the task went on for ever."""
+    client, enough = open_redis(redis_url), asyncio.Event()
+
+    async def busy() -> None:
+        while not enough.is_set():
+            await client.ping()
+
+    for turns in range(40):
+        task = asyncio.create_task(busy())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
+        enough.set()
+        await asyncio.wait({task})
+        enough.clear()
+        assert task.cancelled(), f"lost after {turns} turns of the loop"
+    assert await client.ping()
+    await client.aclose()
