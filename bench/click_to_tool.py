@@ -29,6 +29,8 @@ from sayso.cards.card import card_of
 from sayso.sandbox.slack.screen import Message
 
 CHANNEL = "#finance-approvals"
+#: What is on record one after the other; the last one is "the tool was executed".
+STAGES = (Event.DECIDED, Event.RESUMING, Event.EFFECT_STARTED, Event.EFFECT_DONE)
 #: Clicks that are on their way at once; a person clicks one at a time, so this is a lively company.
 TOGETHER = 32
 
@@ -73,24 +75,24 @@ class Bench:
             await asyncio.sleep(0.01)
         return now
 
-    async def at(self, request: Request, event: Event) -> float:
-        """When it happened, seconds since 1970 on the store's clock."""
+    async def times(self, request: Request) -> list[float]:
+        """When each of `STAGES` was on record, seconds since 1970 on the store's clock."""
         trail = await self._store.trail(request.ask.run.thread)
-        return next(record.at.timestamp() for record in trail if record.entry.event is event)
+        at = {record.entry.event: record.at.timestamp() for record in trail}
+        return [at[event] for event in STAGES]
 
     async def one_by_one(self, count: int) -> list[float]:
         """Seconds from click to executed tool, each click after the last one's tool."""
-        decided, executed = [], []
+        stages: list[list[float]] = []
         for request in await self.pending("alone", count):
             card = self.lay(request)
             began = time.time()
             await self.click(card)
             await self.ended(request)
-            decided.append(await self.at(request, Event.DECIDED) - began)
-            executed.append(await self.at(request, Event.EFFECT_DONE) - began)
-        print(line("sayso: click -> decision on record", decided))
-        print(line("sayso: click -> tool executed", executed))
-        return executed
+            stages.append([at - began for at in await self.times(request)])
+        for place, event in enumerate(STAGES):
+            print(line(f"sayso: click -> {event}", [times[place] for times in stages]))
+        return [times[-1] for times in stages]
 
     async def at_once(self, count: int) -> float:
         """Decisions of `count` pending requests together, until the last tool has run; executed a second."""
@@ -106,7 +108,7 @@ class Bench:
         clicked = time.time() - began
         for request in requests:
             await self.ended(request)
-        last = max([await self.at(request, Event.EFFECT_DONE) for request in requests]) - began
+        last = max([(await self.times(request))[-1] for request in requests]) - began
         print(rate(f"sayso: {count} pending, {TOGETHER} clicks at a time: clicks answered", count, clicked))
         print(rate(f"sayso: {count} pending: tools executed", count, last))
         return count / last
