@@ -38,6 +38,9 @@ _PLANNED_AGAIN = frozenset({OutcomeKind.REVISED, OutcomeKind.ANSWERED})
 _DEAD_CREDENTIAL = "Credential is dead"
 
 
+#: Most characters of a frozen proposal: more than anybody would read, less than slows a store down.
+LARGEST_PROPOSAL = 256_000
+
 #: What a gated graph's state holds of ours: for the checkpoint serializer's closed list.
 STATE_TYPES = (Action, Entity, Evidence, CredentialRef)
 
@@ -160,6 +163,8 @@ class Gate:
             changes=_changes(before, action),
         )  # fmt: skip
         frozen = canonical.encode(proposal).decode()
+        if len(frozen) > LARGEST_PROPOSAL:
+            raise BadGate(f"An action of {len(frozen)} characters is too large to be shown to people.")
         namespace = str(config["configurable"].get("checkpoint_ns", ""))
         payload = None
         if needs_people(proposal.assessment.oversight):

@@ -222,7 +222,7 @@ def report_notices(run: Run, text: str) -> tuple[Notice, ...]:
     return (
         Notice(
             key="report", kind=NoticeKind.REPORT, place=run.origin, thread=run.thread,
-            text=text[:REPORT_LENGTH], to=run.asked_by,
+            text=text[:REPORT_LENGTH],
         ),
     )  # fmt: skip
 

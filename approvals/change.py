@@ -100,6 +100,7 @@ class Notice:
         request: What it is about; None for a notice about a run.
         text: Words of the agent or of a person (untrusted); empty when the kind says it all.
         mention: Approver sets whose members are named in it.
+        by: Whose act it tells (who edited, or handed the question on); None for the clock and the agent.
     """
 
     key: str
@@ -109,7 +110,7 @@ class Notice:
     request: RequestId | None = None
     text: str = ""
     mention: tuple[str, ...] = ()
-    to: PersonId | None = None
+    by: PersonId | None = None
 
 
 class WorkKind(StrEnum):

@@ -29,6 +29,11 @@ def check_arguments(schema: str, arguments: Mapping[str, Json]) -> None:
         raise BadChange(problems)
 
 
+def _same(one: Json, other: Json) -> bool:
+    """Whether two values are the same JSON; 1, 1.0 and true are three."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
 def edited(
     request: Request,
     changes: Mapping[str, Json],
@@ -48,7 +53,7 @@ def edited(
     differs = {
         name: (before.action.arguments[name], value)
         for name, value in changes.items()
-        if before.action.arguments[name] != value
+        if not _same(before.action.arguments[name], value)
     }
     if not differs:
         raise BadChange({"": "nothing differs from what was asked"})
@@ -56,7 +61,7 @@ def edited(
     since_first = {
         name: (first.action.arguments[name], value)
         for name, value in arguments.items()
-        if first.action.arguments[name] != value
+        if not _same(first.action.arguments[name], value)
     }
     said = ", ".join(f"{name} {new} instead of {old}" for name, (old, new) in since_first.items())
     summary = f"{first.action.summary} (edited: {said})" if said else first.action.summary

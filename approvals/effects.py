@@ -50,7 +50,9 @@ def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
         event=Event.EFFECT_STARTED, by=worker, words=f"Runs {request.proposal.action.tool} again with the same key",
         facts={"attempt": str(effect.attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(request=replace(request, effect=replace(effect, worker=worker)), audit=(entry,), lease=lease)
+    return Change(
+        request=replace(request, effect=replace(effect, worker=worker)), audit=(entry,), lease=lease
+    )
 
 
 def done(request: Request, worker: str, result: str, words: str, now: datetime) -> Change:
@@ -92,16 +94,22 @@ def unknown(request: Request, now: datetime, words: str = "") -> Change:
 def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change:
     """A person says: it happened. Raises: AlreadySettled."""
     effect = replace(_unknown(request), state=EffectState.DONE, result='"confirmed by a person"')
-    return _settled(request, effect, OutcomeKind.EXECUTED, f"{person} confirmed that it happened.", person, now)
+    return _settled(
+        request, effect, OutcomeKind.EXECUTED, f"{person} confirmed that it happened.", person=person, now=now
+    )
 
 
 def given_up(request: Request, person: PersonId, now: datetime) -> Change:
     """A person gives up finding out. Raises: AlreadySettled."""
     effect = _unknown(request)
-    return _settled(request, effect, OutcomeKind.UNKNOWN, f"{person} gave up finding out.", person, now)
+    return _settled(
+        request, effect, OutcomeKind.UNKNOWN, f"{person} gave up finding out.", person=person, now=now
+    )
 
 
-def run_again(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: int, now: datetime) -> Change:
+def run_again(
+    request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: int, now: datetime
+) -> Change:
     """A person orders another run, with the same idempotency key; the quorum is the same as for the first.
 
     Raises: AlreadySettled, NotAllowed.
@@ -123,7 +131,7 @@ def run_again(request: Request, vote: Vote, may_decide: frozenset[PersonId], nee
 
 
 def _settled(
-    request: Request, effect: Effect, kind: OutcomeKind, words: str, person: PersonId, now: datetime
+    request: Request, effect: Effect, kind: OutcomeKind, words: str, *, person: PersonId, now: datetime
 ) -> Change:
     change = closed(replace(request, effect=effect), kind, words, now, by=person)
     work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)

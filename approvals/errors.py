@@ -23,7 +23,8 @@ class SaysoError(Exception):
     """Something went wrong in sayso."""
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip())
+        first_paragraph = (type(self).__doc__ or "").strip().partition("\n\n")[0]
+        super().__init__(message or " ".join(first_paragraph.split()))
 
 
 class BadSetting(SaysoError):

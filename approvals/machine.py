@@ -54,9 +54,7 @@ def opened(ask: Ask) -> Change:
 def opened_free(ask: Ask, worker: str) -> Change:
     """An action nobody is asked about: it is on record and goes straight to its worker."""
     assert ask.first.proposal.assessment.oversight is Oversight.FREE
-    request = Request(
-        ask=ask, state=State.RESUMING, worker=worker, resume_by=ask.opened_at + RESUME_WITHIN
-    )
+    request = Request(ask=ask, state=State.RESUMING, worker=worker, resume_by=ask.opened_at + RESUME_WITHIN)
     words = f"Runs without asking: {ask.first.proposal.action.summary}"
     return Change(request=request, audit=(AuditEntry(event=Event.RAN_FREELY, words=words[:300]),))
 
@@ -83,7 +81,7 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
 
 
 def edit(
-    request: Request, revision: Revision, vote: Vote, may_decide: frozenset[PersonId], needed: int,
+    request: Request, revision: Revision, vote: Vote, may_decide: frozenset[PersonId], needed: int, *,
     ask_again: bool, now: datetime,
 ) -> Change:  # fmt: skip
     """Replace what is decided by an edited revision: earlier votes are void, the editor's counts on the new one.
@@ -91,7 +89,7 @@ def edit(
     Args:
         revision: The edited one; its number follows the current one.
         vote: The editor's, over the new revision.
-        ask_again: Show it again even where one vote would do (the risk rose).
+        ask_again: Show it again where the editor's vote alone would decide (the risk rose).
 
     Raises: as `vote`.
     """
@@ -103,20 +101,26 @@ def edit(
         event=Event.EDITED, by=vote.person, facts={"digest": revision.digest},
         words=f"Changed {', '.join(revision.proposal.changes)}; earlier votes are void",
     )  # fmt: skip
-    if ask_again:
-        notice = _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", to=vote.person)
+    if ask_again and max(request.ask.rule.needed, needed) == 1:
+        notice = _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person)
         return Change(
             request=edited, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at
         )
     change = _approve(edited, vote, may_decide, needed, now)
     extra = () if change.request.state is not State.OPEN else (
-        _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", to=vote.person),
+        _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person),
     )  # fmt: skip
     return replace(change, audit=(entry, *change.audit), notices=(*extra, *change.notices))
 
 
 def hand_on(
-    request: Request, person: PersonId, revision: int, reason: str, now: datetime, circles: Circles = NO_CIRCLES
+    request: Request,
+    person: PersonId,
+    revision: int,
+    reason: str,
+    now: datetime,
+    *,
+    circles: Circles = NO_CIRCLES,
 ) -> Change:
     """Give the question to the next line at once: the next step that adds people or pages fires now.
 
@@ -133,7 +137,7 @@ def hand_on(
     moved = replace(request, fired=index)
     change = _fire(moved, steps[index], now, f"step-{index}", circles)
     entry = AuditEntry(event=Event.HANDED_ON, by=person, words="Handed the question to the next line")
-    notice = _say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", to=person, text=reason)
+    notice = _say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", by=person, text=reason)
     return replace(change, audit=(entry, *change.audit), notices=(notice, *change.notices))
 
 
@@ -234,7 +238,9 @@ def resuming(request: Request, worker: str, now: datetime) -> Change:
     """A worker takes it. Raises: AlreadySettled when there is nothing to resume."""
     if request.state not in (State.DECIDED, State.EXPIRED, State.RESUMING):
         raise AlreadySettled(request.state)
-    after = replace(request, state=State.RESUMING, worker=worker, resume_by=now + RESUME_WITHIN)
+    after = replace(
+        request, state=State.RESUMING, worker=worker, resume_by=now + RESUME_WITHIN, stuck_at=None
+    )
     entry = AuditEntry(event=Event.RESUMING, by=worker, words="Bringing the agent back")
     return Change(request=after, audit=(entry,))
 
@@ -322,7 +328,12 @@ def _stuck(request: Request, now: datetime) -> Change:
         return closed(
             request, OutcomeKind.FAILED, "The agent could not be brought back; nothing was done.", now
         )
-    again = replace(request, resume_by=now + RESUME_WITHIN, paged_at=request.paged_at or now)
+    again = replace(
+        request,
+        resume_by=now + RESUME_WITHIN,
+        stuck_at=request.stuck_at or now,
+        paged_at=request.paged_at or now,
+    )
     return Change(
         request=again,
         audit=(AuditEntry(event=Event.STUCK, words="The agent was not brought back in time"),),
@@ -333,11 +344,11 @@ def _stuck(request: Request, now: datetime) -> Change:
 
 def _say(
     request: Request, kind: NoticeKind, key: str, *,
-    text: str = "", mention: tuple[str, ...] = (), to: PersonId | None = None,
+    text: str = "", mention: tuple[str, ...] = (), by: PersonId | None = None,
 ) -> Notice:  # fmt: skip
     return Notice(
         key=f"{request.id}-{key}", kind=kind, place=ALL_CARDS, thread=request.ask.run.thread,
-        request=request.id, text=text, mention=mention, to=to,
+        request=request.id, text=text, mention=mention, by=by,
     )  # fmt: skip
 
 

@@ -35,7 +35,9 @@ def of_request(before: Request | None, after: Request) -> list[tuple[Lane, Targe
     return marks
 
 
-def of_change(before: Request | None, change: Change, partitions: int = PARTITIONS) -> list[tuple[Lane, Target]]:
+def of_change(
+    before: Request | None, change: Change, partitions: int = PARTITIONS
+) -> list[tuple[Lane, Target]]:
     """Everything a change makes dirty, its notices and newly opened requests included."""
     marks = of_request(before, change.request)
     for notice in change.notices:

@@ -160,7 +160,9 @@ class MemoryStore:
         if run.thread in self._runs:
             return False
         self._runs[run.thread] = run
-        self._append(AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for"), run.thread, None)
+        self._append(
+            AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for"), run.thread, None
+        )
         for entry in audit:
             self._append(entry, run.thread, None)
         self._work[f"w{next(self._numbers)}"] = _Held(Work(kind=WorkKind.START, run=run))
@@ -271,5 +273,3 @@ class MemoryStore:
 
     async def close(self) -> None:
         return None
-
-

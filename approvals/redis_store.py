@@ -57,11 +57,10 @@ class RedisStore:
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     def __init__(self, url: str, *, prefix: str = "sayso", demo: bool = False) -> None:
-        self._redis = open_redis(url)
+        self._redis: Any = open_redis(url)  # its own types mix str and bytes
         self._sync = open_sync_redis(url)
         self._prefix = prefix
         self._demo = demo
-        self._partitions = PARTITIONS
         sources = redis_scripts.texts(demo=demo)
         self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
         self._renew = self._sync.register_script(sources["RENEW"])
@@ -79,15 +78,19 @@ class RedisStore:
         store = cls(url, prefix=prefix, demo=demo)
         meta = f"{prefix}:meta"
         client = store._redis
-        await client.hsetnx(meta, "demo", int(demo))  # type: ignore[misc]
-        await client.hsetnx(meta, "partitions", PARTITIONS)  # type: ignore[misc]
-        found: dict[bytes, bytes] = await client.hgetall(meta)  # type: ignore[misc]
+        await client.hsetnx(meta, "demo", int(demo))
+        await client.hsetnx(meta, "partitions", PARTITIONS)
+        found: dict[bytes, bytes] = await client.hgetall(meta)
         if found[b"demo"] != str(int(demo)).encode():
             await store.close()
             kind = "a demo store, whose clock can be pushed" if not demo else "a production store"
             raise WrongStore(f"REDIS_URL: this is {kind}; use another database or prefix.")
-        store._partitions = int(found[b"partitions"])
-        for partition in range(store._partitions):
+        if int(found[b"partitions"]) != PARTITIONS:
+            await store.close()
+            raise WrongStore(
+                f"REDIS_URL: this store has {int(found[b'partitions'])} partitions, not {PARTITIONS}."
+            )
+        for partition in range(PARTITIONS):
             await store._make_group(store._stem(partition) + "work")
         return store
 
@@ -107,12 +110,12 @@ class RedisStore:
             partition = int(id[:2], 16)
         except ValueError:
             raise RequestNotFound from None
-        if id[2:3] != "-" or partition >= self._partitions:
+        if id[2:3] != "-" or partition >= PARTITIONS:
             raise RequestNotFound
         return self._stem(partition)
 
-    async def _call(self, name: str, stem: str, *args: object) -> Any:
-        return await self._scripts[name](keys=[stem], args=cast("list[Any]", list(args)))
+    async def _call(self, name: str, stem: str, *args: Any) -> Any:
+        return await self._scripts[name](keys=[stem], args=list(args))
 
     @property
     def _channel(self) -> str:
@@ -130,7 +133,7 @@ class RedisStore:
         """Let time pass in a demo store. Raises: WrongStore in any other."""
         if not self._demo:
             raise WrongStore("Only the clock of a demo store can be pushed.")
-        for partition in range(self._partitions):
+        for partition in range(PARTITIONS):
             await self._call("PUSH_CLOCK", self._stem(partition), redis_rows.ms_of(by))
 
     @_down
@@ -180,7 +183,7 @@ class RedisStore:
         records = [after, *(Request(ask=ask) for ask in change.opens)]
         dirty = [
             (lane, target)
-            for lane, target in marks.of_change(before, replace(change, request=after), self._partitions)
+            for lane, target in marks.of_change(before, replace(change, request=after), PARTITIONS)
             if target.kind is not TargetKind.NOTICE
         ]
         lease: list[object] = [""]
@@ -197,14 +200,14 @@ class RedisStore:
             len(dirty), *(part for lane, target in dirty for part in (str(lane), str(target))),
         )  # fmt: skip
         self.clock_went_back_ms = max(self.clock_went_back_ms, int(back))
-        return cast(bytes, verdict).decode()
+        return cast("bytes", verdict).decode()
 
     def _notices(self, notices: Sequence[Notice]) -> list[object]:
-        rows = ((marks.notice_id(n, self._partitions), canonical.encode(n)) for n in notices)
+        rows = ((marks.notice_id(n, PARTITIONS), canonical.encode(n)) for n in notices)
         return [len(notices), *(part for row in rows for part in row)]
 
     def _stem_of_thread(self, thread: ThreadId) -> str:
-        return self._stem(partition_of(thread, self._partitions))
+        return self._stem(partition_of(thread, PARTITIONS))
 
     @_down
     async def note(
@@ -220,20 +223,22 @@ class RedisStore:
     @_down
     async def live(self) -> Sequence[Request]:
         found: list[Request] = []
-        for partition in range(self._partitions):
+        for partition in range(PARTITIONS):
             stem = self._stem(partition)
             ids = await self._redis.zrange(f"{stem}live", 0, -1)
             async with self._redis.pipeline(transaction=False) as pipe:
                 for id in ids:
                     pipe.hmget(f"{stem}req:{id.decode()}", ["body", "mutable", "version"])
                 rows = await pipe.execute()
-            found += [redis_rows.request(body, mutable, int(version)) for body, mutable, version in rows if version]
+            found += [
+                redis_rows.request(body, mutable, int(version)) for body, mutable, version in rows if version
+            ]
         return sorted((r for r in found if r.live), key=lambda request: request.ask.opened_at)
 
     @_down
     async def due(self, limit: int = 100) -> Sequence[RequestId]:
         found: list[RequestId] = []
-        for partition in range(self._partitions):
+        for partition in range(PARTITIONS):
             ids = await self._call("DUE", self._stem(partition), limit)
             found += [RequestId(id.decode()) for id in ids]
         return found
@@ -241,27 +246,30 @@ class RedisStore:
     @_down
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
         stem = self._stem_of_thread(thread)
-        numbers = await self._redis.lrange(f"{stem}trail:{thread}", 0, -1)  # type: ignore[misc]
+        numbers = await self._redis.lrange(f"{stem}trail:{thread}", 0, -1)
         async with self._redis.pipeline(transaction=False) as pipe:
             for number in numbers:
                 name = f"{int(number)}-0"
                 pipe.xrange(f"{stem}audit", name, name)
             rows = await pipe.execute()
-        return [redis_rows.record(int(number), row[0][1]) for number, row in zip(numbers, rows, strict=True) if row]
+        return [
+            redis_rows.record(int(number), row[0][1])
+            for number, row in zip(numbers, rows, strict=True)
+            if row
+        ]
 
     @_down
     async def run(self, thread: ThreadId) -> Run | None:
-        body = await self._redis.hget(f"{self._stem_of_thread(thread)}run:{thread}", "body")  # type: ignore[misc]
+        body = await self._redis.hget(f"{self._stem_of_thread(thread)}run:{thread}", "body")
         return canonical.decode(Run, body) if body else None
 
     @_down
     async def unfinished(self) -> Sequence[Run]:
         found: list[Run] = []
-        for partition in range(self._partitions):
-            threads = await self._redis.smembers(f"{self._stem(partition)}unfinished")  # type: ignore[misc]
-            for thread in sorted(threads):
-                if run := await self.run(ThreadId(thread.decode())):
-                    found.append(run)
+        for partition in range(PARTITIONS):
+            threads = await self._redis.smembers(f"{self._stem(partition)}unfinished")
+            runs = [await self.run(ThreadId(thread.decode())) for thread in sorted(threads)]
+            found += [run for run in runs if run]
         return found
 
     # ---- work
@@ -319,7 +327,12 @@ class RedisStore:
         look = self._waker.look(lanes[0])
         for done, partition in enumerate(look):
             rows = await self._call(
-                "CLAIM", self._stem(partition), redis_rows.ms_of(lease), limit - len(found), len(lanes), *map(str, lanes)
+                "CLAIM",
+                self._stem(partition),
+                redis_rows.ms_of(lease),
+                limit - len(found),
+                len(lanes),
+                *map(str, lanes),
             )
             found += [Target.parse(row.decode()) for row in rows]
             if len(found) >= limit:
@@ -329,12 +342,12 @@ class RedisStore:
 
     @_down
     async def told(self, target: Target) -> Told:
-        raw = await self._redis.hget(f"{self._stem_of(target.id)}told:{target.id}", str(target))  # type: ignore[misc]
+        raw = await self._redis.hget(f"{self._stem_of(target.id)}told:{target.id}", str(target))
         return canonical.decode(Told, raw) if raw else Told()
 
     @_down
     async def all_told(self, id: RequestId) -> Mapping[str, Told]:
-        rows = await self._redis.hgetall(f"{self._stem_of(id)}told:{id}")  # type: ignore[misc]
+        rows = await self._redis.hgetall(f"{self._stem_of(id)}told:{id}")
         return {name.decode(): canonical.decode(Told, raw) for name, raw in rows.items()}
 
     @_down
@@ -355,7 +368,7 @@ class RedisStore:
     @_down
     async def standing_in(self, place: Place) -> Sequence[RequestId]:
         found: list[RequestId] = []
-        for partition in range(self._partitions):
+        for partition in range(PARTITIONS):
             ids = await self._call("STANDING_IN", self._stem(partition), place)
             found += [RequestId(id.decode()) for id in ids]
         return found

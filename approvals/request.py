@@ -221,6 +221,7 @@ class Request:
         fired: How many steps of the deadline have fired.
         paged_at: UTC; since when on-call is paged. None before, and again once decided or expired.
         resume_by: UTC; the clock after a decision.
+        stuck_at: UTC; since when people know that no worker brings the agent back. None again once one does.
         worker: Who is resuming the agent.
     """
 
@@ -235,6 +236,7 @@ class Request:
     paged_at: datetime | None = None
     decision: Decision | None = None
     resume_by: datetime | None = None
+    stuck_at: datetime | None = None
     worker: str = ""
     effect: Effect | None = None
     outcome: Outcome | None = None

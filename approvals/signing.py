@@ -88,7 +88,7 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
     persons, rule = set(), None
     for vote in request.votes:
         verifier.check(vote)
-        _fits(vote, request, revision, thread, attempt, now)
+        _fits(vote, request, revision, thread=thread, attempt=attempt, now=now)
         rule = _strictest(rule, vote.rule)
         persons.add(vote.person)
     if rule is None or len(persons - request.ask.run.requesters) < rule.needed:
@@ -97,7 +97,7 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
 
 
 def _fits(
-    vote: Vote, request: Request, revision: Revision, thread: ThreadId, attempt: int, now: datetime
+    vote: Vote, request: Request, revision: Revision, *, thread: ThreadId, attempt: int, now: datetime
 ) -> None:
     if not (isinstance(vote.verdict, Approve) or _made(vote, revision)):
         raise BadVote("A vote that is no approval cannot allow an action.")

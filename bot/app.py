@@ -36,7 +36,13 @@ SWEEP_EVERY = timedelta(seconds=1)
 
 
 async def run(
-    parts: frozenset[str], settings: Settings, store: RedisStore, url: str, front: Front, stopped: asyncio.Event
+    parts: frozenset[str],
+    settings: Settings,
+    store: RedisStore,
+    *,
+    url: str,
+    front: Front,
+    stopped: asyncio.Event,
 ) -> None:
     """Build the parts and run them until `stopped`. Raises: SaysoError when one cannot be built."""
     async with AsyncExitStack() as stack:
@@ -146,7 +152,11 @@ def _slack_names(
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, client: SlackClient | None, front: Front
+    settings: Settings,
+    store: RedisStore,
+    directory: ConfiguredDirectory,
+    client: SlackClient | None,
+    front: Front,
 ) -> AsyncIterator[Deliverer]:
     """Desk, delivery, pages and Slack, wired; Slack is let in when all stand."""
     from ..agent.risk import assess
@@ -172,7 +182,9 @@ async def _bot(
         deliverer = Deliverer(
             store=store, channels=channels, directory=directory, pages=pages.bring_up_to_date
         )
-        secret = settings.secret("SLACK_SIGNING_SECRET", "it proves that clicks come from Slack (your Slack app's page).")
+        secret = settings.secret(
+            "SLACK_SIGNING_SECRET", "it proves that clicks come from Slack (your Slack app's page)."
+        )
         listener = await SlackListener.connect(
             client=client, signing_secret=secret, desk=desk, store=store, deliverer=deliverer, channel=channel, account=account
         )  # fmt: skip
@@ -198,18 +210,22 @@ async def _pages(
     """What keeps pages as the record wants them. Raises: BadSetting, for a routing key that is none."""
     import httpx
 
-    from ..scheduler.paging import Pager, Pages
     from ..scheduler.pagerduty import PagerDuty, RoutingKey
+    from ..scheduler.paging import Pager, Pages
     from .page_words import PageWriter
 
     async with httpx.AsyncClient() as http:
         pagers = {}
         for name, table in settings.pagers.items():
-            secret = settings.secret(table.routing_key, f"pagers.{name}.routing_key says it holds the pager's key.")
+            secret = settings.secret(
+                table.routing_key, f"pagers.{name}.routing_key says it holds the pager's key."
+            )
             try:
                 key = RoutingKey(secret)
             except ValueError:
-                raise BadSetting(f"{table.routing_key} must be the pager's 32-character routing key.") from None
+                raise BadSetting(
+                    f"{table.routing_key} must be the pager's 32-character routing key."
+                ) from None
             pagers[name] = Pager(sender=PagerDuty(table.url, http), key=key)
         words = PageWriter(store=store, channels=channels, name=desk.name)
         yield Pages(store=store, pagers=pagers, words=words, source="sayso")
@@ -268,7 +284,9 @@ def _broker(settings: Settings, live: LiveTokens) -> Broker:
 
     sources = {}
     for name, table in settings.credentials.items():
-        secret = settings.secret(table.client_secret, f"credentials.{name}.client_secret says it holds the secret.")
+        secret = settings.secret(
+            table.client_secret, f"credentials.{name}.client_secret says it holds the secret."
+        )
         sources[name] = MsalSource(
             authority=table.authority, client_id=table.client_id, client_secret=secret, service=table.service,
             refresh_tokens=EnvironmentRefreshTokens(settings.env),

@@ -17,6 +17,7 @@ from ..approvals import effects, machine
 from ..approvals.action import Action
 from ..approvals.authority import Roster
 from ..approvals.change import AuditEntry, Change, Event
+from ..approvals.crash import crash_point
 from ..approvals.editing import edited
 from ..approvals.errors import (
     AlreadySettled,
@@ -134,7 +135,9 @@ class Desk:
                 if request.ask.edits is Edits.APPLY and not verdict.instruction:
                     vote = self._vote(_with(request, new), electorate, verdict, voter, now)
                     may_decide = electorate.may_decide(request)
-                    return machine.edit(request, new, vote, may_decide, electorate.needed, rises, now)
+                    return machine.edit(
+                        request, new, vote, may_decide, electorate.needed, ask_again=rises, now=now
+                    )
             vote = self._vote(request, electorate, verdict, voter, now)
             return machine.vote(request, vote, electorate.may_decide(request), electorate.needed, now)
 
@@ -144,11 +147,18 @@ class Desk:
         self, id: RequestId, revision: int, reason: str, who: Identity, *, token: str
     ) -> Answered:
         """Give the question to the next line at once. Raises as `answer`."""
+        circles = await self._next_line(await self._store.get(id))
 
         def counting(request: Request, _: _Electorate, voter: _Voter, now: datetime) -> Change:
-            return machine.hand_on(request, voter.person.id, revision, reason, now)
+            return machine.hand_on(request, voter.person.id, revision, reason, now, circles=circles)
 
         return await self._decide(id, who, counting, token)
+
+    async def _next_line(self, request: Request) -> machine.Circles:
+        """Who is in the circle that would be added next. Raises: DirectoryDown."""
+        index = machine.next_line(request)
+        circle = request.ask.deadline.steps[index].adds if index is not None else ""
+        return {circle: await self._directory.members(circle)} if circle else {}
 
     async def settle(
         self, id: RequestId, revision: int, way: WayOn, who: Identity, *, token: str
@@ -251,7 +261,9 @@ class Desk:
                 electorate.roster.check(current, voter.person.id)
             return counting(current, electorate, voter, now)
 
+        crash_point("decide-before-commit")
         applied = await self._store.change(request.id, step, token=token)
+        crash_point("decide-after-commit")
         after = applied.request
         if after.state is not State.OPEN and after.decision is None:
             raise AlreadySettled(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
@@ -14,6 +15,9 @@ from ..scheduler.paging import PageWords
 from .channel import Channel, ChannelError
 
 log = logging.getLogger(__name__)
+
+#: A page does not wait longer than this for its links.
+LINKS_SECONDS = 2.0
 
 
 class PageWriter:
@@ -38,6 +42,14 @@ class PageWriter:
 
     async def _links(self, request: Request) -> Mapping[str, str]:
         found: dict[str, str] = {}
+        try:
+            async with asyncio.timeout(LINKS_SECONDS):
+                await self._look_up(request, found)
+        except TimeoutError:
+            log.warning("page.links_cut_short request=%s", request.id)
+        return found
+
+    async def _look_up(self, request: Request, found: dict[str, str]) -> None:
         for text, told in (await self._store.all_told(request.id)).items():
             target = Target.parse(text)
             channel = self._channels.get(told.ref.platform) if told.ref else None
@@ -47,4 +59,3 @@ class PageWriter:
                 found[target.where] = await channel.link(told.ref)
             except ChannelError:
                 log.warning("page.no_link request=%s place=%s", request.id, target.where)
-        return found

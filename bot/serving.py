@@ -11,9 +11,11 @@ import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
+from types import ModuleType
 
 from ..approvals.errors import BadSetting, SaysoError
 from . import logs
+from .front import Front
 from .roles import BOT, chosen
 from .settings import Settings, load_settings
 
@@ -47,8 +49,6 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stopped.set)
-    from .front import Front
-
     front = Front()
     async with _front_door(front, listening):
         # Heavy imports and the embedded store's start block; the door answers meanwhile.
@@ -57,17 +57,17 @@ async def _serve(
 
 
 async def _run_parts(
-    parts: frozenset[str], settings: Settings, front: object, stopped: asyncio.Event, stack: ExitStack
+    parts: frozenset[str], settings: Settings, front: Front, stopped: asyncio.Event, stack: ExitStack
 ) -> None:
     app = await asyncio.to_thread(_imported_app, parts)
     from .opening import connect, store_server
 
     url = stack.enter_context(store_server(settings))
     async with connect(url, settings) as store:
-        await app.run(parts, settings, store, url, front, stopped)  # type: ignore[attr-defined]
+        await app.run(parts, settings, store, url=url, front=front, stopped=stopped)
 
 
-def _imported_app(parts: frozenset[str]) -> object:
+def _imported_app(parts: frozenset[str]) -> ModuleType:
     """Import what the roles need, and only that: a worker has no Slack packages."""
     from . import app
 
@@ -76,7 +76,7 @@ def _imported_app(parts: frozenset[str]) -> object:
 
 
 @asynccontextmanager
-async def _front_door(front: object, listening: socket.socket | None) -> AsyncIterator[None]:
+async def _front_door(front: Front, listening: socket.socket | None) -> AsyncIterator[None]:
     """Serve HTTP on the socket until the block is left; nothing without a socket."""
     if listening is None:
         yield
@@ -84,8 +84,13 @@ async def _front_door(front: object, listening: socket.socket | None) -> AsyncIt
     import uvicorn
 
     config = uvicorn.Config(
-        front, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, server_header=False
-    )  # type: ignore[arg-type]
+        front,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=5,
+        server_header=False,
+    )
 
     class Server(uvicorn.Server):
         @contextmanager

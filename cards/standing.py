@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ..approvals.errors import SaysoError
-from ..approvals.machine import RESUME_WITHIN
 from ..approvals.request import Decision, Edits, EffectState, Outcome, OutcomeKind, Request, State, is_edit
 from ..approvals.risk import Oversight
 from ..approvals.verdict import Approve, Modify, Reject, Respond, Verdict
@@ -31,19 +30,17 @@ class NotStanding(SaysoError):
 
 
 def is_unknown(request: Request) -> bool:
-    """Whether people have to say what became of the tool."""
+    """Whether people have to say what became of the tool; no longer once they have ordered another run."""
     effect = request.effect
-    return request.state is State.RESUMING and effect is not None and effect.state is EffectState.UNKNOWN
+    if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.UNKNOWN:
+        return False
+    again = {vote.person for vote in request.votes if vote.attempt > effect.attempt}
+    return len(again) < request.ask.rule.needed
 
 
 def is_stuck(request: Request) -> bool:
-    """Whether the agent was not brought back in time (as far as the record tells)."""
-    if request.state in (State.OPEN, State.CLOSED) or request.effect is not None:
-        return False
-    since = request.decision.at if request.decision else request.ask.deadline.expires_at
-    paged_late = request.paged_at is not None and request.paged_at >= since
-    late = request.state is State.DECIDED and (request.resume_by or since) > since + RESUME_WITHIN
-    return paged_late or late
+    """Whether no worker has brought the agent back in time."""
+    return request.stuck_at is not None and request.state is not State.CLOSED and request.effect is None
 
 
 def verdict_words(verdict: Verdict, edits: Edits = Edits.APPLY) -> str:

@@ -117,7 +117,7 @@ def _called(circles: tuple[str, ...]) -> Spans:
 
 def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
     """The sentence of one kind of notice."""
-    actor: Spans = (writer.who(notice.to),) if notice.to else (Text("Somebody"),)
+    actor: Spans = (writer.who(notice.by),) if notice.by else (Text("Somebody"),)
     match notice.kind:
         case NoticeKind.REMINDER | NoticeKind.WIDENED | NoticeKind.PAGED:
             return (Text(_WAITING[notice.kind]), *_until(request, writer))

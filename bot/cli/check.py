@@ -213,7 +213,7 @@ async def _store(settings: Settings) -> str:
 
 
 async def _slack(settings: Settings, checks: Checks) -> None:
-    from ..slack.checks import SlackChecks  # noqa: PLC0415 a worker has no Slack packages
+    from ..slack.checks import SlackChecks
 
     assert settings.slack is not None
     slack, groups = (

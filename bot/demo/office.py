@@ -121,14 +121,13 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Of
     bot_env, worker_env = _environments(folder, workplace, redis_url)
     settings = load_settings(file, {**bot_env, **worker_env})
     load_signer(settings)  # so that the worker finds the public key whoever starts first
-    parts = {"settings": file}
     return Office(
         folder=folder, settings=settings, workplace=workplace, redis_url=redis_url, back_office=folder / "back-office.db",
         bot=Served(
             "bot", ("bot", "scheduler"), env=bot_env, log=folder / "bot.log",
-            ready_url=f"http://127.0.0.1:{port}/readyz", **parts,
+            ready_url=f"http://127.0.0.1:{port}/readyz", settings=file,
         ),
-        worker=Served("worker", ("worker",), env=worker_env, log=folder / "worker.log", **parts),
+        worker=Served("worker", ("worker",), env=worker_env, log=folder / "worker.log", settings=file),
     )  # fmt: skip
 
 

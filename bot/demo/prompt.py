@@ -68,7 +68,9 @@ def _answer(stage: Stage, who: str, verb: str, words: str) -> None:
         raise LookupError("nothing waits")
     summary = waiting[-1].proposal.action.summary
     for channel in ("#finance-approvals", "#ops-approvals", SUPPORT):
-        cards = [m for m in person.sees(channel) if "[Details]" in m.text_as_seen() and summary in m.text_as_seen()]
+        cards = [
+            m for m in person.sees(channel) if "[Details]" in m.text_as_seen() and summary in m.text_as_seen()
+        ]
         if not cards:
             continue
         if verb == "approve":

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import closing
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -118,22 +119,22 @@ class Stage:
 
     # ---- the world
 
-    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+    def rows(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """What the back office's database says."""
-        with sqlite3.connect(f"file:{self.office.back_office}?mode=ro", uri=True) as database:
-            return database.execute(sql).fetchall()
+        with closing(sqlite3.connect(f"file:{self.office.back_office}?mode=ro", uri=True)) as database:
+            return database.execute(sql, values).fetchall()
 
-    def count(self, sql: str) -> int:
+    def count(self, sql: str, *values: object) -> int:
         """One number of the back office."""
-        return int(self.rows(sql)[0][0])
+        return int(self.rows(sql, *values)[0][0])
 
     def refunded(self, order: int) -> int:
         """What was paid back on an order, in cents."""
-        return self.count(f"SELECT coalesce(sum(amount_cents), 0) FROM refunds WHERE order_number = {order:d}")  # noqa: S608
+        return self.count("SELECT coalesce(sum(amount_cents), 0) FROM refunds WHERE order_number = ?", order)
 
     def planned(self, asked: Message) -> int:
         """How often the agent planned in a mention's run."""
-        return self.count(f"SELECT count(*) FROM plans WHERE thread = '{self.thread(asked)}'")  # noqa: S608
+        return self.count("SELECT count(*) FROM plans WHERE thread = ?", self.thread(asked))
 
     def pass_time(self, by: timedelta) -> None:
         """Push every clock of the demo: the store's and the token service's."""
@@ -156,4 +157,3 @@ def _words(by: timedelta) -> str:
     minutes = int(by.total_seconds() // 60)
     hours, rest = divmod(minutes, 60)
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if part)
-

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
 from rich.rule import Rule
 
 from ...approvals.errors import SaysoError
+
 
 class TourFailed(SaysoError):
     """The tour found something that is not as promised."""

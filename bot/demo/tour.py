@@ -41,7 +41,9 @@ def approved(stage: Stage) -> None:
     story.check("the refund stands in the back office, once", stage.refunded(1042) == 12990)
     stage.shows(card, "Outcome")
     story.shows(FINANCE, stage.current(card).text_as_seen())
-    story.check("no button of the old card is left but Details", "[Approve]" not in stage.current(card).text_as_seen())
+    story.check(
+        "no button of the old card is left but Details", "[Approve]" not in stage.current(card).text_as_seen()
+    )
     story.shows(f"{SUPPORT}, in the thread", stage.replies(asked, "Refunded 129.90").text_as_seen())
     story.check("the agent planned once", stage.planned(asked) == 1)
 
@@ -90,7 +92,7 @@ def rejected(stage: Stage) -> None:
     story.says("@cy", "clicks Reject… and says why")
     click = stage.work.run(stage.person("cy").clicks(card, "Reject…"))
     form = stage.work.run(click.modal())
-    soon(lambda: form.labels(), "the form is drawn")
+    soon(form.labels, "the form is drawn")
     form.fill({"Why?": "Riley left the billing team in May."})
     story.check("the form is accepted", stage.work.run(stage.person("cy").submits(form)).closed)
     told = stage.replies(asked, "left the billing team")
@@ -121,9 +123,11 @@ def unanswered(stage: Stage) -> None:
     story.check("one page, one notification", pager.notifications == 1)
     _to(stage, request.ask.deadline.expires_at)
     closed = soon(
-        lambda: (r := stage.now(request)).state is State.CLOSED and r.outcome is not None and r, "it is cancelled"
+        lambda: (r := stage.now(request)).state is State.CLOSED and r.outcome is not None and r,
+        "it is cancelled",
     )
     assert closed
+    assert closed.outcome
     story.check("the outcome is on record: expired", closed.outcome.kind is OutcomeKind.EXPIRED)
     soon(lambda: not pager.open_incidents(), "the page is resolved")
     story.check("the page is resolved", True)

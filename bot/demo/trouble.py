@@ -19,7 +19,9 @@ def killed(stage: Stage) -> None:
     card = stage.card(FINANCE, "1035")
     request = stage.request(asked)
     worker, before = office.worker.pid, stage.refunded(1035)
-    story.tells(f"bot (process {office.bot.kill()}) and worker (process {office.worker.kill()}) are killed: SIGKILL")
+    story.tells(
+        f"bot (process {office.bot.kill()}) and worker (process {office.worker.kill()}) are killed: SIGKILL"
+    )
     stage.pass_time(timedelta(hours=2))
     office.bot.start()
     office.worker.start()
@@ -35,7 +37,9 @@ def killed(stage: Stage) -> None:
     story.check("once", stage.refunded(1035) == before + 2000)
     story.check(
         f"by another process ({after.effect.worker if after.effect else '?'})",
-        after.effect is not None and str(office.worker.pid) in after.effect.worker and office.worker.pid != worker,
+        after.effect is not None
+        and str(office.worker.pid) in after.effect.worker
+        and office.worker.pid != worker,
     )
     story.check("with a token issued after the approval", len(stage.work.tokens.issued) == issued + 1)
     story.check("nothing was asked twice", stage.events(asked).count(Event.OPENED) == 1)

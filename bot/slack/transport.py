@@ -27,7 +27,11 @@ from .pace import Pace
 _SHARED_FRESH = timedelta(minutes=1)
 
 
-def slack_client(token: str, *, base_url: str = "https://slack.com/api/") -> AsyncWebClient:
+#: The SDK's client, for those who only hand it on.
+SlackClient = AsyncWebClient
+
+
+def slack_client(token: str, *, base_url: str = "https://slack.com/api/") -> SlackClient:
     """A client that tries once: a message repeated after a lost answer would stand there twice."""
     return AsyncWebClient(token=token, base_url=base_url, timeout=10, retry_handlers=[])
 

@@ -22,7 +22,9 @@ LATER = NOON + timedelta(minutes=5)
 TWO = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2))
 
 
-def answered(request: Request, verdict: Verdict, by: str = BO, now: datetime = LATER, needed: int = 1) -> Change:
+def answered(
+    request: Request, verdict: Verdict, by: str = BO, now: datetime = LATER, needed: int = 1
+) -> Change:
     """One answer on the newest revision."""
     return machine.vote(request, a_vote(request, by, verdict, at=now), EVERYBODY, needed, now)  # type: ignore[arg-type]
 
@@ -208,7 +210,7 @@ def test_an_edit_runs_as_edited_when_one_vote_is_enough() -> None:
     request = a_request()
     revision, rises = edited(request, {"amount": "100.00"}, BO, lambda _: an_assessment())
     vote = a_vote(replace(request, revisions=(revision,)), BO, Modify({"amount": "100.00"}))
-    change = machine.edit(request, revision, vote, EVERYBODY, 1, rises, LATER)
+    change = machine.edit(request, revision, vote, EVERYBODY, 1, ask_again=rises, now=LATER)
     assert change.request.state is State.DECIDED
     assert change.request.proposal.action.arguments["amount"] == "100.00"
     assert change.request.proposal.changes == {"amount": ("129.90", "100.00")}
@@ -220,7 +222,7 @@ def test_an_edit_voids_earlier_votes_and_is_shown_again_above_one() -> None:
     once = answered(a_request(route=TWO), Approve(), by=CY).request
     revision, rises = edited(once, {"amount": "100.00"}, BO, lambda _: an_assessment())
     vote = a_vote(replace(once, revisions=(revision,)), BO, Modify({"amount": "100.00"}))
-    change = machine.edit(once, revision, vote, EVERYBODY, 1, rises, LATER)
+    change = machine.edit(once, revision, vote, EVERYBODY, 1, ask_again=rises, now=LATER)
     assert change.request.state is State.OPEN
     assert [v.person for v in change.request.votes] == [BO]
     assert NoticeKind.EDITED in kinds(change)
@@ -231,13 +233,20 @@ def test_an_edit_that_raises_the_risk_is_asked_again() -> None:
     request = a_request()
     revision, _ = edited(request, {"amount": "900.00"}, BO, lambda _: an_assessment())
     vote = a_vote(replace(request, revisions=(revision,)), BO, Modify({"amount": "900.00"}))
-    change = machine.edit(request, revision, vote, EVERYBODY, 1, True, LATER)
+    change = machine.edit(request, revision, vote, EVERYBODY, 1, ask_again=True, now=LATER)
     assert (change.request.state, change.request.votes) == (State.OPEN, ())
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"amount": "lots"}, {"amount": "129.90"}, {"currency": "XXX"}, {"order": "1042; DROP"}, {"account": 1}, {}],
+    [
+        {"amount": "lots"},
+        {"amount": "129.90"},
+        {"currency": "XXX"},
+        {"order": "1042; DROP"},
+        {"account": 1},
+        {},
+    ],
 )
 def test_an_edit_that_does_not_fit_is_refused(changes: dict[str, object]) -> None:
     """Wrong type, unknown name, or nothing changed."""

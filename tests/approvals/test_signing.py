@@ -68,13 +68,17 @@ def _forged(request: Request) -> Request:
 
 
 def _swapped_arguments(request: Request) -> Request:
-    proposal = replace(request.proposal, action=an_action(arguments={"order": 1, "amount": "9999", "currency": "USD"}))
+    proposal = replace(
+        request.proposal, action=an_action(arguments={"order": 1, "amount": "9999", "currency": "USD"})
+    )
     first = replace(request.ask.first, frozen=canonical.encode(proposal).decode())
     return replace(request, ask=replace(request.ask, first=first))
 
 
 def _smuggled_revision(request: Request) -> Request:
-    proposal = replace(request.proposal, action=an_action(arguments={"order": 1, "amount": "9999", "currency": "USD"}))
+    proposal = replace(
+        request.proposal, action=an_action(arguments={"order": 1, "amount": "9999", "currency": "USD"})
+    )
     revision = replace(request.ask.first, number=2, frozen=canonical.encode(proposal).decode())
     return replace(request, revisions=(revision,))
 
@@ -89,7 +93,9 @@ def _used_before(request: Request) -> Request:
     [
         pytest.param(lambda r: replace(r, votes=()), id="no votes at all"),
         pytest.param(_forged, id="signed by somebody else"),
-        pytest.param(lambda r: replace(r, votes=(replace(r.votes[0], person=CY),)), id="another person's name"),
+        pytest.param(
+            lambda r: replace(r, votes=(replace(r.votes[0], person=CY),)), id="another person's name"
+        ),
         pytest.param(lambda r: replace(r, votes=(replace(r.votes[0], signature=""),)), id="no signature"),
         pytest.param(lambda r: replace(r, votes=(replace(r.votes[0], signature="!!"),)), id="no base64"),
         pytest.param(lambda r: resigned(r, verdict=Reject("no")), id="a rejection"),
@@ -101,7 +107,9 @@ def _used_before(request: Request) -> Request:
         pytest.param(lambda r: resigned(r, expires=NOON), id="an expired vote"),
         pytest.param(lambda r: resigned(r, attempt=2), id="another attempt"),
         pytest.param(lambda r: resigned(r, person=ALEX), id="the requester's own"),
-        pytest.param(lambda r: resigned(r, rule=Rule(approvers=("finance",), needed=2)), id="a signed quorum of two"),
+        pytest.param(
+            lambda r: resigned(r, rule=Rule(approvers=("finance",), needed=2)), id="a signed quorum of two"
+        ),
         pytest.param(_swapped_arguments, id="swapped arguments"),
         pytest.param(_smuggled_revision, id="a revision nobody voted on"),
         pytest.param(_used_before, id="an approval that was used"),
@@ -117,7 +125,10 @@ def test_nothing_else_acts(tamper: Callable[[Request], Request]) -> None:
 def test_a_request_that_shows_something_else_than_the_graph_froze_never_acts() -> None:
     """The graph's own state is the anchor."""
     with pytest.raises(BadVote):
-        acting(approved(), frozen=a_request(interrupt="x", action=an_action(summary="Something else")).ask.first.frozen)
+        acting(
+            approved(),
+            frozen=a_request(interrupt="x", action=an_action(summary="Something else")).ask.first.frozen,
+        )
 
 
 def test_one_vote_counted_twice_is_one_vote() -> None:

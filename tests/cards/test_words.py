@@ -52,7 +52,7 @@ def said(kind: NoticeKind, request: Request | None, **overrides: Any) -> str:
 def test_every_notice_has_words_in_every_state(kind: NoticeKind, state: str | None) -> None:
     """A notice may be told late, when the record has moved on: it still says something, within the limits."""
     request = STATES[state] if state else None
-    rows = notice_text(a_notice(kind, text="all done", to=BO, mention=("finance",)), request, name=name)
+    rows = notice_text(a_notice(kind, text="all done", by=BO, mention=("finance",)), request, name=name)
     message = blockkit.say(rows)
     assert message.text.strip()
     assert lint_message(message.blocks) == ()
@@ -80,7 +80,7 @@ def test_a_decision_is_told_with_name_and_reason() -> None:
 
 def test_an_edit_is_told_with_the_difference() -> None:
     """And that earlier votes are void."""
-    text = " ".join(said(NoticeKind.EDITED, STATES["open_edited"], to=BO).split())
+    text = " ".join(said(NoticeKind.EDITED, STATES["open_edited"], by=BO).split())
     assert "@Bo changed what is asked: amount 129.90 → 100.00. Earlier votes are void." in text
 
 
@@ -187,6 +187,6 @@ def test_a_page_stays_short_whatever_the_agent_says() -> None:
 def test_being_handed_on_is_told_with_the_reason() -> None:
     """Who handed it on and why; the words stand in a quote."""
     request = machine.hand_on(a_request(), BO, 1, "I am on leave", NOON).request
-    text = said(NoticeKind.HANDED_ON, request, to=BO, text="I am on leave")
+    text = said(NoticeKind.HANDED_ON, request, by=BO, text="I am on leave")
     assert "@Bo handed the question to the next line:" in text
     assert "| I am on leave" in text

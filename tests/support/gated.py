@@ -237,7 +237,8 @@ class World:
             changed={"revision": revision.number, "digest": revision.digest},
         )  # fmt: skip
         applied: Applied = await self.store.change(
-            request.id, lambda record, now: machine.edit(record, revision, vote, TEAM, 1, False, now)
+            request.id,
+            lambda record, now: machine.edit(record, revision, vote, TEAM, 1, ask_again=False, now=now),
         )
         return applied.request
 
