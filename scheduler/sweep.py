@@ -56,7 +56,9 @@ class Sweeper:
             fired.append(machine.fire(request, now, circles))
             return fired[-1]
 
+        crash_point("step-before-fired")
         await self._store.change(id, step)
+        crash_point("step-after-fired")
         return fired[-1] is not None
 
     async def _circles(self, request: Request) -> machine.Circles:

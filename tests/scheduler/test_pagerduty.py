@@ -212,7 +212,7 @@ async def test_nobody_listening_means_certainly_not_accepted() -> None:
 async def test_a_dripping_server_is_given_up_and_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit holds for the whole attempt, and the loop goes on turning meanwhile."""
     assert timedelta(seconds=10) == ATTEMPT_LIMIT
-    monkeypatch.setattr(pagerduty, "ATTEMPT_LIMIT", timedelta(milliseconds=300))
+    monkeypatch.setattr(pagerduty, "ATTEMPT_LIMIT", timedelta(seconds=1))
     async with a_server(drips) as (server, pager):
         attempt = asyncio.create_task(pager.trigger(a_page(details={"d": "x" * 400_000})))
         turns = [(time.monotonic(), time.thread_time())]
@@ -224,7 +224,7 @@ async def test_a_dripping_server_is_given_up_and_blocks_nobody(monkeypatch: pyte
     assert turns[-1][0] - turns[0][0] < 3
     # Work of ours is counted in processor time: a busy machine is not our stall. Waiting is counted by the wall.
     assert max(later[1] - earlier[1] for earlier, later in pairwise(turns)) < 0.05
-    assert max(later[0] - earlier[0] for earlier, later in pairwise(turns)) < 0.25
+    assert max(later[0] - earlier[0] for earlier, later in pairwise(turns)) < 0.8
 
 
 async def test_a_page_of_600_kilobytes_still_pages() -> None:
