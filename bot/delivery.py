@@ -62,7 +62,7 @@ class Deliverer:
         self._wall = wall
         self._notices = Notices(store=store, channels=channels, directory=directory, tz=tz)
         self._dead_places = DeadPlaces(store=store, directory=directory)
-        self._under_way: set[Target] = set()
+        self._under_way: dict[Target, asyncio.Event] = {}
 
     async def run(self) -> None:
         """Deliver until cancelled."""
@@ -119,9 +119,9 @@ class Deliverer:
 
     async def _deliver(self, target: Target) -> None:
         """Bring one target up to date; what goes wrong with it is its own affair. Raises: StoreDown."""
-        if target in self._under_way:
-            return  # whoever has it will see that the record moved on
-        self._under_way.add(target)
+        while (other := self._under_way.get(target)) is not None:
+            await other.wait()  # claimed anew while its last delivery was being written down
+        done = self._under_way[target] = asyncio.Event()
         try:
             await self._by_kind(target)
         except StoreDown:
@@ -132,7 +132,8 @@ class Deliverer:
             log.exception("deliver.failed target=%s", target)
             await self._store.set_told(target, await self._store.told(target), again=AFTER_TROUBLE)
         finally:
-            self._under_way.discard(target)
+            del self._under_way[target]
+            done.set()
 
     async def _by_kind(self, target: Target) -> None:
         match target.kind:
