@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
 import httpx
@@ -212,20 +211,21 @@ async def test_nobody_listening_means_certainly_not_accepted() -> None:
 async def test_a_dripping_server_is_given_up_and_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit holds for the whole attempt, and the loop goes on turning meanwhile."""
     assert timedelta(seconds=10) == ATTEMPT_LIMIT
-    await sent(a_page(), answers(202))  # the HTTP library imports parts of itself with the first call
     monkeypatch.setattr(pagerduty, "ATTEMPT_LIMIT", timedelta(seconds=1))
     async with a_server(drips) as (server, pager):
         attempt = asyncio.create_task(pager.trigger(a_page(details={"d": "x" * 400_000})))
-        turns = [(time.monotonic(), time.thread_time())]
+        began, waited, worked = time.monotonic(), 0.0, 0.0
         while not attempt.done():
-            await asyncio.sleep(0)
-            turns.append((time.monotonic(), time.thread_time()))
+            before = time.monotonic(), time.thread_time()
+            await asyncio.sleep(0.001)
+            waited = max(waited, time.monotonic() - before[0])
+            worked = max(worked, time.thread_time() - before[1])
         assert await attempt == Unknown()
         assert len(server.events) == 1
-    assert turns[-1][0] - turns[0][0] < 3
+    assert time.monotonic() - began < 3
     # Work of ours is counted in processor time: a busy machine is not our stall. Waiting is counted by the wall.
-    assert max(later[1] - earlier[1] for earlier, later in pairwise(turns)) < 0.05
-    assert max(later[0] - earlier[0] for earlier, later in pairwise(turns)) < 0.8
+    assert worked < 0.05
+    assert waited < 0.8
 
 
 async def test_a_page_of_600_kilobytes_still_pages() -> None:
