@@ -15,7 +15,7 @@ from .escape import clean, cut, deceives, https, line
 from .spans import Form, Link, Row, Span, Spans, Text, When, Where, Who
 
 #: Limits of one value on a card, in characters, and of entries of one kind; Details has none.
-SUMMARY, SENTENCE, PROSE, LABEL, FACT, LINES = 300, 300, 600, 80, 120, 8
+SUMMARY, SENTENCE, PROSE, LABEL, FACT, EVIDENCE, LINES = 300, 300, 600, 80, 120, 160, 8
 MOST_TARGETS, MOST_FACTS, MOST_ARGUMENTS, MOST_EVIDENCE, MOST_FLAGS, FLAG = 6, 6, 20, 8, 10, 40
 
 
@@ -210,7 +210,7 @@ def _evidence(evidence: tuple[Evidence, ...]) -> Row:
     spans: list[Span] = []
     for one in evidence[:MOST_EVIDENCE]:
         spans += [Text(" · ")] if spans else []
-        spans += linked(cut(line(one.label), LABEL), one.link)
+        spans += linked(cut(line(one.label), EVIDENCE), one.link)
     if len(evidence) > MOST_EVIDENCE:
         spans.append(Text(f" · {len(evidence) - MOST_EVIDENCE} more in Details"))
     return Row("Evidence", tuple(spans))
