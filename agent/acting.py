@@ -159,6 +159,8 @@ async def _burn(runtime: Runtime, request: Request, frozen: str) -> Request:
         if record.current.digest != request.current.digest:
             raise BadVote("What was decided changed while it was being started.")
         if record.effect is not None and record.effect.state is EffectState.STARTED:
+            if record.effect != request.effect:
+                raise effects.Burnt  # another worker was faster: only what was found abandoned is taken over
             return effects.taken_over(record, worker=runtime.worker, lease=runtime.lease)
         attempt = record.effect.attempt + 1 if record.effect else 1
         return effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
@@ -220,7 +222,8 @@ async def _report(
     if isinstance(error, NothingDone):
         words = _without_secrets(f"Nothing was done: {error}", token)
         applied = await runtime.store.change(
-            request.id, lambda record, now: effects.failed(record, runtime.worker, words, now),
+            request.id,
+            lambda record, now: effects.failed(_same_run(record, request), runtime.worker, words, now),
             token=f"failed-{uuid.uuid4().hex}",
         )  # fmt: skip
         return outcome_of(applied.request, None)
@@ -235,11 +238,20 @@ async def _done(
     told = json.loads(text)
     words = told if isinstance(told, str) and told.strip() else f"{tool.name} ran."
     applied = await runtime.store.change(
-        request.id, lambda record, now: effects.done(record, runtime.worker, text, words, now),
+        request.id,
+        lambda record, now: effects.done(_same_run(record, request), runtime.worker, text, words, now),
         token=f"done-{uuid.uuid4().hex}",
     )  # fmt: skip
     crash_point("after-done")
     return outcome_of(applied.request, None)
+
+
+def _same_run(record: Request, started: Request) -> Request:
+    """The record, while this run of the tool is its newest: an earlier one has no say in it. Raises: Burnt."""
+    newest, ours = record.effect, started.effect
+    if newest is None or ours is None or newest.attempt != ours.attempt:
+        raise effects.Burnt
+    return record
 
 
 def _without_secrets(text: str, token: Token | None) -> str:
