@@ -83,7 +83,9 @@ async def test_a_checkpoint_rewritten_to_need_nobody_never_acts() -> None:
     world = World()
     await world.ask()
     request = await world.open_request()
-    free = replace(request.proposal, assessment=replace(request.proposal.assessment, oversight=Oversight.FREE))
+    free = replace(
+        request.proposal, assessment=replace(request.proposal.assessment, oversight=Oversight.FREE)
+    )
     frozen = canonical.encode(free).decode()
     sealed = {"frozen": frozen, "digest": canonical.digest(frozen), "key": "free:forged", "payload": None}
     async with world.worker.runner.holding(request.ask.run, _uncounted) as held:
