@@ -39,7 +39,7 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Something to press; what it carries is the card's request and revision, never authority."""
+    """Something to press; what it carries is the card's request, revision and digest, never authority."""
 
     verb: Verb
     label: str
@@ -60,13 +60,18 @@ WAYS_ON = (
     Button(Verb.GIVE_UP, "Give up"),
 )
 
+#: Stands on a card that has no answers because something of the action is missing on it.
+TOO_LONG = Row(
+    "", (Text("This does not fit here completely: open Details to see all of it and to answer.", strong=True),)
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
     """What people see of a request now.
 
     Attributes:
-        request, revision: What a press on it is about.
+        request, revision, digest: What a press on it is about.
         version: Of the record it shows; a platform's block ids change with it.
         push: One line for a notification: flags and summary, or how it ended.
         flags: Risk flags, first of all; empty once there is nothing left to decide.
@@ -78,6 +83,7 @@ class Card:
 
     request: RequestId
     revision: int
+    digest: str
     version: int
     push: str
     flags: tuple[str, ...]
@@ -116,9 +122,9 @@ def _open(request: Request, writer: Writer) -> Card:
         rows.deadline(request, writer),
         rows.needs(request, writer),
     )
-    hint = () if writer.whole else (_too_long(),)
+    hint = () if writer.whole else (TOO_LONG,)
     return Card(
-        request=request.id, revision=request.revision, version=request.version,
+        request=request.id, revision=request.revision, digest=request.current.digest, version=request.version,
         push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
         rows=(*body, *hint), buttons=(*(ANSWERS if writer.whole else ()), DETAILS),
     )  # fmt: skip
@@ -134,9 +140,9 @@ def _unknown(request: Request, writer: Writer) -> Card:
         *rows.what(proposal.action, writer),
         rows.needs(request, writer),
     )
-    hint = () if writer.whole else (_too_long(),)
+    hint = () if writer.whole else (TOO_LONG,)
     return Card(
-        request=request.id, revision=request.revision, version=request.version,
+        request=request.id, revision=request.revision, digest=request.current.digest, version=request.version,
         push=f"{flag_line(first)} — {summary}", flags=first, summary=summary,
         rows=(*body, *hint), buttons=(*(WAYS_ON if writer.whole else ()), DETAILS),
     )  # fmt: skip
@@ -149,7 +155,7 @@ def _shrunk(request: Request, writer: Writer) -> Card:
     second: Spans = (*how(request, writer), Text(" · "), *rows.asked_for(request, writer))
     stuck = ("The agent has not come back",) if is_stuck(request) else ()
     return Card(
-        request=request.id, revision=request.revision, version=request.version,
+        request=request.id, revision=request.revision, digest=request.current.digest, version=request.version,
         push=f"{_first_text(last.spans)} — {summary}", flags=stuck, summary=summary,
         rows=(Row("", second), last), buttons=(DETAILS,), shrunk=True,
     )  # fmt: skip
@@ -158,11 +164,6 @@ def _shrunk(request: Request, writer: Writer) -> Card:
 def flag_line(flags: tuple[str, ...]) -> str:
     """The flags as one line of plain text."""
     return "   ".join(f"[!] {flag}" for flag in flags)
-
-
-def _too_long() -> Row:
-    words = "This does not fit here completely: open Details to see all of it and to answer."
-    return Row("", (Text(words, strong=True),))
 
 
 def _first_text(spans: Spans) -> str:

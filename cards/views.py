@@ -7,15 +7,14 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from ..approvals.people import PersonId
-from ..approvals.request import Edits, Request
-from . import details, fields, rows
+from ..approvals.request import Request
+from . import details, fields, form_words, rows
 from .answers import HAND_ON, INSTRUCTION, REASON, VALUE, can_hand_on, encode_page, encode_press
 from .card import answers, flag_line
 from .escape import cut, line
 from .fields import Field, Kind
 from .richtext import Account, Block, Page, actions, no_account, numbered, plain_text
 from .spans import Row, Text
-from .values import name_of
 
 View = dict[str, Any]
 #: Lengths of labels and hints, in UTF-16 units; Slack allows 2,000 and 75 for an option.
@@ -41,8 +40,8 @@ def details_view(
     if shown.of > 1:
         blocks += _turning(request, shown.number, shown.of)
     if given := answers(request):
-        blocks.append(actions(given, encode_press(request.id, request.revision)))
-    here = encode_page(request.id, request.revision, shown.number)
+        blocks.append(actions(given, encode_press(request.id, request.revision, request.current.digest)))
+    here = encode_page(request.id, request.revision, shown.number, request.current.digest)
     return _modal(
         "details", "Details", here, numbered(blocks, f"{request.id}:{request.version}:{shown.number}")
     )
@@ -53,20 +52,19 @@ def modify_view(request: Request) -> View:
     form = fields.form(request)
     head = Page()
     head.add(Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),)))
-    head.add(Row("", (Text(_what_follows(request.ask.edits)),)))
+    head.add(Row("", (Text(form_words.what_follows(request.ask.edits)),)))
     if form.too_long:
-        names = ", ".join(name_of(name).text for name in form.too_long[:20])
-        head.add(Row("", (Text(f"Too long to be edited here, change them by an instruction: {names}"),)))
+        head.add(Row("", (Text(form_words.too_long(form.too_long)),)))
     blocks = [*head.blocks(), *(_input(one) for one in form.fields)]
     if form.overflow:
         text = fields.shown_rest(request.proposal.action.arguments, form.overflow)
         element = _text_input(text, multiline=True)
-        blocks.append(_block(fields.REST, "Further arguments, as JSON", element, optional=False))
+        blocks.append(_block(fields.REST, form_words.REST_LABEL, element, optional=False))
     instruction = _block(
-        INSTRUCTION, "Instruction to the agent", _text_input("", multiline=True), optional=True,
-        hint="In your own words. The agent plans again and comes back with a new card; nothing is done until then.",
+        INSTRUCTION, form_words.INSTRUCTION_LABEL, _text_input("", multiline=True), optional=True,
+        hint=form_words.INSTRUCTION_HINT,
     )  # fmt: skip
-    press = encode_press(request.id, request.revision)
+    press = encode_press(request.id, request.revision, request.current.digest)
     blocks = [*blocks, instruction]
     return _modal("modify", "Modify", press, numbered(blocks, press), submit="Send")
 
@@ -76,34 +74,25 @@ def reject_view(request: Request) -> View:
     head = Page()
     head.add(Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),)))
     reason = _block(
-        REASON, "Why?", _text_input("", multiline=True), optional=False,
-        hint="The agent and the person it works for read this.",
+        REASON, form_words.REASON_LABEL, _text_input("", multiline=True), optional=False,
+        hint=form_words.REASON_HINT,
     )  # fmt: skip
     blocks = [*head.blocks(), reason]
     if can_hand_on(request):
-        words = "Not mine to decide: hand it to the next line instead"
         ticks = {
             "type": "checkboxes", "action_id": VALUE,
-            "options": [{"text": plain_text(words, OPTION), "value": HAND_ON}],
+            "options": [{"text": plain_text(form_words.HAND_ON_LABEL, OPTION), "value": HAND_ON}],
         }  # fmt: skip
         blocks.append(_block(HAND_ON, "Or", ticks, optional=True))
-    press = encode_press(request.id, request.revision)
+    press = encode_press(request.id, request.revision, request.current.digest)
     return _modal("reject", "Reject", press, numbered(blocks, press), submit="Send")
-
-
-def _what_follows(edits: Edits) -> str:
-    match edits:
-        case Edits.APPLY:
-            return "Changed values are checked and run as you wrote them, once enough people have agreed."
-        case Edits.REPLAN:
-            return "Changed values go to the agent, which plans again and comes back with a new card."
 
 
 def _turning(request: Request, number: int, of: int) -> list[Block]:
     """Where one is, and the way to the other pages."""
     buttons = [
         {"type": "button", "action_id": f"sayso.{verb}", "text": plain_text(label, 75),
-         "value": encode_page(request.id, request.revision, number + step)}
+         "value": encode_page(request.id, request.revision, number + step, request.current.digest)}
         for verb, label, step in (("earlier", "Previous page", -1), ("later", "Next page", 1))
         if 1 <= number + step <= of
     ]  # fmt: skip
