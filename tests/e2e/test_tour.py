@@ -1,0 +1,154 @@
+"""`sayso demo` as people run it: the tour, Ctrl-C, once more, and a folder that is not its own."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from sayso.bot.demo.play import SCENES
+
+COMMAND = [sys.executable, "-c", "from sayso.bot.cli import main; main()", "demo"]
+CTRL_C = "\x03"
+ENV = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "SAYSO_SETTINGS")}
+
+
+def test_the_tour_passes(tmp_path: Path) -> None:
+    """Every scene is played, every promise kept, within a minute; only the data directory is left."""
+    begun = time.monotonic()
+    played = subprocess.run(
+        [*COMMAND, "--tour", "--data-dir", "demo"], cwd=tmp_path, env=ENV, capture_output=True, text=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    seconds = time.monotonic() - begun
+
+    assert played.returncode == 0, played.stdout[-2000:] + played.stderr[-2000:]
+    assert re.findall(r"^(\d+)\. ", played.stdout, re.MULTILINE) == [
+        str(number) for number in range(1, len(SCENES) + 1)
+    ]
+    assert "all as promised" in played.stdout
+    assert "✗" not in played.stdout
+    assert played.stderr == ""
+    assert seconds < 60
+    assert [one.name for one in tmp_path.iterdir()] == ["demo"]
+    assert running_in(tmp_path) == []
+
+
+def test_a_folder_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
+    """One sentence, and nothing in it is touched."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("ten years of work")
+    refused = subprocess.run(
+        [*COMMAND, "--tour", "--data-dir", str(mine)], env=ENV, capture_output=True, text=True, timeout=60, check=False
+    )  # fmt: skip
+
+    assert refused.returncode != 0
+    assert "not empty and not a demo's" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert [one.name for one in mine.iterdir()] == ["thesis.txt"]
+    assert (mine / "thesis.txt").read_text() == "ten years of work"
+
+
+@pytest.mark.chaos
+def test_ctrl_c_ends_everything_and_it_can_be_played_again(tmp_path: Path) -> None:
+    """At the prompt, and in the middle of the tour of the next demo in the same folder."""
+    with at_a_terminal(tmp_path) as terminal:
+        terminal.reads("sayso demo>", within=90)
+        terminal.types("alex: refund order 1042 5.01\n")
+        terminal.reads("sayso demo>", within=20)
+        assert len(running_in(tmp_path)) >= 3  # demo, bot, worker; the store where /proc shows it
+        terminal.types(CTRL_C)
+        assert terminal.ended() == 0
+        assert "Everything has ended" in terminal.seen
+    assert running_in(tmp_path) == []
+    assert [one.name for one in tmp_path.iterdir()] == ["demo"]
+
+    with at_a_terminal(tmp_path) as terminal:
+        terminal.reads("2. A refund", within=60)
+        terminal.types(CTRL_C)
+        assert terminal.ended() == 0
+    assert running_in(tmp_path) == []
+
+
+class Terminal:
+    """A person's terminal with `sayso demo` in it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], end: int) -> None:
+        self.seen = ""
+        self._process = process
+        self._end = end
+        self._at = 0
+
+    def reads(self, words: str, *, within: float) -> None:
+        """Wait until these words come, after those read before."""
+        deadline = time.monotonic() + within
+        while (found := self.seen.find(words, self._at)) < 0:
+            assert time.monotonic() < deadline, f"{words!r} did not come:\n{self.seen[-2000:]}"
+            assert self._more(), f"it ended without {words!r}:\n{self.seen[-2000:]}"
+        self._at = found + len(words)
+
+    def types(self, keys: str) -> None:
+        """Press keys; `CTRL_C` is one of them."""
+        os.write(self._end, keys.encode())
+
+    def ended(self) -> int:
+        """Wait for its end; the exit status."""
+        while self._more():
+            pass
+        return self._process.wait(30)
+
+    def _more(self) -> bool:
+        try:
+            some = os.read(self._end, 65536)
+        except OSError:  # Linux's way to say that nobody is at the other end any more
+            return False
+        self.seen += some.decode(errors="replace")
+        return bool(some)
+
+
+@contextmanager
+def at_a_terminal(folder: Path) -> Iterator[Terminal]:
+    """`sayso demo` with a terminal of its own; killed with all it started if it is still there at the end."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", _LEADER, *COMMAND, "--data-dir", "demo"],
+        cwd=folder, env={**ENV, "TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        os.close(ours)
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        for pid in running_in(folder):
+            os.kill(pid, signal.SIGKILL)
+
+
+#: Makes the terminal the controlling one, so that Ctrl-C becomes SIGINT, then becomes the command.
+_LEADER = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+
+
+def running_in(folder: Path) -> list[int]:
+    """Processes that work in this folder or were told of it (where there is no /proc: that were told of it)."""
+    shown = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+    told = [int(line.split()[0]) for line in shown.splitlines() if str(folder) in line]
+    here = [int(pid.name) for pid in Path("/proc").glob("[0-9]*") if _cwd(pid).is_relative_to(folder)]
+    return sorted({*told, *here} - {os.getpid()})
+
+
+def _cwd(process: Path) -> Path:
+    try:
+        return (process / "cwd").readlink()
+    except OSError:  # not ours, or gone
+        return Path()

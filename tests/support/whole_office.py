@@ -1,0 +1,151 @@
+"""The demo's office as tests drive it: real processes, no story told, and a process that dies where it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from rich.console import Console
+from sayso.approvals.connection import open_sync_redis
+from sayso.approvals.crash import CRASH_AT
+from sayso.approvals.request import Request, State
+from sayso.bot.demo.office import opened
+from sayso.bot.demo.process import Served
+from sayso.bot.demo.stage import Stage
+from sayso.bot.demo.story import Story
+from sayso.sandbox.slack.screen import Message
+
+T = TypeVar("T")
+
+
+@contextmanager
+def whole_office(folder: Path) -> Iterator[Stage]:
+    """Store, Slack, pager, tokens, mail, bot and worker in an empty folder; all of it ends with the block."""
+    with opened(folder) as office:
+        stage = Stage(office, quiet())
+        try:
+            yield stage
+        finally:
+            stage.close()
+
+
+def quiet() -> Story:
+    """A story that nobody hears."""
+    return Story(Console(quiet=True))
+
+
+def restarted(served: Served, *, crash_at: str = "") -> None:
+    """Kill it if it runs, and start it again; with `crash_at` it dies at that point, once."""
+    served.kill()
+    with _environment(crash_at):
+        served.start()
+    served.wait_ready()
+
+
+@contextmanager
+def _environment(crash_at: str) -> Iterator[None]:
+    if crash_at:
+        os.environ[CRASH_AT] = crash_at
+    try:
+        yield
+    finally:
+        os.environ.pop(CRASH_AT, None)
+
+
+class Doomed:
+    """A process that dies at one point, and is started again, whole, as soon as somebody notices."""
+
+    def __init__(self, stage: Stage, served: Served, point: str) -> None:
+        self.deaths = 0
+        self._stage = stage
+        self._served = served
+        restarted(served, crash_at=point)
+
+    def until(self, seen: Callable[[], T | None], what: str, *, seconds: float = 40) -> T:
+        """The first truthy `seen()`, over the process's dead body if need be."""
+        deadline = time.monotonic() + seconds
+        while not (found := seen()):
+            assert time.monotonic() < deadline, f"expected within {seconds:g} s: {what}"
+            self.notice()
+            time.sleep(0.05)
+        return found
+
+    def dead(self) -> bool:
+        """It has killed itself and nobody has started it again."""
+        process = self._served._process
+        return process is not None and process.poll() is not None
+
+    def notice(self) -> bool:
+        """Start it again if it is dead; whether it was."""
+        process = self._served._process
+        if process is None or process.poll() is None:
+            return False
+        assert process.returncode == -signal.SIGKILL, "it ended by itself"
+        self.deaths += 1
+        if self._served is self._stage.office.bot:
+            claims_end(self._stage)
+        restarted(self._served)
+        return True
+
+
+def claims_end(stage: Stage) -> None:
+    """Half a minute passes: what a dead deliverer held, or put off, is due (both are kept in wall time)."""
+    stage.pass_time(timedelta(seconds=30))
+    with open_sync_redis(stage.office.redis_url) as client:
+        for pattern in ("sayso:{*}:leased", "sayso:{*}:lane:*"):
+            for key in client.scan_iter(pattern):
+                client.zadd(key, dict.fromkeys(client.zrange(key, 0, -1), 0), xx=True)
+
+
+def still_to_tell(stage: Stage, within: float = 3) -> int:
+    """How many cards, notices and pages are under way or due in the next seconds."""
+    with open_sync_redis(stage.office.redis_url) as client:
+        keys = [*client.scan_iter("sayso:{*}:lane:*")]
+        soon = (time.time() + within) * 1000
+        leased = sum(int(client.zcard(key)) for key in client.scan_iter("sayso:{*}:leased"))
+        return leased + sum(int(client.zcount(key, "-inf", soon)) for key in keys)
+
+
+def cards(stage: Stage, request: Request) -> list[Message]:
+    """Every card of a request, in every channel."""
+    place = stage.work.slack.workspace
+    return [
+        message
+        for channel in place.channels
+        for message in place.timeline(channel)
+        if ((message.metadata or {}).get("event_payload") or {}).get("request") == request.id
+    ]
+
+
+def approves(stage: Stage, doomed: Doomed, request: Request, *, who: str = "bo") -> None:
+    """Press Approve on the newest card, again when nothing came of it, as people do."""
+    for _ in range(3):
+        card = doomed.until(lambda: _open_card(stage, request), "a card with its buttons")
+        click = stage.work.run(stage.person(who).clicks(card, "Approve"))
+        if click.answer.ok and within(3, lambda: stage.now(request).state is not State.OPEN, doomed.dead):
+            return
+        doomed.notice()
+        if stage.now(request).state is not State.OPEN:
+            return
+    raise AssertionError("three presses of Approve led to nothing")
+
+
+def _open_card(stage: Stage, request: Request) -> Message | None:
+    found = [one for one in cards(stage, request) if "Approve" in one.buttons()]
+    return found[-1] if found else None
+
+
+def within(seconds: float, seen: Callable[[], bool], hopeless: Callable[[], bool] = lambda: False) -> bool:
+    """Whether it comes in time; no longer looked for once it is hopeless."""
+    deadline = time.monotonic() + seconds
+    while not seen():
+        if time.monotonic() > deadline or hopeless():
+            return seen()
+        time.sleep(0.02)
+    return True
