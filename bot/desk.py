@@ -117,19 +117,20 @@ class Desk:
         self._graph = graph
 
     async def answer(
-        self, id: RequestId, revision: int, verdict: Verdict, who: Identity, *, token: str
+        self, id: RequestId, revision: int, verdict: Verdict, who: Identity, *, token: str, shown: str = ""
     ) -> Answered:
         """Count one answer to what revision `revision` of a request shows.
 
         Args:
             token: Id of the click or message; the same one again is answered as the first time.
+            shown: First digits of the digest of what stood on the card; empty where the card does not say.
 
         Raises: AnswerRefused, DirectoryDown, RequestNotFound, StoreDown.
         """
 
         def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
-            if request.state is State.OPEN and revision != request.revision:
-                raise Outdated
+            if request.state is State.OPEN:
+                _must_show(request, revision, shown)
             if isinstance(verdict, Modify) and verdict.changes and request.state is State.OPEN:
                 new, rises = edited(request, verdict.changes, voter.person.id, self._assess)
                 if request.ask.edits is Edits.APPLY and not verdict.instruction:
@@ -144,12 +145,14 @@ class Desk:
         return await self._decide(id, who, counting, token)
 
     async def hand_on(
-        self, id: RequestId, revision: int, reason: str, who: Identity, *, token: str
+        self, id: RequestId, revision: int, reason: str, who: Identity, *, token: str, shown: str = ""
     ) -> Answered:
         """Give the question to the next line at once. Raises as `answer`."""
         circles = await self._next_line(await self._store.get(id))
 
         def counting(request: Request, _: _Electorate, voter: _Voter, now: datetime) -> Change:
+            if request.state is State.OPEN:
+                _must_show(request, revision, shown)
             return machine.hand_on(request, voter.person.id, revision, reason, now, circles=circles)
 
         return await self._decide(id, who, counting, token)
@@ -161,12 +164,13 @@ class Desk:
         return {circle: await self._directory.members(circle)} if circle else {}
 
     async def settle(
-        self, id: RequestId, revision: int, way: WayOn, who: Identity, *, token: str
+        self, id: RequestId, revision: int, way: WayOn, who: Identity, *, token: str, shown: str = ""
     ) -> Answered:
         """Say how it goes on after an unknown outcome; the same people as for the decision. Raises as `answer`."""
 
         def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
-            effect = _unknown_effect(request, revision)
+            effect = _unknown_effect(request)
+            _must_show(request, revision, shown)
             match way:
                 case WayOn.HAPPENED:
                     return effects.settled_as_done(request, voter.person.id, now)
@@ -348,9 +352,13 @@ def _asks_people(request: Request) -> bool:
     return request.state is State.OPEN or (unknown and request.live)
 
 
-def _unknown_effect(request: Request, revision: int) -> Effect:
+def _must_show(request: Request, revision: int, shown: str) -> None:
+    """The person saw what would be signed now. Raises: Outdated."""
+    if revision != request.revision or not request.current.digest.startswith(shown):
+        raise Outdated
+
+
+def _unknown_effect(request: Request) -> Effect:
     if request.effect is None or request.effect.state is not EffectState.UNKNOWN or not request.live:
         raise AlreadySettled(request.state, request.decision.by if request.decision else ())
-    if revision != request.revision:
-        raise Outdated
     return request.effect

@@ -19,7 +19,12 @@ from .escape import clean
 REASON, INSTRUCTION, HAND_ON, VALUE = "reason", "instruction", "hand_on", "value"
 #: Longest reason or instruction, in characters; as long as Slack's input.
 LONGEST = 3_000
-_PRESS = re.compile(r"([A-Za-z0-9_-]{1,100})\.([1-9][0-9]{0,5})(?:\.p([1-9][0-9]{0,4}))?")
+#: So much of the digest tells what was shown: 96 bits, which nobody finds a second text for.
+DIGEST_DIGITS = 24
+_PRESS = re.compile(
+    r"([A-Za-z0-9_-]{1,100})\.([1-9][0-9]{0,5})"
+    rf"(?:\.([0-9a-f]{{{DIGEST_DIGITS}}}))?(?:\.p([1-9][0-9]{{0,4}}))?"
+)
 _PAIR = re.compile(r"""\s*([^\s="',]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|“([^”]*)”|([^\s,"]+))\s*,?(?=\s|$)""")
 
 
@@ -34,9 +39,12 @@ class HandOn:
     reason: str
 
 
-def encode_press(request: RequestId, revision: int) -> str:
-    """What a button or form carries."""
-    return f"{request}.{revision}"
+def encode_press(request: RequestId, revision: int, digest: str = "") -> str:
+    """What a button or form carries; with the digest of what it stands under, which the platform keeps for us.
+
+    Whoever can write to the store can change what a revision says, but not what stood on the card.
+    """
+    return f"{request}.{revision}.{digest[:DIGEST_DIGITS]}" if digest else f"{request}.{revision}"
 
 
 def decode_press(text: str) -> tuple[RequestId, int]:
@@ -47,9 +55,17 @@ def decode_press(text: str) -> tuple[RequestId, int]:
     return RequestId(found[1]), int(found[2])
 
 
-def encode_page(request: RequestId, revision: int, page: int) -> str:
+def decode_shown(text: str) -> str:
+    """The first digits of the digest of what was shown; empty where the press carries none. Raises: BadPress."""
+    found = _PRESS.fullmatch(text)
+    if not found:
+        raise BadPress
+    return found[3] or ""
+
+
+def encode_page(request: RequestId, revision: int, page: int, digest: str = "") -> str:
     """What the page buttons of Details carry; `decode_press` reads it too."""
-    return f"{encode_press(request, revision)}.p{page}"
+    return f"{encode_press(request, revision, digest)}.p{page}"
 
 
 def decode_page(text: str) -> int:
@@ -57,7 +73,7 @@ def decode_page(text: str) -> int:
     found = _PRESS.fullmatch(text)
     if not found:
         raise BadPress
-    return int(found[3] or 1)
+    return int(found[4] or 1)
 
 
 def modify_from(request: Request, state: Mapping[str, Mapping[str, Any]]) -> Modify:

@@ -58,7 +58,7 @@ def message(card: Card, *, account: Account = no_account) -> SlackMessage:
     page.part()
     for row in card.rows:
         page.add(row)
-    buttons = actions(card.buttons, encode_press(card.request, card.revision))
+    buttons = actions(card.buttons, encode_press(card.request, card.revision, card.digest))
     payload = {"request": card.request, "revision": card.revision}
     return SlackMessage(
         text=mrkdwn(cut(card.push, TEXT // 6)),
@@ -93,7 +93,7 @@ def pending_blocks(
 def _pending(request: Request, writer: Writer) -> Block:
     summary = mrkdwn(cut(line(request.proposal.action.summary), rows.SUMMARY))
     row = rows.deadline(request, writer) if request.state is State.OPEN else standing(request, writer)
-    press = encode_press(request.id, request.revision)
+    press = encode_press(request.id, request.revision, request.current.digest)
     return {**section(f"*{summary}*\n{Page().dead(row)}"), "accessory": button(DETAILS, press)}
 
 

@@ -18,7 +18,7 @@ from ...approvals.request import Request, State
 from ...approvals.store import MessageRef
 from ...approvals.verdict import Approve, RequestId
 from ...cards import views
-from ...cards.answers import decode_page, decode_press
+from ...cards.answers import decode_page, decode_press, decode_shown
 from ...cards.card import Verb
 from ...cards.richtext import Account, no_account
 from ...cards.words import answered, refusal
@@ -35,12 +35,13 @@ _RETIRED = "This button is from an older card and does nothing any more. Please 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Press:
-    """One press of a button; `value` is what it carried."""
+    """One press of a button; `value` is what it carried, `shown` the digest that stood in it."""
 
     verb: str
     value: str
     id: RequestId
     revision: int
+    shown: str
     who: Identity
     token: str
 
@@ -69,7 +70,8 @@ class Clicks:
             id, revision = decode_press(value)
             press = _Press(
                 verb=str(action.get("action_id", "")).removeprefix("sayso."), value=value, id=id,
-                revision=revision, who=who_clicked(body), token=str(context[DELIVERY]),
+                revision=revision, shown=decode_shown(value), who=who_clicked(body),
+                token=str(context[DELIVERY]),
             )  # fmt: skip
             await self._pressed(press, screen)
         except SaysoError as error:
@@ -80,10 +82,11 @@ class Clicks:
         desk, id, who, token = self._desk, press.id, press.who, press.token
         match press.verb:
             case Verb.APPROVE:
-                done = await desk.answer(id, press.revision, Approve(), who, token=token)
+                done = await desk.answer(id, press.revision, Approve(), who, token=token, shown=press.shown)
                 await self._say_if_needed(done.request, screen)
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
-                await desk.settle(id, press.revision, WayOn(press.verb), who, token=token)
+                way = WayOn(press.verb)
+                await desk.settle(id, press.revision, way, who, token=token, shown=press.shown)
                 if isinstance(screen, InView):
                     await screen.tell("Noted. The card shows how it goes on.")
             case Verb.MODIFY:

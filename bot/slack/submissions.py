@@ -15,7 +15,15 @@ from ...approvals.errors import AlreadySettled, BadChange, Outdated, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
 from ...approvals.verdict import Modify, Reject
-from ...cards.answers import INSTRUCTION, HandOn, decode_press, field_errors, modify_from, reject_from
+from ...cards.answers import (
+    INSTRUCTION,
+    HandOn,
+    decode_press,
+    decode_shown,
+    field_errors,
+    modify_from,
+    reject_from,
+)
 from ...cards.words import answered
 from ..desk import Answered, Desk
 from .clicks import explained, who_clicked
@@ -72,7 +80,7 @@ class Submissions:
             raise Outdated
         try:
             verdict = modify_from(request, typed) if _is(view, "modify") else reject_from(typed)
-            done = await self._given(request, verdict, who, token)
+            done = await self._given(request, verdict, who, token, shown=decode_shown(press))
         except BadChange as bad:
             return {"response_action": "errors", "errors": _errors(request, bad, view)}
         if done.request.state is State.OPEN and not isinstance(verdict, HandOn):
@@ -80,13 +88,14 @@ class Submissions:
         return {}
 
     async def _given(
-        self, request: Request, verdict: Modify | Reject | HandOn, who: Identity, token: str
+        self, request: Request, verdict: Modify | Reject | HandOn, who: Identity, token: str, *, shown: str
     ) -> Answered:
+        id, revision, desk = request.id, request.revision, self._desk
         match verdict:
             case HandOn(reason):
-                return await self._desk.hand_on(request.id, request.revision, reason, who, token=token)
+                return await desk.hand_on(id, revision, reason, who, token=token, shown=shown)
             case Modify() | Reject():
-                return await self._desk.answer(request.id, request.revision, verdict, who, token=token)
+                return await desk.answer(id, revision, verdict, who, token=token, shown=shown)
 
 
 def _is(view: Mapping[str, Any], form: str) -> bool:

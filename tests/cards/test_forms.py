@@ -236,10 +236,14 @@ def test_rejecting_can_hand_the_question_on() -> None:
     assert answers.reject_from({"reason": {"value": {"value": "not mine"}}, **ticked}) == HandOn("not mine")
 
 
-def test_a_press_names_request_and_revision_and_nothing_else() -> None:
+def test_a_press_names_request_and_what_was_shown_and_nothing_else() -> None:
     """A button carries no authority, and what we did not write is refused."""
     press = answers.encode_press(RequestId("07-abc"), 3)
     assert answers.decode_press(press) == (RequestId("07-abc"), 3)
+    assert answers.decode_shown(press) == ""
+    bound = answers.encode_page(RequestId("07-abc"), 3, 12, "ab" * 32)
+    assert answers.decode_press(bound) == (RequestId("07-abc"), 3)
+    assert (answers.decode_shown(bound), answers.decode_page(bound)) == ("ab" * 12, 12)
     page = answers.encode_page(RequestId("07-abc"), 3, 12)
     assert answers.decode_press(page) == (RequestId("07-abc"), 3)
     assert (answers.decode_page(page), answers.decode_page(press)) == (12, 1)
@@ -258,6 +262,8 @@ def test_a_press_names_request_and_revision_and_nothing_else() -> None:
         "x" * 4_000,
         "07-abc.1\n",
         "a.٣",
+        "07-abc.1.abc",
+        "07-abc.1." + "AB" * 12,
     ],
 )
 def test_a_forged_press_is_refused(text: str) -> None:
@@ -266,6 +272,8 @@ def test_a_forged_press_is_refused(text: str) -> None:
         answers.decode_press(text)
     with pytest.raises(answers.BadPress):
         answers.decode_page(text)
+    with pytest.raises(answers.BadPress):
+        answers.decode_shown(text)
 
 
 @pytest.mark.parametrize(
