@@ -29,11 +29,11 @@ class Roster:
     def may_decide(self, request: Request) -> frozenset[PersonId]:
         """Everybody who may decide: in a frozen set **and** allowed today, not barred, not a requester."""
         frozen = frozenset().union(*(self.frozen.get(name, frozenset()) for name in request.approver_sets))
-        return (frozen & self.current) - self.denied - request.ask.run.requesters
+        return (frozen & self.current) - self.denied - request.requesters
 
     def check(self, request: Request, person: PersonId) -> None:
         """Raises: NotAllowed, with the reason that helps most."""
-        if person in request.ask.run.requesters:
+        if person in request.requesters:
             raise NotAllowed(WhyNot.OWN_REQUEST)
         if person in self.denied:
             raise NotAllowed(WhyNot.DENIED)

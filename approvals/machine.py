@@ -196,7 +196,7 @@ def _is_empty(circle: str, circles: Circles) -> bool:
 
 def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circles = NO_CIRCLES) -> Change:
     names = (*request.circles, step.adds) if step.adds else request.circles
-    reached = sorted(circles.get(step.adds, frozenset()) - request.ask.run.requesters)[:MOST_DIRECT]
+    reached = sorted(circles.get(step.adds, frozenset()) - request.requesters)[:MOST_DIRECT]
     after = replace(
         request, fired=request.fired + 1, circles=tuple(dict.fromkeys(names)),
         places=tuple(dict.fromkeys((*request.places, *(Place(f"person:{person}") for person in reached)))),

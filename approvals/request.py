@@ -260,6 +260,12 @@ class Request:
         return self.current.proposal
 
     @property
+    def requesters(self) -> frozenset[PersonId]:
+        """Who may not decide: those of the run, and whom the frozen words say it was asked for."""
+        said = self.ask.first.proposal.asked_by
+        return self.ask.run.requesters | ({said} if said else frozenset())
+
+    @property
     def oversight(self) -> Oversight:
         return self.proposal.assessment.oversight
 

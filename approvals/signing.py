@@ -91,7 +91,7 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
         _fits(vote, request, revision, thread=thread, attempt=attempt, now=now)
         rule = _strictest(rule, vote.rule)
         persons.add(vote.person)
-    if rule is None or len(persons - request.ask.run.requesters) < rule.needed:
+    if rule is None or len(persons - request.requesters) < rule.needed:
         raise BadVote("There are not enough valid approvals.")
     return Warrant(revision=revision, attempt=attempt)
 

@@ -56,4 +56,4 @@ class DeadPlaces:
                 people |= await self._directory.members(circle)
             except DirectoryDown:
                 log.warning("card.directory_down request=%s circle=%s", request.id, circle)
-        return tuple(Place(f"{PERSON}{person}") for person in sorted(people - request.ask.run.requesters))
+        return tuple(Place(f"{PERSON}{person}") for person in sorted(people - request.requesters))

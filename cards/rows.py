@@ -123,7 +123,7 @@ def needs(request: Request, writer: Writer) -> Row:
     rule = request.ask.rule
     circles = " or ".join(cut(line(name), LABEL) for name in dict.fromkeys(request.approver_sets)) or "nobody"
     spans: list[Span] = [Text(f"{rule.needed} of {circles}")]
-    if barred := tuple(sorted(request.ask.run.requesters)):
+    if barred := tuple(sorted(request.requesters)):
         spans += [Text(" (not "), *writer.people(barred), Text(")")]
     votes = writer.people(tuple(vote.person for vote in request.votes))
     spans += [Text("; votes: "), *(votes or (Text("none"),)), *((Text(" approved"),) if votes else ())]

@@ -11,6 +11,7 @@ import pytest
 from sayso.approvals import canonical
 from sayso.approvals.editing import edited
 from sayso.approvals.errors import BadVote
+from sayso.approvals.people import PersonId
 from sayso.approvals.request import Effect, EffectState, Request
 from sayso.approvals.signing import Signer, Verifier, Warrant, warrant
 from sayso.approvals.verdict import Approve, Modify, Reject, Rule, ThreadId, Vote
@@ -88,6 +89,12 @@ def _used_before(request: Request) -> Request:
     return replace(request, effect=effect)
 
 
+def _asked_by_somebody_else(request: Request) -> Request:
+    """A Redis writer's way to approve what one asked for oneself."""
+    run = replace(request.ask.run, asked_by=PersonId("zoe"))
+    return replace(request, ask=replace(request.ask, run=run))
+
+
 @pytest.mark.parametrize(
     "tamper",
     [
@@ -107,6 +114,9 @@ def _used_before(request: Request) -> Request:
         pytest.param(lambda r: resigned(r, expires=NOON), id="an expired vote"),
         pytest.param(lambda r: resigned(r, attempt=2), id="another attempt"),
         pytest.param(lambda r: resigned(r, person=ALEX), id="the requester's own"),
+        pytest.param(
+            lambda r: resigned(_asked_by_somebody_else(r), person=ALEX), id="the requester's own, renamed"
+        ),
         pytest.param(
             lambda r: resigned(r, rule=Rule(approvers=("finance",), needed=2)), id="a signed quorum of two"
         ),

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from desk_scene import SIGNER, TWO, Scene, who
-from sayso.approvals.change import Applied, Event
+from sayso.approvals.change import Applied, Change, Event
 from sayso.approvals.errors import (
     AlreadySettled,
     DirectoryDown,
@@ -16,6 +16,7 @@ from sayso.approvals.errors import (
     WhyNot,
 )
 from sayso.approvals.memory import MemoryStore
+from sayso.approvals.people import PersonId
 from sayso.approvals.request import Request, State
 from sayso.approvals.signing import Verifier, warrant
 from sayso.approvals.store import PureStep
@@ -63,6 +64,17 @@ async def test_nobody_approves_their_own_run_through_another_platform() -> None:
     with pytest.raises(NotAllowed) as refused:
         await scene.desk.answer(request.id, 1, Approve(), who("alex@teams", "teams"), token="t")
     assert refused.value.why is WhyNot.OWN_REQUEST
+
+
+async def test_nobody_approves_their_own_run_under_another_name_in_the_record() -> None:
+    """For whom it was asked stands in the frozen words too, and those cannot be swapped under a card."""
+    scene = Scene()
+    request = await scene.asks()
+    renamed = replace(request.ask.run, asked_by=PersonId("zoe"))
+    await scene.store.change(
+        request.id, lambda r, _: Change(request=replace(r, ask=replace(r.ask, run=renamed)))
+    )
+    assert await scene.why(request, "alex") is WhyNot.OWN_REQUEST
 
 
 async def test_an_account_of_a_platform_nobody_vouches_for_is_nobody() -> None:
