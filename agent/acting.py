@@ -74,9 +74,9 @@ async def act(
         burnt = await _burn(runtime, request, frozen)
     except BadVote as error:
         await _note_forgery(runtime, request, error)
-        return await _nothing_done(runtime, request, f"Not done: {error}")
+        return await _nothing_done(runtime, request, str(error))
     except (CredentialDead, BadChange) as error:
-        return await _nothing_done(runtime, request, f"Not done: {error}")
+        return await _nothing_done(runtime, request, str(error))
     except AlreadySettled:
         return outcome_of(await runtime.store.get(request.id), None)
     crash_point("after-burn")
@@ -220,7 +220,7 @@ async def _report(
     if error is None:
         return await _done(runtime, request, tool, task.result(), token)
     if isinstance(error, NothingDone):
-        words = _without_secrets(f"Nothing was done: {error}", token)
+        words = _without_secrets(str(error), token)
         applied = await runtime.store.change(
             request.id,
             lambda record, now: effects.failed(_same_run(record, request), runtime.worker, words, now),

@@ -28,7 +28,7 @@ from .notices import Notices
 log = logging.getLogger(__name__)
 
 #: How long a claimed target belongs to its claimer; longer than any one call to a platform.
-LEASE = timedelta(seconds=30)
+LEASE = timedelta(seconds=20)
 #: Tasks per lane: a slow channel holds up one of them.
 WORKERS: Mapping[Lane, int] = {Lane.PAGE: 2, Lane.TELL: 4, Lane.REDRAW: 2}
 #: What a target that failed for a reason we did not foresee waits.

@@ -139,7 +139,7 @@ async def test_a_dead_credential_is_flagged_before_anybody_spends_time() -> None
     ended = await world.request(request)
     assert ended.effect is None
     assert await outcome(world, request) == (
-        OutcomeKind.FAILED, "Not done: ops-agent has to sign in again.",
+        OutcomeKind.FAILED, "ops-agent has to sign in again.",
     )  # fmt: skip
 
 

@@ -213,7 +213,7 @@ async def test_a_tool_that_says_nothing_was_done_is_believed() -> None:
     ended = await world.request(request)
     assert ended.effect is not None
     assert ended.effect.state is EffectState.FAILED
-    assert await world.reports() == ["failed: Nothing was done: The account is closed."]
+    assert await world.reports() == ["failed: The account is closed."]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("socket closed"), None])
