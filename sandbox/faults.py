@@ -14,7 +14,7 @@ FOREVER = 1_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """Answer with the platform's own error word (Slack: `{"ok": false, "error": ...}`); no effect."""
+    """Answer with the platform's own error word (Slack: `{"ok": false, "error": ...}`, Teams: its code); no effect."""
 
     error: str
 
@@ -54,7 +54,12 @@ class Delay:
     seconds: float
 
 
-Fault = Fail | Status | RateLimited | LostReply | Dropped | Delay
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """Answer as if it had worked, without any effect: what was sent is lost and nobody says so."""
+
+
+Fault = Fail | Status | RateLimited | LostReply | Dropped | Delay | Ignored
 
 
 @dataclass(slots=True)
@@ -109,6 +114,8 @@ async def under_fault(
             return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
         case Status(code):
             return web.Response(status=code, text="planned fault")
+        case Ignored():
+            return web.json_response({"ok": True})
         case Fail(error):
             return web.json_response({"ok": False, "error": error})
 

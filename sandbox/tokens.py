@@ -254,7 +254,7 @@ class TokenService:
         return answer
 
     def _issue(self, subject: str, scope: str, grant: str) -> str:
-        token = self._signed({"aud": "api://sandbox", "scp": scope, "scope": scope}, subject)
+        token = self._signed({**_meant_for(scope, grant, self.client_id), "scope": scope}, subject)
         self.issued.append(
             IssuedToken(token=token, subject=subject, scope=scope, grant=grant,
                         expires_at=self.now() + self.lifetime)
@@ -268,3 +268,10 @@ class TokenService:
         return jwt.encode(
             {**whole, **times, **claims}, self._key, algorithm="RS256", headers={"kid": self._key_id}
         )
+
+
+def _meant_for(scope: str, grant: str, client_id: str) -> Json:
+    """The claims that say for which API a token is; those of an application name it, and carry no `scp`."""
+    if grant == "client_credentials":
+        return {"aud": scope.removesuffix("/.default"), "appid": client_id, "idtyp": "app"}
+    return {"aud": "api://sandbox", "scp": scope}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
@@ -62,15 +63,17 @@ class Violations:
 
 
 class Changes:
-    """Wakes whoever waits whenever anything in the workplace has changed; lives on one event loop."""
+    """Wakes whoever waits whenever anything in the workplace has changed; from any thread, on any loop."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Event] = set()
+        self._waiting: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+        self._lock = threading.Lock()
 
     def happened(self) -> None:
         """Something changed: every waiter looks again."""
-        for event in self._waiting:
-            event.set()
+        with self._lock:
+            for event, loop in self._waiting.items():
+                loop.call_soon_threadsafe(event.set)
 
     async def until(self, seen: Callable[[], T], *, timeout: float = 10, what: str = "it") -> T:
         """The first truthy value of `seen()`; looked at now and after every change.
@@ -83,7 +86,8 @@ class Changes:
             NotInTime: Nothing truthy within `timeout`.
         """
         changed = asyncio.Event()
-        self._waiting.add(changed)
+        with self._lock:
+            self._waiting[changed] = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
                 while not (value := seen()):
@@ -93,4 +97,5 @@ class Changes:
         except TimeoutError:
             raise NotInTime(f"{what} did not come within {timeout:g} s") from None
         finally:
-            self._waiting.discard(changed)
+            with self._lock:
+                del self._waiting[changed]
