@@ -21,6 +21,7 @@ CTRL_C = "\x03"
 ENV = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "SAYSO_SETTINGS")}
 
 
+@pytest.mark.chaos  # `make demo` plays it by itself, so the quick tests need not
 def test_the_tour_passes(tmp_path: Path) -> None:
     """Every scene is played, every promise kept, within a minute; only the data directory is left."""
     begun = time.monotonic()
