@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-import redis
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from ..approvals.connection import AWAY
 from ..approvals.crash import crash_point
 from ..approvals.errors import StoreDown
 from ..approvals.signing import Verifier
@@ -41,7 +41,7 @@ IDLE = timedelta(seconds=15)
 RECONCILE_EVERY = timedelta(minutes=1)
 
 #: The store is not there: nothing is wrong with the work, it is taken again later.
-_STORE_AWAY = (StoreDown, redis.ConnectionError, redis.TimeoutError)
+_STORE_AWAY = (StoreDown, *AWAY)
 #: Somebody else has the work or its thread.
 _NOT_OURS = (WorkLost, ThreadLost, StaleFence)
 

@@ -15,8 +15,8 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import EqualJitterBackoff
+from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
@@ -33,6 +33,19 @@ POOL_WAIT_SECONDS = 20.0
 
 #: Sent again this often; 1.7 to 3.5 seconds in all, which outlasts a restart of the embedded server.
 RETRIES = 6
+
+
+#: What the client raises while a server is away, or up and takes no writes for now (a failover, a full memory).
+AWAY = (
+    RedisConnectionError, RedisTimeoutError, OutOfMemoryError, ReadOnlyError, ClusterDownError, TryAgainError,
+)  # fmt: skip
+#: The same where the client has no name for it: a full disk, too few replicas, a script that takes long.
+_TAKES_NOTHING = ("MISCONF", "NOREPLICAS", "BUSY ")
+
+
+def is_away(error: RedisError) -> bool:
+    """Whether the same call may work later: the server is away, or takes no writes for now."""
+    return isinstance(error, AWAY) or str(error).startswith(_TAKES_NOTHING)
 
 
 class UnsafeServer(SaysoError):

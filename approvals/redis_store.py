@@ -10,12 +10,11 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar, cast
 
 import redis.asyncio
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from . import canonical, marks, redis_rows, redis_scripts
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
-from .connection import open_redis, open_sync_redis
+from .connection import is_away, open_redis, open_sync_redis
 from .errors import BadSetting, RequestNotFound, SaysoError, StoreDown
 from .people import Place
 from .redis_wake import Waker
@@ -41,14 +40,18 @@ class Contended(SaysoError):
 
 
 def _down(verb: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """The verb, which says StoreDown when the server cannot be reached or is not up yet."""
+    """The verb, which says StoreDown when the server cannot be reached, is not up yet or takes no writes."""
 
     @wraps(verb)
     async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return await verb(*args, **kwargs)
-        except (RedisConnectionError, RedisTimeoutError) as error:
-            raise StoreDown(f"Redis cannot be reached ({type(error).__name__}).") from error
+        except RedisError as error:
+            if not is_away(error):
+                raise
+            raise StoreDown(
+                f"Redis cannot be reached or takes no writes ({type(error).__name__})."
+            ) from error
 
     return translated
 
