@@ -116,6 +116,9 @@ class Deliverer:
             except StoreDown:
                 log.exception("deliver.store_down lane=%s", lane)
                 await asyncio.sleep(1)
+            except Exception:  # the outermost edge of a lane: one bad target must not end all telling
+                log.exception("deliver.lane_failed lane=%s", lane)
+                await asyncio.sleep(1)
 
     async def _deliver(self, target: Target) -> None:
         """Bring one target up to date; what goes wrong with it is its own affair. Raises: StoreDown."""
