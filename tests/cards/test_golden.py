@@ -10,7 +10,7 @@ import pytest
 from card_states import states
 from sayso.approvals.people import PersonId
 from sayso.approvals.request import OutcomeKind, Request, State
-from sayso.cards import blockkit, plaintext
+from sayso.cards import adaptive, blockkit, plaintext
 from sayso.cards.card import card_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -21,16 +21,43 @@ def name(person: PersonId) -> str:
     return person.title()
 
 
+def account(person: PersonId) -> str:
+    """Bo is known in Teams, too."""
+    return {"bo": "7d3c1f52-0000-4000-8000-0000000000b0"}.get(person, "")
+
+
+def written(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+
+
+def views() -> dict[str, object]:
+    """Details and the forms of an open request by file name."""
+    request = STATES["open"]
+    dialog = adaptive.Surface.DIALOG
+    return {
+        "view_details.json": blockkit.details_view(request, name=name),
+        "view_modify.json": blockkit.modify_view(request),
+        "view_reject.json": blockkit.reject_view(request),
+        "view_details.adaptive.json": adaptive.details(request, name=name),
+        "view_modify.adaptive.json": adaptive.modify_form(request),
+        "view_reject.adaptive.json": adaptive.reject_form(request),
+        "view_modify_dialog.adaptive.json": adaptive.modify_form(request, surface=dialog),
+        "view_reject_dialog.adaptive.json": adaptive.reject_form(request, surface=dialog),
+        "view_pending.adaptive.json": adaptive.pending([request, STATES["unknown"]], name=name).card,
+    }
+
+
 def drawn(request: Request) -> dict[str, str]:
-    """Both forms by file ending."""
+    """Every form by file ending."""
     card = card_of(request, name=name)
     message = blockkit.message(card)
     slack = {"text": message.text, "metadata": message.metadata, "blocks": message.blocks}
-    return {"txt": plaintext.text(card), "json": json.dumps(slack, indent=1, ensure_ascii=False) + "\n"}
+    teams = adaptive.message(card, account=account)
+    return {"txt": plaintext.text(card), "json": written(slack), "adaptive.json": written(teams.card)}
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("form", ["txt", "json"])
+@pytest.mark.parametrize("form", ["txt", "json", "adaptive.json"])
 def test_every_state_has_its_card(state: str, form: str) -> None:
     """What people see changes only when somebody means it to."""
     file = GOLDEN / f"{state}.{form}"
@@ -41,26 +68,17 @@ def test_every_state_has_its_card(state: str, form: str) -> None:
 
 
 def test_the_forms_are_kept_too() -> None:
-    """Details, the modify form and the reject form of an open request."""
-    request = STATES["open"]
-    views = {
-        "details": blockkit.details_view(request, name=name),
-        "modify": blockkit.modify_view(request),
-        "reject": blockkit.reject_view(request),
-    }
-    for kind, view in views.items():
-        file = GOLDEN / f"view_{kind}.json"
-        text = json.dumps(view, indent=1, ensure_ascii=False) + "\n"
+    """Details, the modify form and the reject form of an open request; in Teams as dialogs as well."""
+    for file, view in views().items():
         if os.environ.get("SAYSO_GOLDEN") == "write":
-            file.write_text(text, encoding="utf-8")
-        assert text == file.read_text(encoding="utf-8")
+            (GOLDEN / file).write_text(written(view), encoding="utf-8")
+        assert written(view) == (GOLDEN / file).read_text(encoding="utf-8")
 
 
 def test_no_golden_file_is_left_over() -> None:
     """A state that is gone takes its pictures with it."""
-    wanted = {f"{state}.{form}" for state in STATES for form in ("txt", "json")}
-    views = {f"view_{kind}.json" for kind in ("details", "modify", "reject")}
-    assert {file.name for file in GOLDEN.iterdir()} == wanted | views
+    wanted = {f"{state}.{form}" for state in STATES for form in ("txt", "json", "adaptive.json")}
+    assert {file.name for file in GOLDEN.iterdir()} == wanted | set(views())
 
 
 def test_no_state_and_no_outcome_is_forgotten() -> None:

@@ -1,0 +1,108 @@
+"""What can be pressed on an Adaptive Card, and the card around it: Action.Execute in a chat, Action.Submit in a dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any
+
+from ..approvals.request import Request
+from .adaptive_text import Element
+from .answers import encode_page, encode_press
+from .card import Button, Style, Verb
+
+#: Draws the card anew where a form or Details stands; the only verb that is no button of the neutral card.
+BACK = "card"
+#: Says in a press that the form was filled in; without it the press asks for the form.
+SENT = "sent"
+_STYLES: dict[Style, Element] = {
+    Style.PLAIN: {},
+    Style.PRIMARY: {"style": "positive"},
+    Style.DANGER: {"style": "destructive"},
+}
+_IN_DIALOGS = {Verb.MODIFY: "Modify in a dialog…", Verb.REJECT: "Reject in a dialog…"}
+
+
+class Surface(StrEnum):
+    """Where a card stands; some Teams clients have only one of them for forms."""
+
+    CARD = "card"  #: in the conversation
+    DIALOG = "dialog"  #: in a task dialog, which knows no Action.Execute
+
+
+def press_action(
+    title: str, verb: str, data: Element, surface: Surface, *, style: Style = Style.PLAIN
+) -> Element:
+    """A button; in a dialog, where the verb has no place of its own, it travels in the data."""
+    looks = {"title": title, **_STYLES[style]}
+    match surface:
+        case Surface.CARD:
+            return {"type": "Action.Execute", "verb": verb, "data": data, **looks}
+        case Surface.DIALOG:
+            return {"type": "Action.Submit", "data": {**data, "verb": verb}, **looks}
+
+
+def send_action(verb: Verb, press: str, surface: Surface) -> Element:
+    """The button that sends a form with its inputs."""
+    return press_action("Send", verb.value, {"press": press, SENT: True}, surface, style=Style.PRIMARY)
+
+
+def pressing(buttons: Sequence[Button], press: str, surface: Surface) -> list[Element]:
+    """The neutral card's buttons."""
+    return [
+        press_action(one.label, one.verb.value, {"press": press}, surface, style=one.style) for one in buttons
+    ]
+
+
+def dialogs(buttons: Sequence[Button], press: str) -> list[Element]:
+    """The forms among the buttons once more, as dialogs, out of the way behind the dots."""
+    return [
+        {"type": "Action.Submit", "title": _IN_DIALOGS[one.verb], "mode": "secondary",
+         "data": {"msteams": {"type": "task/fetch"}, "press": press, "verb": one.verb.value}}
+        for one in buttons if one.verb in _IN_DIALOGS
+    ]  # fmt: skip
+
+
+def turning(request: Request, number: int, of: int, surface: Surface) -> list[Element]:
+    """The way to the other pages of Details."""
+    return [
+        press_action(
+            label, Verb.DETAILS.value, {"press": encode_page(request.id, request.revision, number + step)}, surface
+        )
+        for label, step in (("Previous page", -1), ("Next page", 1))
+        if 1 <= number + step <= of
+    ]  # fmt: skip
+
+
+def rows_of(buttons: Sequence[Button], press: str, surface: Surface) -> list[Element]:
+    """The answers, and Details below them: more than three buttons in a row are too wide for a telephone."""
+    given = [one for one in buttons if one.verb is not Verb.DETAILS]
+    others = [one for one in buttons if one.verb is Verb.DETAILS]
+    more = dialogs(given, press) if surface is Surface.CARD else []
+    made = [[*pressing(given, press, surface), *more], pressing(others, press, surface)]
+    return [action_set(row) for row in made if row]
+
+
+def back(press: str) -> Element:
+    """From a form or Details to the card, whatever the form's inputs hold."""
+    action = press_action("Back to the card", BACK, {"press": press}, Surface.CARD)
+    return {**action, "associatedInputs": "none"}
+
+
+def action_set(actions: Sequence[Element]) -> Element:
+    """A row of buttons."""
+    return {"type": "ActionSet", "spacing": "Medium", "actions": list(actions)}
+
+
+def card(body: Sequence[Element], *, fallback: str, entities: Sequence[Element] = ()) -> dict[str, Any]:
+    """A whole card; `fallback` is what clients too old for it show."""
+    called = {"entities": list(entities)} if entities else {}
+    return {
+        "$schema": "https://adaptivecards.io/schemas/adaptive-card.json", "type": "AdaptiveCard", "version": "1.5",
+        "fallbackText": fallback, "msteams": {"width": "Full", **called}, "body": list(body),
+    }  # fmt: skip
+
+
+def press_of(request: Request) -> str:
+    """What the buttons of a form about this request carry."""
+    return encode_press(request.id, request.revision)

@@ -1,0 +1,214 @@
+"""Forms in Teams: modify with an input of each argument's type, reject with its reason; and how they are read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..approvals.request import Request
+from ..approvals.verdict import Modify, Reject
+from . import answers, fields, form_words, rows
+from .adaptive_actions import Surface, action_set, back, card, press_of, send_action
+from .adaptive_escape import literal
+from .adaptive_text import Element, Page, note, utf8
+from .answers import HAND_ON, INSTRUCTION, LONGEST, REASON, VALUE, HandOn, can_hand_on
+from .card import Verb
+from .escape import cut, line
+from .fields import CHOICE, Field, Kind, Shape
+from .spans import Row, Text
+
+#: Of all inputs for arguments together, as compact JSON in bytes; what is beyond is changed by an instruction.
+INPUT_BYTES = 13_000
+#: Lengths of labels and hints, in UTF-16 units.
+LABEL, HINT = 150, 300
+#: Digits that a number input keeps exactly.
+DIGITS = 15
+_LONG_LINE = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A form that comes back.
+
+    Attributes:
+        problems: Input id -> sentence, as `answers.field_errors` gives them.
+        typed: Input id -> what the person had entered.
+    """
+
+    problems: Mapping[str, str] = field(default_factory=dict)
+    typed: Mapping[str, str] = field(default_factory=dict)
+
+
+def modify_form(
+    request: Request, *, surface: Surface = Surface.CARD, retry: Retry = Retry()
+) -> dict[str, Any]:  # fmt: skip
+    """Typed inputs with the present arguments, and room for an instruction (S20)."""
+    page, drawn = _head(request), _drawn(request)
+    page.add(Row("", (Text(form_words.what_follows(request.ask.edits)),)))
+    if drawn.missing:
+        page.add(Row("", (Text(form_words.too_long(drawn.missing)),)))
+    for input, hint in drawn.inputs:
+        page.put(*_with_words(input, hint, retry))
+    instruction = _text_input(INSTRUCTION, form_words.INSTRUCTION_LABEL, multiline=True)
+    page.put(*_with_words(instruction, form_words.INSTRUCTION_HINT, retry))
+    return _form(page, request, Verb.MODIFY, surface)
+
+
+def reject_form(
+    request: Request, *, surface: Surface = Surface.CARD, retry: Retry = Retry()
+) -> dict[str, Any]:  # fmt: skip
+    """A reason, and, where there is a next line, the choice to hand the question on instead."""
+    page = _head(request)
+    reason = _text_input(REASON, form_words.REASON_LABEL, multiline=True)
+    needed = {"isRequired": True, "errorMessage": "Please say why."}
+    page.put(*_with_words({**reason, **needed}, form_words.REASON_HINT, retry))
+    if can_hand_on(request):
+        page.put({
+            "type": "Input.Toggle", "id": HAND_ON, "title": form_words.HAND_ON_LABEL, "wrap": True,
+            "value": retry.typed.get(HAND_ON, "false"), "valueOn": "true", "valueOff": "false",
+        })  # fmt: skip
+    return _form(page, request, Verb.REJECT, surface)
+
+
+def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify:
+    """What the modify form says.
+
+    Clients leave out inputs that were emptied, so one that was drawn and is missing is empty; but a form of which
+    nothing at all arrives was not filled in.
+
+    Raises: BadChange, by argument; by the empty name when nothing was changed and nothing written.
+    """
+    drawn = [input["id"] for input, _ in _drawn(request).inputs]
+    there = any(id in inputs for id in (*drawn, INSTRUCTION))
+    texts = {id: inputs.get(id, "") for id in (*drawn, INSTRUCTION)} if there else {}
+    return answers.modify_from(request, {id: {VALUE: {"value": text}} for id, text in texts.items()})
+
+
+def reject_values(inputs: Mapping[str, str]) -> Reject | HandOn:
+    """What the reject form says. Raises: BadChange, whose only key is `reason`."""
+    ticked = [HAND_ON] if inputs.get(HAND_ON) == "true" else []
+    return answers.reject_from(
+        {REASON: {VALUE: {"value": inputs.get(REASON, "")}}, HAND_ON: {VALUE: {"selected_options": ticked}}}
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The inputs that fit, each with its hint, and the names of the arguments that have none."""
+
+    inputs: tuple[tuple[Element, str], ...]
+    missing: tuple[str, ...]
+
+
+def _drawn(request: Request) -> _Drawn:
+    """The same for drawing and for reading back: it depends on nothing but the request."""
+    form = fields.form(request)
+    inputs, missing, room = list[tuple[Element, str]](), list(form.too_long), INPUT_BYTES
+    wanted: list[tuple[Element, str, tuple[str, ...]]] = [
+        (_input(one), one.shape.hint, (one.name,)) for one in form.fields
+    ]
+    if form.overflow:
+        text = fields.shown_rest(request.proposal.action.arguments, form.overflow)
+        rest = _text_input(fields.REST, form_words.REST_LABEL, multiline=True, value=text)
+        wanted.append((rest, "", form.overflow))
+    for input, hint, names in wanted:
+        need = utf8(input) + utf8(cut(line(hint), HINT)) + 200
+        if need > room:
+            missing += names
+            continue
+        room -= need
+        inputs.append((input, hint))
+    return _Drawn(tuple(inputs), tuple(missing))
+
+
+def _input(one: Field) -> Element:
+    """The input of an argument's type; only what cannot be left empty is required."""
+    made = _element(one)
+    free = one.shape.nullable or not one.shown or one.shape.kind is Kind.TEXT
+    return made if free else {**made, "isRequired": True, "errorMessage": "A value is needed here."}
+
+
+def _element(one: Field) -> Element:
+    kind, shown = one.shape.kind, one.shown
+    given: Element = {"value": shown} if shown else {}
+    base: Element = {"id": one.block, "label": _title(one.name, LABEL)}
+    if one.shape.picked:
+        titles = [fields.choice_text(choice) for choice in one.shape.choices]
+        return {**base, **_choices([(title, str(index)) for index, title in enumerate(titles)]), **given}
+    if kind is Kind.BOOLEAN:
+        return {**base, **_choices([("true", "true"), ("false", "false")]), **given}
+    if _number_input_is_exact(one):
+        number = {"value": one.current} if shown else {}
+        return {**base, "type": "Input.Number", **number}
+    if kind is Kind.DATE:
+        return {**base, "type": "Input.Date", **given}
+    return _text_input(one.block, one.name, multiline=_needs_lines(one), value=shown)
+
+
+def _number_input_is_exact(one: Field) -> bool:
+    """A client reads a number as a double and writes 3.0 as 3, which would be a change that nobody made."""
+    if one.shape.kind not in (Kind.INTEGER, Kind.NUMBER) or len(one.shown) > DIGITS:
+        return False
+    whole_float = isinstance(one.current, float) and one.current.is_integer()
+    return not one.shown or (isinstance(one.current, int | float) and not whole_float)
+
+
+def _needs_lines(one: Field) -> bool:
+    return one.shape.kind is Kind.JSON or "\n" in one.shown or len(one.shown) > _LONG_LINE
+
+
+def _choices(options: list[tuple[str, str]]) -> Element:
+    """A list to pick from; options are sent by value, so that equal titles stay different."""
+    made = [{"title": _title(title, CHOICE), "value": value} for title, value in options]
+    return {"type": "Input.ChoiceSet", "style": "compact", "wrap": True, "choices": made}
+
+
+def _text_input(id: str, label: str, *, multiline: bool, value: str = "") -> Element:
+    given = {"value": value} if value else {}
+    return {
+        "type": "Input.Text", "id": id, "label": _title(label, LABEL), "isMultiline": multiline, "maxLength": LONGEST,
+        **given,
+    }  # fmt: skip
+
+
+def _title(text: str, limit: int) -> str:
+    return literal(cut(line(text), limit)) or "(empty)"
+
+
+def _with_words(input: Element, hint: str, retry: Retry) -> list[Element]:
+    """An input, its hint, and what was wrong with it the last time; with the person's own words in it again."""
+    id = input["id"]
+    made = [_with_typed(input, retry.typed[id]) if id in retry.typed else input]
+    if line(hint):
+        made.append(note(cut(line(hint), HINT)))
+    if id in retry.problems:
+        made.append(note(retry.problems[id], color="Attention"))
+    return made
+
+
+def _with_typed(input: Element, typed: str) -> Element:
+    """The input with what the person had entered, so that sending the form again loses nothing of it."""
+    if input["type"] != "Input.Number":
+        return {**input, "value": typed[:LONGEST]}
+    try:
+        number = fields.coerce(Shape(kind=Kind.NUMBER), typed)
+    except fields.DoesNotFit:
+        return input
+    return {**input, "value": number}
+
+
+def _head(request: Request) -> Page:
+    page = Page()
+    page.head((), cut(line(request.proposal.action.summary), rows.SUMMARY))
+    return page
+
+
+def _form(page: Page, request: Request, verb: Verb, surface: Surface) -> dict[str, Any]:
+    press = press_of(request)
+    buttons = [send_action(verb, press, surface)]
+    if surface is Surface.CARD:
+        buttons.append(back(press))
+    page.put(action_set(buttons))
+    summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
+    return card(page.elements(), fallback=literal(summary) or "(empty)")
