@@ -53,7 +53,7 @@ format: ready
 
 ## make clean      remove what the commands above made
 clean:
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist *.egg-info
+	rm -rf .venv .cache .sayso .sayso-demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .coverage.* build dist *.egg-info
 
 ready:
 	@GOAL="$(firstword $(MAKECMDGOALS))" sh .ci/setup "$(PYTHON)"

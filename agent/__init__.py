@@ -1,1 +1,1 @@
-
+"""LangGraph: gate, risk, runner and worker, checkpoints, effects, credentials."""

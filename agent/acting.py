@@ -74,7 +74,7 @@ async def act(
         burnt = await _burn(runtime, request, frozen)
     except BadVote as error:
         await _note_forgery(runtime, request, error)
-        return await _nothing_done(runtime, request, str(error))
+        return await _nothing_done(runtime, request, str(error), believed=False)
     except (CredentialDead, BadChange) as error:
         return await _nothing_done(runtime, request, str(error))
     except AlreadySettled:
@@ -291,17 +291,24 @@ def unknown(request: Request, now: datetime, words: str = "") -> Change:
     return replace(ended, audit=(*change.audit, *ended.audit))
 
 
-async def _nothing_done(runtime: Runtime, request: Request, words: str) -> GateOutcome:
-    """Close it as certainly not done; where an earlier run may have done it, it stays with the people."""
+async def _nothing_done(
+    runtime: Runtime, request: Request, words: str, *, believed: bool = True
+) -> GateOutcome:
+    """Close it as certainly not done; where an earlier run may have done it, it stays with the people.
+
+    A decision that is not `believed` is taken out of the record, so that no card names people who never decided.
+    """
     if request.effect is not None:
         if request.effect.state is EffectState.STARTED:
             return await _unknown(runtime, request, words)
         raise OutcomeUnknown(words)
+
+    def step(record: Request, now: Any) -> Change:
+        kept = record if believed else replace(record, decision=None, votes=())
+        return machine.closed(kept, OutcomeKind.FAILED, words, now, by=runtime.worker)
+
     try:
-        applied = await runtime.store.change(
-            request.id,
-            lambda record, now: machine.closed(record, OutcomeKind.FAILED, words, now, by=runtime.worker),
-        )
+        applied = await runtime.store.change(request.id, step)
     except AlreadySettled:
         return outcome_of(await runtime.store.get(request.id), None)
     return outcome_of(applied.request, None)

@@ -1,1 +1,1 @@
-
+"""The outside: Slack, HTTP, delivery, settings, the terminal; `app` puts everything together."""

@@ -157,6 +157,18 @@ def typed_answer(text: str) -> Approve | Reject | Modify | None:
             return None
 
 
+def half_an_answer(text: str) -> str:
+    """What is missing from a reply that begins like an answer but is none; empty for every other text."""
+    verb, _, rest = clean(text).strip().partition(" ")
+    match verb.casefold():
+        case "reject" if not rest.strip():
+            return "Nothing was counted: say why, like “reject the customer withdrew the complaint”."
+        case "modify" if not _pairs(rest):
+            return "Nothing was counted: say what to change, like “modify amount=50.00”."
+        case _:
+            return ""
+
+
 def coerce_changes(
     schema: str, raw: Mapping[str, str], arguments: Mapping[str, Json] | None = None
 ) -> Mapping[str, Json]:

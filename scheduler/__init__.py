@@ -1,1 +1,1 @@
-
+"""What happens when nobody answers: deadlines, chains, paging."""

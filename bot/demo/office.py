@@ -47,7 +47,7 @@ data = ["bo", "cy"]
 security = ["bo", "cy"]
 support = ["bo", "cy"]
 ops = {{ slack_group = "S0OPS" }}
-second-line = ["sue"]
+second-line = ["ned"]
 supervisors = {{ slack_group = "S0SUPERV" }}
 on-call = {{ slack_group = "S0ONCALL" }}
 

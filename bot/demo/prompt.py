@@ -2,86 +2,144 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import timedelta
 
 from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from ...approvals.errors import SaysoError
+from ...approvals.request import Request, State
 from ...sandbox.slack.forms import CannotDoThat
+from ...sandbox.slack.screen import Message
 from ...sandbox.watching import NotInTime
-from .stage import SUPPORT, Stage
+from .stage import FINANCE, OPS, SUPPORT, Stage, soon
+from .story import TourFailed
 
-HELP = """
+with contextlib.suppress(ImportError):  # line editing, where the terminal has it
+    import readline  # noqa: F401
+
+HELP = f"""
 Try things; Ctrl-C ends everything.
 
-  alex: refund order 1041 10         say something to the bot in #support (anybody: alex bo cy sue kim ned gil)
+  alex: refund order 1041 10         say something to the bot in {SUPPORT} (anybody: alex bo cy sue kim ned gil);
+                                     it can look up, refund, delete, grant, email and close: ask it for "help"
   bo approve                         press Approve on the newest card that waits
-  bo reject too much                 reject it with a reason
-  bo modify amount=5.00              change it in the thread
-  +15m   +1h   +1d                   let time pass
+  bo reject too much                 reject it with a reason, in the card's thread
+  bo modify amount=5.00              change it, in the card's thread
+  +15m   +1h   +1d                   let time pass; whatever is due on the way happens
   kill                               kill bot and worker (SIGKILL) and start them again
-  see #support                       what stands in a channel
+  see {SUPPORT}                       what stands in a channel ({FINANCE}, {OPS})
   pages   mails   orders             the pager, the mailbox, the back office
-  help
+  help    quit
 """
 _SPANS = {"m": "minutes", "h": "hours", "d": "days"}
+_ORDERS = """
+SELECT o.number, coalesce(c.name, '-'), o.items, o.paid_cents, o.currency,
+       coalesce((SELECT sum(amount_cents) FROM refunds WHERE order_number = o.number), 0)
+FROM orders o LEFT JOIN customers c ON c.id = o.customer WHERE o.number BETWEEN 1029 AND 1046 ORDER BY o.number
+"""
 
 
 def prompt(console: Console, stage: Stage) -> None:
     """Read and do until the end of input."""
-    console.print(HELP, highlight=False)
+    console.print(HELP, highlight=False, markup=False)
     while True:
         try:
             said = console.input("[bold cyan]sayso demo>[/] ").strip()
         except EOFError:
             return
+        if said in ("quit", "exit"):
+            return
         try:
             _do(console, stage, said)
         except (SaysoError, CannotDoThat, LookupError, NotInTime) as error:
-            console.print(f"[red]{escape(str(error))}[/]", highlight=False)
+            console.print(f"[red]{escape(str(error.args[0] if error.args else error))}[/]", highlight=False)
 
 
 def _do(console: Console, stage: Stage, said: str) -> None:
     if found := re.fullmatch(r"\+(\d{1,4})([mhd])", said):
-        stage.pass_time(timedelta(**{_SPANS[found[2]]: int(found[1])}))
+        _pass_time(stage, timedelta(**{_SPANS[found[2]]: int(found[1])}))
     elif found := re.fullmatch(r"(\w+): *(.+)", said):
-        stage.asks(found[2], who=found[1])
-        console.print("  [dim]see #support  or  see #finance-approvals[/]")
+        _ask(stage, found[1].lower(), found[2])
     elif found := re.fullmatch(r"(\w+) (approve|reject|modify)\b *(.*)", said):
-        _answer(stage, found[1], found[2], found[3])
-    elif found := re.fullmatch(r"see (#[\w-]+)", said):
-        for message in stage.person("bo").sees(found[1])[-6:]:
-            stage.story.shows(found[1], message.text_as_seen())
-    elif said == "kill":
-        _kill(stage)
+        _answer(stage, found[1].lower(), found[2], found[3])
+    elif found := re.fullmatch(r"see #?([\w-]+)", said):
+        for message in stage.person("bo").sees(f"#{found[1]}")[-6:]:
+            stage.story.shows(f"#{found[1]}", message.text_as_seen())
     else:
         _look(console, stage, said)
 
 
-def _answer(stage: Stage, who: str, verb: str, words: str) -> None:
-    """Buttons where a click is enough, the card's thread where words are needed."""
+def _ask(stage: Stage, who: str, goal: str) -> None:
     person = stage.person(who)
-    waiting = [r for r in stage.wait(stage.store.live()) if r.state == "open"]
+    before = len(person.ephemerals)
+    asked = stage.asks(goal, who=who)
+    thread = lambda: [*person.sees_in_thread(asked)[1:], *person.ephemerals[before:]]  # noqa: E731
+    with contextlib.suppress(TourFailed):
+        soon(lambda: len(thread()) > 1 or person.ephemerals[before:], "an answer", seconds=4)
+    for message in thread():
+        stage.story.shows(f"{SUPPORT}, in the thread", message.text_as_seen())
+
+
+def _answer(stage: Stage, who: str, verb: str, words: str) -> None:
+    """Buttons where a click is enough, the card's thread where words are needed; shows what came back."""
+    person = stage.person(who)
+    request = _waiting(stage)
+    channel, card = _card(stage, who, request)
+    heard, version = len(person.ephemerals), request.version
+    stage.story.says(f"@{who} in {channel}", "presses Approve" if verb == "approve" else f"{verb} {words}")
+    if verb == "approve":
+        stage.work.run(person.clicks(card, "Approve"))
+    else:
+        stage.work.run(person.says(channel, f"{verb} {words}".strip(), thread=card))
+    with contextlib.suppress(TourFailed):
+        soon(
+            lambda: person.ephemerals[heard:] or stage.now(request).version > version, "a reaction", seconds=4
+        )
+        soon(
+            lambda: person.ephemerals[heard:] or stage.now(request).state is State.CLOSED,
+            "the end",
+            seconds=3,
+        )
+    for message in person.ephemerals[heard:]:
+        stage.story.shows(f"only @{who} sees", message.text_as_seen())
+    if stage.now(request).version > version:
+        stage.story.shows(channel, stage.current(card).text_as_seen())
+
+
+def _waiting(stage: Stage) -> Request:
+    waiting = [request for request in stage.wait(stage.store.live()) if request.state is State.OPEN]
     if not waiting:
-        raise LookupError("nothing waits")
-    summary = waiting[-1].proposal.action.summary
-    for channel in ("#finance-approvals", "#ops-approvals", SUPPORT):
-        cards = [
-            m for m in person.sees(channel) if "[Details]" in m.text_as_seen() and summary in m.text_as_seen()
-        ]
-        if not cards:
-            continue
-        if verb == "approve":
-            click = stage.work.run(person.clicks(cards[-1], "Approve"))
-            if click.words:
-                stage.story.shows(f"only @{who} sees", click.words)
-        else:
-            stage.work.run(person.says(channel, f"{verb} {words}".strip(), thread=cards[-1]))
-        stage.story.tells(f"@{who} answers in {channel}: {verb} {words}")
-        return
-    raise LookupError(f"{who} sees no card that waits")
+        raise LookupError("Nothing waits for an answer.")
+    return waiting[-1]
+
+
+def _card(stage: Stage, who: str, request: Request) -> tuple[str, Message]:
+    """Where this person sees the request's card: the approvers' channels, the asking thread, or directly."""
+    person = stage.person(who)
+    for channel in (FINANCE, OPS, SUPPORT, "@sayso"):
+        for message in reversed(person.sees(channel)):
+            payload = (message.metadata or {}).get("event_payload", {})
+            if payload.get("request") == request.id:
+                return channel, message
+    raise LookupError(f"@{who} sees no card that waits.")
+
+
+def _pass_time(stage: Stage, by: timedelta) -> None:
+    """Push the clock from one due moment to the next, so that everything on the way happens in its order."""
+    ends = stage.wait(stage.store.now()) + by
+    while (now := stage.wait(stage.store.now())) < ends:
+        due = [(r.due_at, r) for r in stage.wait(stage.store.live()) if r.due_at and now < r.due_at <= ends]
+        if not due:
+            stage.pass_time(ends - now)
+            return
+        at, request = min(due, key=lambda one: one[0])
+        stage.pass_time(at - now + timedelta(seconds=1))
+        soon(lambda r=request: stage.now(r).version > r.version, "what is due happens")  # type: ignore[misc]
+        stage.story.tells(f"{request.proposal.action.summary}: {stage.trail_of(request)[-1].entry.words}")
 
 
 def _kill(stage: Stage) -> None:
@@ -91,21 +149,33 @@ def _kill(stage: Stage) -> None:
     office.worker.start()
     office.bot.wait_ready()
     office.worker.wait_ready()
+    stage.work.violations.take()  # Slack had nobody to deliver to meanwhile
     stage.story.tells(f"started: bot {office.bot.pid}, worker {office.worker.pid}")
 
 
 def _look(console: Console, stage: Stage, said: str) -> None:
     match said:
+        case "kill":
+            _kill(stage)
         case "pages":
-            for incident in stage.work.pager.incidents:
-                console.print(f"  {incident.status}: {incident.summary}", highlight=False, markup=False)
+            lines = [f"{one.status}: {one.summary}" for one in stage.work.pager.incidents]
+            console.print("\n".join(lines) or "Nobody was paged.", highlight=False, markup=False)
         case "mails":
-            for mail in stage.work.mail.messages:
-                console.print(f"  to {mail['To']}: {mail['Subject']}", highlight=False, markup=False)
+            lines = [f"to {mail['To']}: {mail['Subject']}" for mail in stage.work.mail.messages]
+            console.print("\n".join(lines) or "No mail has left.", highlight=False, markup=False)
         case "orders":
-            for row in stage.rows("SELECT * FROM orders LIMIT 12"):
-                console.print(f"  {row}", highlight=False, markup=False)
+            console.print(_orders(stage))
         case "":
             return
+        case "help":
+            console.print(HELP, highlight=False, markup=False)
         case _:
-            console.print(HELP, highlight=False)
+            console.print(f"I do not understand {escape(said)!r}; help lists what I do.", highlight=False)
+
+
+def _orders(stage: Stage) -> Table:
+    table = Table("order", "customer", "items", "paid", "refunded", box=None)
+    for number, customer, items, paid, currency, refunded in stage.rows(_ORDERS):
+        back = f"{refunded / 100:,.2f} {currency}" if refunded else ""
+        table.add_row(str(number), customer, items, f"{paid / 100:,.2f} {currency}", back)
+    return table

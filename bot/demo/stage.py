@@ -113,6 +113,10 @@ class Stage:
         """The audit trail of a mention's run."""
         return self.wait(self.store.trail(self.thread(asked)))
 
+    def trail_of(self, request: Request) -> Sequence[AuditRecord]:
+        """The audit trail of a request's run."""
+        return self.wait(self.store.trail(request.ask.run.thread))
+
     def events(self, asked: Message) -> list[Event]:
         """What the trail recorded, in order."""
         return [record.entry.event for record in self.trail(asked)]

@@ -20,7 +20,7 @@ from ...approvals.errors import SaysoError, StoreDown
 from ...approvals.people import Identity, Place
 from ...approvals.verdict import ThreadId
 from ...cards import blockkit
-from ...cards.answers import typed_answer
+from ...cards.answers import half_an_answer, typed_answer
 from ...cards.escape import unescaped
 from ...cards.richtext import Block
 from ...cards.spans import Row, Text
@@ -103,10 +103,14 @@ class Hearing:
         """An answer typed in a thread; None for everything else."""
         thread = event.get("thread_ts")
         verdict = typed_answer(text)
-        if not thread or verdict is None:
+        if not thread:
             return None
+        place = Place(f"slack:{event['channel']}/{thread}")
+        if verdict is None:
+            missing = half_an_answer(text)
+            return _whispered(missing) if missing and await self._typed.is_asked_in(place) else None
         typed = Typed(
-            verdict=verdict, thread=Place(f"slack:{event['channel']}/{thread}"), ts=str(event["ts"]),
+            verdict=verdict, thread=place, ts=str(event["ts"]),
             who=_who(event, body), token=token,
         )  # fmt: skip
         words = await self._typed.hear(typed)

@@ -41,6 +41,11 @@ class TypedAnswers:
         self._channel = channel
         self._tz = tz
 
+    async def is_asked_in(self, thread: Place) -> bool:
+        """Whether an open request stands in this thread. Raises: StoreDown."""
+        standing = [await self._desk.request(id) for id in await self._store.standing_in(thread)]
+        return any(request.state is State.OPEN for request in standing)
+
     async def hear(self, typed: Typed) -> str | None:
         """Words for whoever typed it; None where nothing of ours stands in the thread. Raises: StoreDown."""
         standing = [await self._desk.request(id) for id in await self._store.standing_in(typed.thread)]

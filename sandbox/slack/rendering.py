@@ -13,6 +13,7 @@ from ..loopback import Json
 NameOf = Callable[[str], str]
 
 _DATE = re.compile(r"!date\^(\d{1,11})\^([^^]+)")
+_BOLD = re.compile(r"(?<![\w*])\*([^*\n]+)\*(?![\w*])")
 _TOKEN = re.compile(r"<([^<>\n]+)>")
 _MENTION = re.compile(r"<(?:@[UW]\w+|!subteam\^\w+|!(?:channel|here|everyone))(?:\|[^<>]*)?>")
 
@@ -24,7 +25,8 @@ def text_of_blocks(blocks: list[Json], name_of: NameOf) -> str:
 
 def readable(text: str, name_of: NameOf) -> str:
     """Slack's mrkdwn with names, links and dates as they appear."""
-    return html.unescape(_TOKEN.sub(lambda found: _token(found[1], name_of), text))
+    plain = _BOLD.sub(r"\1", text)
+    return html.unescape(_TOKEN.sub(lambda found: _token(found[1], name_of), plain))
 
 
 def live_mentions(text: str, blocks: list[Json]) -> list[str]:

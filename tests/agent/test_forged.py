@@ -55,6 +55,7 @@ async def test_a_forged_approval_never_acts(forgery: str) -> None:
     assert world.ledger.done == []
     assert "forged or stale vote" in await world.events()
     assert await kind_of(world, request) is OutcomeKind.FAILED
+    assert (await world.request(request)).decision is None  # no card names people who never decided
 
 
 async def test_an_approval_of_a_small_amount_does_not_move_a_large_one() -> None:

@@ -96,6 +96,16 @@ async def test_a_typed_answer_counts(text: str, verdict: object) -> None:
         assert await whispered(o, "bo")
 
 
+@pytest.mark.parametrize("text", ["reject", "modify", "Modify amount"])
+async def test_half_an_answer_is_told_what_is_missing(text: str) -> None:
+    """Nobody waits for a reaction that never comes."""
+    async with office() as o:
+        request = await o.asks()
+        await says_in_thread(o, "bo", text, o.card())
+        assert (await whispered(o, "bo")).startswith("Nothing was counted")
+        assert (await o.now(request)).state is State.OPEN
+
+
 async def test_a_typed_answer_by_who_may_not_is_refused() -> None:
     """Kim sees the card, but decides nothing."""
     async with office() as o:
