@@ -1,4 +1,4 @@
-"""A workplace with little patience, a Slack client, and a tiny app that people can click on."""
+"""A workplace with little patience, clients of Slack and of the Connector, and tiny apps to click on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from aiohttp import web
+from aiohttp import ClientSession, web
 from sayso.sandbox import Workplace
 from sayso.sandbox.slack import SlackTimes
+from sayso.sandbox.teams import TeamsTimes
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
+from tiny_bot import ConnectorClient, TinyBot
 
 Handler = Callable[[dict[str, Any]], Awaitable[web.Response]]
 
 PATIENCE = SlackTimes(ack=0.25, trigger=0.25, retries=(0.0, 0.01, 0.02))
+TEAMS_PATIENCE = TeamsTimes(invoke=0.5, message=0.5)
 
 
 class TinyApp:
@@ -67,7 +70,7 @@ class TinyApp:
 @pytest.fixture
 async def workplace() -> AsyncIterator[Workplace]:
     """Clean at the end: a test that breaks a rule on purpose takes the violations."""
-    async with Workplace.running(slack_times=PATIENCE) as running:
+    async with Workplace.running(slack_times=PATIENCE, teams_times=TEAMS_PATIENCE) as running:
         yield running
 
 
@@ -89,3 +92,24 @@ async def app(workplace: Workplace) -> AsyncIterator[TinyApp]:
     workplace.slack.app_url = f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
     yield tiny
     await runner.cleanup()
+
+
+@pytest.fixture
+async def bot(workplace: Workplace) -> AsyncIterator[TinyBot]:
+    """The bot that Teams delivers to."""
+    tiny = TinyBot(workplace)
+    server = web.Application()
+    server.router.add_post("/api/messages", tiny.handle)
+    runner = web.AppRunner(server, shutdown_timeout=0.05)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    workplace.teams.app_url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/messages"
+    yield tiny
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def connector(workplace: Workplace) -> AsyncIterator[ConnectorClient]:
+    """The bot's way to the Connector and to Graph, with real tokens."""
+    async with ClientSession() as session:
+        yield ConnectorClient(workplace, session)
