@@ -31,6 +31,15 @@ from .serializer import StateSerializer
 
 _T = TypeVar("_T")
 
+#: How long the checkpoints of a finished run are kept; its record in the store goes after the same time.
+KEEP = timedelta(days=30)
+
+
+async def forget_later(saver: object, thread: str) -> None:
+    """Let the state of a run that has ended go after a while, where its saver is ours; going on keeps it."""
+    if isinstance(saver, RedisSaver):
+        await saver.aexpire_thread(thread, KEEP)
+
 
 class RedisSaver(BaseCheckpointSaver[str]):
     """A checkpoint saver whose writes carry the thread's fence (`config["configurable"]["sayso_fence"]`).

@@ -17,6 +17,7 @@ from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ..approvals.risk import Oversight
+from .checkpoints import forget_later
 from .outcome import closing
 from .pauses import CODE_CHANGED, Pauses
 from .resume import Graph, answer_pause, begin, carry_on
@@ -213,6 +214,7 @@ class HeldThread:
         text = report if isinstance(report, str) else ""
         await self.runtime.store.finish_run(self.run.thread, entry, report_notices(self.run, text))
         crash_point("report-after-told")
+        await forget_later(self.graph.checkpointer, self.run.thread)
 
 
 def report_notices(run: Run, text: str) -> tuple[Notice, ...]:

@@ -21,6 +21,7 @@ from ..approvals.request import EffectState, OutcomeKind, Request, Run
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from .acting import OutcomeUnknown, StillRunning, unknown
+from .checkpoints import forget_later
 from .credentials import Broker
 from .held_thread import Handled, HeldThread, report_notices
 from .keeper import Keeper, Locks
@@ -174,6 +175,8 @@ class Runner:
         entry = AuditEntry(event=Event.RUN_FAILED, by=self.worker, words=f"Given up: {why}"[:300])
         text = f"The agent broke off and was given up ({why}). Nothing more will be done for this."
         await self.store.finish_run(run.thread, entry, report_notices(run, text))
+        if graph := self.graphs.get(run.graph):
+            await forget_later(graph.checkpointer, run.thread)
 
     async def _close_broken(self, request: Request, why: str) -> None:
         def step(record: Request, now: datetime) -> Change | None:
