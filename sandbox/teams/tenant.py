@@ -83,7 +83,7 @@ class Tenant:
 
     def channel_named(self, name: str) -> Channel:
         """By "#name". Raises: LookupError."""
-        for channel in self.channels.values():
+        for channel in tuple(self.channels.values()):  # another thread may begin a personal chat meanwhile
             if channel.name == name.removeprefix("#") and channel.name not in ("", "General"):
                 return channel
         raise LookupError(f"no channel here is called {name!r}")

@@ -249,3 +249,44 @@ async def test_unknown_calls_and_bodies_are_violations(
     workplace.teams.violations.take()
     await connector.posts_root("#support", words("hello", colour="red"))
     assert "colour" in str(workplace.violations.take()[0])
+
+
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ({"bot": {"id": "28:somebody-else"}}, "BadArgument"),
+        ({"activity": None}, "BadArgument"),
+        ({"channelData": {"channel": {"id": "19:no@thread.tacv2"}}}, "BadArgument"),
+        ({"channelData": {"tenant": {"id": "other"}}}, "BadArgument"),
+        ({"channelData": {}, "tenantId": "", "members": []}, "BadArgument"),
+        ({"activity": showing({"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "Blink"}]})}, "BadSyntax"),
+    ],
+)  # fmt: skip
+async def test_how_a_conversation_is_not_begun(
+    workplace: Workplace, connector: ConnectorClient, changed: dict[str, Any], code: str
+) -> None:
+    """Another bot, no activity, no tenant, a strange one, nobody to talk to, a card that is none."""
+    teams = workplace.teams
+    where = {"channel": {"id": teams.channel_id("#support")}, "tenant": {"id": teams.tenant_id}}
+    good = {"bot": {"id": teams.bot_id}, "channelData": where, "activity": words("hello")}
+    assert (await connector.call("POST", "", good)).status == 201
+    assert (await connector.call("POST", "", {**good, **changed})).code == code
+    assert len(workplace.violations.take()) == 1
+
+
+async def test_updates_name_one_message_in_json(workplace: Workplace, connector: ConnectorClient) -> None:
+    """The id in the body must fit, the body must be JSON; typing leaves no trace."""
+    posted = await connector.posts_root("#support", words("one"))
+    id = posted.body["activityId"]
+    assert (await connector.updates(posted.body["id"], id, words("x", id="2"))).code == "BadArgument"
+    assert (await connector.replies(posted.body["id"], {"type": "typing"})).body == {}
+    url = f"{workplace.teams.service_url}v3/conversations/{quote(posted.body['id'], safe='')}/activities"
+    headers = {"Authorization": f"Bearer {await connector.token(workplace.teams.scope)}"}
+    async with connector.session.post(url, data="hello", headers=headers) as answer:
+        assert answer.status == 415
+    async with connector.session.post(
+        url, data="{", headers={**headers, "Content-Type": "application/json"}
+    ) as answer:
+        assert answer.status == 400
+    assert [one.text for one in workplace.teams.messages("#support")] == ["one"]
+    assert len(workplace.violations.take()) == 3

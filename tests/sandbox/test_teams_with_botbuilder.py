@@ -24,7 +24,7 @@ ASK, DONE = (
 )
 
 
-class Credentials(Authentication):  # type: ignore[misc]
+class Credentials(Authentication):
     """Tokens from one msal application, fetched as botbuilder fetches them: blocking."""
 
     def __init__(self, app: ConfidentialClientApplication, scope: str) -> None:
@@ -38,7 +38,7 @@ class Credentials(Authentication):  # type: ignore[misc]
         return session
 
 
-class CredentialsFactory(ServiceClientCredentialsFactory):
+class CredentialsFactory(ServiceClientCredentialsFactory):  # type: ignore[misc]
     """One msal application for all."""
 
     def __init__(self, workplace: Workplace, http: requests.Session) -> None:
