@@ -117,7 +117,9 @@ def run_again(
     effect = _unknown(request)
     if vote.person not in may_decide:
         raise NotAllowed
-    earlier = tuple(v for v in request.votes if v.person in may_decide and v.person != vote.person)
+    earlier = tuple(
+        v for v in request.votes if v.person in may_decide and v.person != vote.person and now < v.expires
+    )
     votes = (*earlier, vote)
     entry = AuditEntry(
         event=Event.VOTED, by=vote.person, words="Voted to run it again",

@@ -223,6 +223,13 @@ def test_running_it_again_needs_the_same_quorum() -> None:
     assert len(again(one.request, CY, needed=2).work) == 1
 
 
+def test_an_order_that_has_expired_fills_no_seat() -> None:
+    """Its signature would not move the acting node any more, so the second person's must not bring it back."""
+    request = unknown()
+    old = a_vote(request, BO, changed={"attempt": 2, "expires": LATER})
+    assert again(replace(request, votes=(old,)), CY, needed=2).work == ()
+
+
 def test_the_frozen_quorum_holds_when_todays_policy_asks_for_less() -> None:
     """Two were asked the first time, so two are asked again."""
     rule = Rule(approvers=("finance",), needed=2)
