@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from .request import PARTITIONS, Request, Run, partition_of
 from .store import Lane, PureStep, Target, TargetKind, Told, WorkItem
 from .verdict import RequestId, ThreadId
 
+log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -29,6 +31,8 @@ R = TypeVar("R")
 TOKEN_MS = 24 * 3600 * 1000
 #: How long a call of ours is remembered, so that sending it again after a lost reply does nothing.
 CALL_MS = 10 * 60 * 1000
+#: So much the server's clock may go back (a failover, a corrected clock) without an alarm.
+CLOCK_SLACK_MS = 1_000
 
 
 class WrongStore(BadSetting):
@@ -202,6 +206,8 @@ class RedisStore:
             len(change.work), *(canonical.encode(work) for work in change.work),
             len(dirty), *(part for lane, target in dirty for part in (str(lane), str(target))),
         )  # fmt: skip
+        if int(back) > max(self.clock_went_back_ms, CLOCK_SLACK_MS):
+            log.error("store.clock_went_back ms=%s: deadlines stand still until it is made up", int(back))
         self.clock_went_back_ms = max(self.clock_went_back_ms, int(back))
         return cast("bytes", verdict).decode()
 

@@ -154,7 +154,7 @@ async def test_every_key_of_a_request_lives_in_one_slot(redis_url: str, redis_cl
 
 
 async def test_time_that_goes_back_is_not_used_and_is_reported(
-    redis_url: str, redis_client: redis.Redis
+    redis_url: str, redis_client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The server's clock was a minute ahead once: the largest time seen goes on, and the difference is said."""
     async with connected(redis_url) as store:
@@ -167,6 +167,7 @@ async def test_time_that_goes_back_is_not_used_and_is_reported(
         assert decided.request.decision is not None
         assert decided.request.decision.at.timestamp() * 1000 == ahead
         assert 55_000 < store.clock_went_back_ms <= 60_000
+        assert "store.clock_went_back" in caplog.text
         times = [record.at.timestamp() * 1000 for record in await store.trail(ThreadId("t1"))]
         assert times == sorted(times)
         assert times[-1] == ahead
