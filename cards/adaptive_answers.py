@@ -42,11 +42,16 @@ def pressed(value: Any) -> Pressed:
     if not isinstance(filled, Mapping):
         raise BadPress
     verb, press, sent = action.get("verb", filled.get("verb")), filled.get("press"), filled.get(SENT, False)
-    if verb not in _VERBS or not isinstance(press, str) or not isinstance(sent, bool):
+    if (
+        not isinstance(verb, str)
+        or verb not in _VERBS
+        or not isinstance(press, str)
+        or not isinstance(sent, bool)
+    ):
         raise BadPress
     decode_press(press)
     inputs = {str(id): _text(said) for id, said in filled.items() if id not in _OURS}
-    return Pressed(verb=str(verb), press=press, sent=sent, inputs=inputs)
+    return Pressed(verb=verb, press=press, sent=sent, inputs=inputs)
 
 
 def _text(said: object) -> str:

@@ -90,7 +90,7 @@ class Field:
         """The value a person entered, or UNCHANGED. Raises: DoesNotFit."""
         if text.replace("\r\n", "\n").strip() == self.shown.strip():
             return UNCHANGED
-        value = self.shape.choices[int(text)] if self.shape.picked and text else coerce(self.shape, text)
+        value = _picked(self.shape.choices, text) if self.shape.picked and text else coerce(self.shape, text)
         return UNCHANGED if same(value, self.current) else value
 
 
@@ -244,6 +244,12 @@ def _resolved(spec: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str,
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _picked(choices: tuple[Json, ...], place: str) -> Json:
+    """The option at its place in the list; what was not offered is no option, whatever a client sends."""
+    places = {str(index): one for index, one in enumerate(choices)}
+    return places[place] if place in places else _misfit("This is not one of the options.")
 
 
 def _chosen(choices: tuple[Json, ...], text: str) -> Json:
