@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from ..approvals import canonical
 from ..approvals.deadline import CHAINS, Chain, TtlClass
@@ -21,9 +29,13 @@ from ..approvals.risk import Level
 from ..approvals.route import Route
 from ..approvals.verdict import Rule
 from .policy import LOW_CONFIDENCE, Category, Policy, Rating, ToolPolicy
+from .setting_words import NAME, NAME_WORDS, Name, did_you_mean, listed, problems_of, refuse, written
 
 #: Longest time a policy may give anybody; a request that outlives its people helps nobody.
 LONGEST = timedelta(days=90)
+
+#: What to write where cards should stand in Slack, and where to find it.
+SLACK_PLACE = """write "slack:" and the channel's id (C…), from the channel's details in Slack"""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -39,20 +51,22 @@ def load_policy(path: Path) -> Policy:
 
 
 def read_policy(said: Mapping[str, Any]) -> Policy:
-    """The policy as the tables `tools`, `routes`, `ttl` and a few keys say it. Raises: BadSetting, naming the key."""
+    """The policy as the tables `tools`, `routes`, `ttl` and a few keys say it. Raises: BadSettings, naming each key."""
     try:
         read = _PolicyFile.model_validate(said)
     except ValidationError as error:
-        raise BadSetting(_first_problem(error)) from error
+        refuse(problems_of(error, _PolicyFile))
+        raise
+    chains = {kind: getattr(read.ttl, kind.value).chain(CHAINS[kind]) for kind in TtlClass}
     policy = Policy(
         tools={name: tool.policy(name, read.default_route) for name, tool in read.tools.items()},
         routes={name: route.route(name) for name, route in read.routes.items()},
-        chains={kind: getattr(read.ttl, kind.value).chain(CHAINS[kind], kind) for kind in TtlClass},
+        chains=chains,
         default_route=read.default_route,
         denied=frozenset(PersonId(person) for person in read.denied),
         low_confidence=read.low_confidence,
     )
-    _check_names(policy)
+    refuse([*_wrong_chains(read, policy), *_wrong_names(policy)])
     return replace(policy, version=canonical.digest(canonical.encode(policy))[:12])
 
 
@@ -71,14 +85,26 @@ def _duration(value: object) -> object:
 
 def _rating(value: object) -> object:
     """A level that stands alone has no reason of its own."""
+    if not isinstance(value, str | dict):
+        raise ValueError('write "low", "medium" or "high", or { level = "high", reason = "why" }')  # noqa: TRY004 for pydantic
     return {"level": value} if isinstance(value, str) else value
+
+
+def _place(value: str) -> str:
+    if not re.fullmatch(r"(slack|teams|person):\S+", value):
+        raise ValueError(f'"{value[:40]}" is not a place; {SLACK_PLACE}')
+    return value
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 #: Empty where there is none.
-MaybeName = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,79})?$")]
+MaybeName = Annotated[str, written(rf"({NAME.pattern})?", NAME_WORDS)]
+People = Annotated[tuple[Name, ...], listed("people's ids")]
+SetNames = Annotated[tuple[Name, ...], listed('set names, like ["finance"]')]
+Places = Annotated[
+    tuple[Annotated[str, AfterValidator(_place)], ...], listed('places, like ["slack:C0123ABC"]')
+]
 Share = Annotated[float, Field(gt=0, lt=1)]
 #: 0 means never.
 ShareOrNever = Annotated[float, Field(ge=0, lt=1)]
@@ -123,10 +149,8 @@ class _Tool(_Strict):
 
 
 class _Route(_Strict):
-    places: tuple[Annotated[str, StringConstraints(pattern=r"^(slack|teams|person):\S+$")], ...] = Field(
-        min_length=1
-    )
-    approvers: tuple[Name, ...] = Field(min_length=1)
+    places: Places = Field(min_length=1)
+    approvers: SetNames = Field(min_length=1)
     needed: int = Field(default=1, ge=1, le=20)
     second_line: MaybeName = ""
     supervisor: MaybeName = ""
@@ -136,8 +160,6 @@ class _Route(_Strict):
     unattended: bool = False
 
     def route(self, name: str) -> Route:
-        if self.on_call_decides and not self.on_call:
-            raise BadSetting(f"routes.{name}.on_call_decides: there is no on_call set that could decide")
         return Route(
             name=name, places=tuple(Place(place) for place in self.places),
             rule=Rule(approvers=self.approvers, needed=self.needed), second_line=self.second_line,
@@ -156,13 +178,9 @@ class _Chain(_Strict):
     pages: bool | None = None
     grace: Duration | None = None
 
-    def chain(self, default: Chain, kind: TtlClass) -> Chain:
+    def chain(self, default: Chain) -> Chain:
         said = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
         chain = replace(default, **said)
-        if chain.pages and not chain.grace:
-            raise BadSetting(f"ttl.{kind}.grace: on-call is paged, so somebody needs time to act")
-        if not chain.pages and self.grace:
-            raise BadSetting(f"ttl.{kind}.grace: nobody is paged, so there is no grace; set pages = true")
         return chain if chain.pages else replace(chain, grace=timedelta(0))
 
 
@@ -177,29 +195,38 @@ class _PolicyFile(_Strict):
     routes: dict[Name, _Route] = Field(min_length=1)
     tools: dict[Name, _Tool] = {}
     ttl: _Chains = _Chains()
-    denied: tuple[Name, ...] = ()
+    denied: People = ()
     low_confidence: float = Field(default=LOW_CONFIDENCE, gt=0, le=1)
 
 
-def _check_names(policy: Policy) -> None:
-    """Every name leads somewhere, and whoever is promised a page has somebody to page. Raises: BadSetting."""
+def _wrong_chains(read: _PolicyFile, policy: Policy) -> Iterator[str]:
+    """Where a page and the time after it do not fit together."""
+    for kind in TtlClass:
+        if policy.chains[kind].pages and not policy.chains[kind].grace:
+            yield f"ttl.{kind}.grace: on-call is paged, so somebody needs time to act"
+        if not policy.chains[kind].pages and getattr(read.ttl, kind.value).grace:
+            yield f"ttl.{kind}.grace: nobody is paged, so there is no grace; set pages = true"
+
+
+def _wrong_names(policy: Policy) -> Iterator[str]:
+    """What leads nowhere, and whoever is promised a page with nobody to page."""
+    for route in policy.routes.values():
+        if route.on_call_decides and not route.on_call:
+            yield f"routes.{route.name}.on_call_decides: there is no on_call set that could decide"
     if policy.default_route not in policy.routes:
-        raise BadSetting(f"default_route: there is no [routes.{policy.default_route}]")
+        yield f"default_route: {_no_route(policy.default_route, policy)}"
     for tool in (*policy.tools.values(), policy.of("")):
         key = f"tools.{tool.name}" if tool.known else "default_route"
-        route = policy.routes.get(tool.route)
-        if route is None:
-            raise BadSetting(f"{key}.route: there is no [routes.{tool.route}]")
-        if policy.chain(tool.ttl_class, tool.name).pages and not (route.pager or route.on_call):
-            raise BadSetting(
+        found = policy.routes.get(tool.route)
+        if found is None:
+            if tool.route != policy.default_route:
+                yield f"{key}.route: {_no_route(tool.route, policy)}"
+        elif policy.chain(tool.ttl_class, tool.name).pages and not (found.pager or found.on_call):
+            yield (
                 f"{key}: unanswered requests page on-call (ttl.{tool.ttl_class}.pages), "
-                f"but routes.{route.name} names neither pager nor on_call"
+                f"but routes.{found.name} names neither pager nor on_call"
             )
 
 
-def _first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong, as "tools.issue_refund.blast_radius.level: ..."."""
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    words = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-    return f"{path or 'the policy'}: {words.removeprefix('Value error, ')}"
+def _no_route(name: str, policy: Policy) -> str:
+    return f"there is no [routes.{name}]{did_you_mean(name, policy.routes)}"

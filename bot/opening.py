@@ -22,7 +22,7 @@ PATIENCE = 5.0
 
 @contextmanager
 def store_server(settings: Settings) -> Iterator[str]:
-    """The store's address: `REDIS_URL`, else the embedded server, which runs at least as long as this block.
+    """The store's address: `REDIS_URL`, else `store.url`, else the embedded server, which runs at least as long as this block.
 
     Another process's embedded server is used as it is. Raises: NoServerBinary, ServerDidNotStart.
     """
@@ -46,7 +46,7 @@ async def connect(url: str, settings: Settings) -> AsyncIterator[RedisStore]:
     try:
         yield store
     except (RedisConnectionError, RedisTimeoutError) as error:
-        raise StoreDown(f"REDIS_URL: the Redis server broke off ({error}).") from error
+        raise StoreDown(f"{settings.store_named}: the Redis server broke off ({error}).") from error
     finally:
         await store.close()
 
@@ -65,9 +65,15 @@ async def _opened(url: str, settings: Settings) -> RedisStore:
             await _check(url)
             return await RedisStore.connect(url, prefix=settings.store.prefix, demo=settings.demo)
     except TimeoutError as error:
-        raise StoreDown(f"REDIS_URL: the Redis server does not answer within {PATIENCE:.0f} s.") from error
+        words = f"{settings.store_named}: the Redis server does not answer within {PATIENCE:.0f} s."
+        raise StoreDown(words) from error
     except RedisError as error:
-        raise StoreDown(f"REDIS_URL: the Redis server refuses us ({error}).") from error
+        raise StoreDown(f"{settings.store_named}: the Redis server refuses us ({error}).") from error
+    except StoreDown as error:
+        if settings.store_named == "REDIS_URL":
+            raise
+        words = f"{settings.store_named}: the Redis server cannot be reached ({error.__cause__})."
+        raise StoreDown(words) from error
 
 
 async def _check(url: str) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from ..agent.policy import Policy
-from ..agent.policy_file import Duration, read_policy
+from ..agent.policy_file import SLACK_PLACE, Duration, read_policy
+from ..agent.setting_words import BadSettings, Name, did_you_mean, listed, problems_of, refuse, written
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..approvals.route import Route
@@ -24,9 +25,21 @@ DEFAULT_FILE = "sayso.toml"
 
 _POLICY_KEYS = ("default_route", "routes", "tools", "ttl", "denied", "low_confidence")
 
-Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
-EnvName = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
+_MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy member ID"'
+_GROUP = "a Slack user group's id begins with S, from the group's menu in Slack's directory"
+_TEAM = "a Slack workspace's id begins with T, from Slack's address in a browser (app.slack.com/client/T…)"
+_STORE = r"(redis|rediss|unix)://.*"
+_STORE_WORDS = "it must begin with redis://, rediss:// or unix://"
+
+
+def _variable(what: str, example: str) -> AfterValidator:
+    words = f"names the environment variable that holds the {what}, like {example}; do not write the {what} itself here"
+    return written(r"[A-Z][A-Z0-9_]*", words)
+
+
+Id = Name
+Url = Annotated[str, written(r"https?://\S+", "it must begin with https:// or http://")]
+People = Annotated[tuple[Id, ...], listed("people's ids")]
 
 
 class _Table(BaseModel):
@@ -39,24 +52,26 @@ class PersonTable(_Table):
     """`[people.bo]`: one human and the accounts that are theirs; ids, never display names."""
 
     name: str = Field(min_length=1, max_length=80)
-    slack: Annotated[str, StringConstraints(pattern=r"^[UW][A-Z0-9]{2,}$")] | None = None
+    slack: Annotated[str, written(r"[UW][A-Z0-9]{2,}", _MEMBER)] | None = None
 
 
 class SetTable(_Table):
     """`[sets.finance]`: persons, a Slack user group, or both."""
 
-    people: tuple[Id, ...] = ()
-    slack_group: Annotated[str, StringConstraints(pattern=r"^S[A-Z0-9]{2,}$")] | None = None
+    people: People = ()
+    slack_group: Annotated[str, written(r"S[A-Z0-9]{2,}", _GROUP)] | None = None
 
 
 def _people_only(value: object) -> object:
+    if not isinstance(value, list | dict):
+        raise ValueError('write a list of people like ["bo", "cy"], or { slack_group = "S0123ABC" }')  # noqa: TRY004 for pydantic
     return {"people": value} if isinstance(value, list) else value
 
 
 class SlackTable(_Table):
     """`[slack]`; the token and the signing secret come from `SLACK_BOT_TOKEN` and `SLACK_SIGNING_SECRET`."""
 
-    team: Annotated[str, StringConstraints(pattern=r"^[TE][A-Z0-9]{2,}$")]
+    team: Annotated[str, written(r"[TE][A-Z0-9]{2,}", _TEAM)]
     api: Url = "https://slack.com/api/"
 
 
@@ -64,7 +79,7 @@ class PagerTable(_Table):
     """`[pagers.primary]`: PagerDuty Events v2; `routing_key` names the environment variable that holds it."""
 
     kind: Literal["pagerduty"] = "pagerduty"
-    routing_key: EnvName
+    routing_key: Annotated[str, _variable("key", "PAGER_ROUTING_KEY")]
     url: Url = "https://events.pagerduty.com"
 
 
@@ -72,9 +87,9 @@ class CredentialTable(_Table):
     """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it."""
 
     kind: Literal["entra"] = "entra"
-    authority: Annotated[str, StringConstraints(pattern=r"^https://[^\s]+$")]
+    authority: Annotated[str, written(r"https://\S+", "it must begin with https://")]
     client_id: str = Field(min_length=1)
-    client_secret: EnvName
+    client_secret: Annotated[str, _variable("secret", "ENTRA_CLIENT_SECRET")]
     service: str = Field(min_length=1)
     ca_file: Path | None = None
     #: What `sayso check` asks a token for; Entra gives every application one for this.
@@ -82,10 +97,15 @@ class CredentialTable(_Table):
 
 
 class StoreTable(_Table):
-    """`[store]`: where the embedded store keeps its files when `REDIS_URL` is not set, and the key prefix."""
+    """`[store]`: the embedded store's files, or another store's address; and the key prefix.
+
+    `REDIS_URL` replaces `url`, and is the better place for an address with a password. `SAYSO_DEMO` replaces `demo`.
+    """
 
     data_dir: Path = Path(".sayso")
     prefix: Id = "sayso"
+    url: Annotated[str, written(_STORE, _STORE_WORDS)] | None = Field(default=None, repr=False)
+    demo: bool = False
 
 
 class ServerTable(_Table):
@@ -112,7 +132,7 @@ class _File(_Table):
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()
     worker: WorkerTable = WorkerTable()
-    operators: tuple[Id, ...] = ()
+    operators: People = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,8 +140,8 @@ class Settings:
     """Everything chosen, checked. Secrets are kept apart so that `repr` of this shows none.
 
     Attributes:
-        redis_url: None means the embedded store in `store.data_dir`.
-        demo: The store's clock may be pushed (`SAYSO_DEMO=1`); never set this for real work.
+        redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
+        demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
     """
 
@@ -137,7 +157,7 @@ class Settings:
     server: ServerTable
     worker: WorkerTable
     operators: frozenset[PersonId]
-    redis_url: str | None
+    redis_url: str | None = field(repr=False)
     demo: bool
     env: Mapping[str, str] = field(repr=False)
 
@@ -146,6 +166,13 @@ class Settings:
         if value := self.env.get(name, "").strip():
             return value
         raise BadSetting(f"{name} is not set in the environment; {why}")
+
+    @property
+    def store_named(self) -> str:
+        """What says where the store is, for an error to name."""
+        if self.env.get("REDIS_URL"):
+            return "REDIS_URL"
+        return f"store.url in {self.file}" if self.redis_url else f"store.data_dir ({self.data_dir})"
 
     @property
     def data_dir(self) -> Path:
@@ -168,77 +195,88 @@ def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSetting(f"The settings {path} are not TOML: {error}.") from error
     try:
-        return _checked(path, said, env)
-    except BadSetting as error:
+        settings = _checked(path, said, env)
+    except BadSettings as error:
         raise BadSetting(f"{path}: {error}") from error
+    if not re.fullmatch(_STORE, settings.redis_url or "redis://"):
+        raise BadSetting(f"REDIS_URL {_STORE_WORDS.removeprefix('it ')}")  # it may be a password: not quoted
+    return settings
 
 
 def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Settings:
-    policy = read_policy({key: said[key] for key in _POLICY_KEYS if key in said})
+    """Raises: BadSettings, with every mistake in the form of the tables, or else with every name that leads nowhere."""
+    problems = list[str]()
+    policy, read = None, None
+    try:
+        policy = read_policy({key: said[key] for key in _POLICY_KEYS if key in said})
+    except BadSettings as error:
+        problems.extend(error.problems)
     try:
         read = _File.model_validate({key: said[key] for key in said if key not in _POLICY_KEYS})
     except ValidationError as error:
-        raise BadSetting(_first_problem(error)) from error
+        problems.extend(problems_of(error, _File, more=_POLICY_KEYS))
+    refuse(problems)
+    assert policy is not None
+    assert read is not None
     settings = Settings(
         file=path, graphs=read.graphs, people=read.people, sets=read.sets, policy=policy, slack=read.slack,
         pagers=read.pagers, credentials=read.credentials, store=read.store, server=read.server,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators),
-        redis_url=env.get("REDIS_URL") or None, demo=env.get("SAYSO_DEMO") == "1", env=env,
+        redis_url=env.get("REDIS_URL") or read.store.url, env=env,
+        demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,
     )  # fmt: skip
-    _check_names(settings)
+    refuse(_wrong_names(settings))
     return settings
 
 
-def _first_problem(error: ValidationError) -> str:
-    """The first thing that is wrong, as "pagers.primary.routing_key: ..."."""
-    first = error.errors(include_url=False)[0]
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]") or "settings"
-    said = {"extra_forbidden": "there is no such setting", "missing": "it is missing"}
-    return f"{key}: {said.get(first['type'], first['msg'].removeprefix('Value error, '))}"
-
-
-def _check_names(settings: Settings) -> None:
-    """Every name leads somewhere, so that no request opens that nobody could answer. Raises: BadSetting."""
+def _wrong_names(settings: Settings) -> Iterator[str]:
+    """What leads nowhere: a request must not open that nobody could answer."""
     for name, members in settings.sets.items():
-        _must_be_people(f"sets.{name}", members.people, settings)
+        yield from _strangers(f"sets.{name}", members.people, settings)
         if not members.people and not members.slack_group:
-            raise BadSetting(f"sets.{name}: it has neither people nor a slack_group, so nobody is in it")
+            yield f"sets.{name}: it has neither people nor a slack_group, so nobody is in it"
         if members.slack_group and settings.slack is None:
-            raise BadSetting(f"sets.{name}.slack_group: {members.slack_group} needs a [slack] table")
-    _must_be_people("operators", settings.operators, settings)
-    _must_be_people("denied", settings.policy.denied, settings)
-    for set_name in sorted(settings.policy.approver_sets):
-        if set_name not in settings.sets:
-            raise BadSetting(f"A route names the approver set {set_name!r}, but there is no sets.{set_name}")
+            yield f"sets.{name}.slack_group: {members.slack_group} needs a [slack] table"
+    yield from _strangers("operators", settings.operators, settings)
+    yield from _strangers("denied", settings.policy.denied, settings)
     for route in settings.policy.routes.values():
-        _check_route(route, settings)
+        yield from _wrong_route(route, settings)
     accounts = [person.slack for person in settings.people.values() if person.slack]
-    for account in accounts:
+    for account in dict.fromkeys(accounts):
         if accounts.count(account) > 1:
-            raise BadSetting(f"people: the Slack account {account} is listed for more than one person")
+            yield f"people: the Slack account {account} is listed for more than one person"
 
 
-def _must_be_people(key: str, ids: Iterable[str], settings: Settings) -> None:
+def _strangers(key: str, ids: Iterable[str], settings: Settings) -> Iterator[str]:
     for person in sorted(ids):
         if person not in settings.people:
-            raise BadSetting(f"{key}: there is no [people.{person}]")
+            yield f"{key}: there is no [people.{person}]{did_you_mean(person, settings.people)}"
 
 
-def _check_route(route: Route, settings: Settings) -> None:
-    """Its cards can stand somewhere, and enough people may answer them. Raises: BadSetting."""
+def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
+    """Whether its cards can stand somewhere, and enough people may answer them."""
+    key = f"routes.{route.name}"
+    circles = (
+        *(("approvers", name) for name in route.rule.approvers), ("second_line", route.second_line),
+        ("supervisor", route.supervisor), ("on_call", route.on_call),
+    )  # fmt: skip
+    for circle, name in circles:
+        if name and name not in settings.sets:
+            yield f"{key}.{circle}: there is no sets.{name}{did_you_mean(name, settings.sets)}"
     if route.pager and route.pager not in settings.pagers:
-        raise BadSetting(f"routes.{route.name}.pager: there is no [pagers.{route.pager}]")
-    groups = [name for name in route.rule.approvers if settings.sets[name].slack_group]
-    people = {person for name in route.rule.approvers for person in settings.sets[name].people}
-    able = people - settings.policy.denied
-    if not groups and len(able) < route.rule.needed:
-        raise BadSetting(
-            f"routes.{route.name}.needed: {route.rule.needed} approvals are needed "
+        hint = did_you_mean(route.pager, settings.pagers)
+        yield f"{key}.pager: there is no [pagers.{route.pager}]{hint}"
+    sets = [settings.sets[name] for name in route.rule.approvers if name in settings.sets]
+    able = {person for members in sets for person in members.people} - settings.policy.denied
+    closed = all(members.people and not members.slack_group for members in sets)
+    if len(sets) == len(route.rule.approvers) and closed and len(able) < route.rule.needed:
+        yield (
+            f"{key}.needed: {route.rule.needed} approvals are needed "
             f"but its approver sets have {len(able)} people"
         )
     for place in route.places:
         if problem := _place_problem(place, settings):
-            raise BadSetting(f"routes.{route.name}.places: {place}{problem}")
+            yield f"{key}.places: {problem}"
 
 
 def _place_problem(place: str, settings: Settings) -> str:
@@ -246,14 +284,14 @@ def _place_problem(place: str, settings: Settings) -> str:
     platform, _, name = place.partition(":")
     match platform:
         case "teams":
-            return ": Microsoft Teams is not connected yet"
+            return f"{place}: Microsoft Teams is not connected yet"
         case "person" if name not in settings.people:
-            return f": there is no [people.{name}]"
+            return f"{place}: there is no [people.{name}]{did_you_mean(name, settings.people)}"
         case "person" if not settings.people[name].slack:
-            return f": people.{name} has no Slack account to write to"
+            return f"{place}: people.{name} has no Slack account to write to"
         case "slack" if settings.slack is None:
-            return " needs a [slack] table"
+            return f"{place} needs a [slack] table"
         case "slack" if not re.fullmatch(r"[CGD][A-Z0-9]{2,}", name):
-            return " is no channel id: Slack's own begin with C (channel, About, at the very bottom), as slack:C0123ABC"
+            return f'"{place}" is not a place; {SLACK_PLACE}'
         case _:
             return ""

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sayso.agent.policy import Category, Policy, UnknownRoute
 from sayso.agent.policy_file import load_policy, read_policy
+from sayso.agent.setting_words import BadSettings
 from sayso.approvals.deadline import CHAINS, TtlClass
 from sayso.approvals.errors import BadSetting
 from sayso.approvals.request import Edits
@@ -117,7 +118,16 @@ def test_the_version_changes_with_the_rules() -> None:
     ("path", "value", "said"),
     [
         ("tools.issue_refund.blast_radius", "huge", r"tools\.issue_refund\.blast_radius\.level: .*'high'"),
-        ("tools.issue_refund.blast_radius", 3, r"tools\.issue_refund\.blast_radius: "),
+        (
+            "tools.issue_refund.blast_radius",
+            3,
+            r'tools\.issue_refund\.blast_radius: write "low", "medium" or "high"',
+        ),
+        (
+            "tools.issue_refund.irreversibility",
+            {"levl": "high"},
+            r"tools\.issue_refund\.irreversibility\.levl: there is no such setting; did you mean level\?$",
+        ),
         (
             "tools.issue_refund.category",
             "finacial",
@@ -126,33 +136,58 @@ def test_the_version_changes_with_the_rules() -> None:
         (
             "tools.issue_refund.irreversable",
             "high",
-            r"tools\.issue_refund\.irreversable: there is no such key",
+            r"tools\.issue_refund\.irreversable: there is no such setting; did you mean irreversibility",
         ),
         ("tools.issue_refund.ttl", "soon", r"tools\.issue_refund\.ttl: a time is written like"),
         ("tools.issue_refund.ttl", 60, r"tools\.issue_refund\.ttl: a time is written like"),
         ("tools.issue_refund.ttl", "0h", r"tools\.issue_refund\.ttl: a time is more than zero"),
         ("tools.issue_refund.ttl", "999999d", r"tools\.issue_refund\.ttl: .*90 days"),
         ("tools.issue_refund.route", "legal", r"tools\.issue_refund\.route: there is no \[routes\.legal\]"),
-        ("tools.issue_refund.flags", ["x" * 31], r"tools\.issue_refund\.flags\.0: "),
-        ("routes.ops.approvers", [], r"routes\.ops\.approvers: "),
+        (
+            "tools.issue_refund.route",
+            "finnance",
+            r"tools\.issue_refund\.route: .*\]; did you mean finance\?$",
+        ),
+        (
+            "tools.issue_refund.flags",
+            ["x" * 31],
+            r"tools\.issue_refund\.flags: it is longer than 30 characters",
+        ),
+        ("routes.ops.approvers", [], r"routes\.ops\.approvers: name at least 1$"),
+        ("routes.ops.approvers", "ops", r"routes\.ops\.approvers: it must be a list of set names"),
         ("routes.ops.places", [], r"routes\.ops\.places: "),
-        ("routes.ops.places", ["#ops"], r"routes\.ops\.places\.0: "),
-        ("routes.ops.needed", 0, r"routes\.ops\.needed: "),
-        ("routes.finance.on_call", "", r"routes\.finance\.on_call_decides: there is no on_call"),
+        (
+            "routes.ops.places",
+            ["#ops"],
+            r'routes\.ops\.places: "#ops" is not a place; write "slack:" and the channel\'s id',
+        ),
+        ("routes.ops.needed", 0, r"routes\.ops\.needed: it must be at least 1$"),
+        ("routes.ops.on_call_decides", "perhaps", r"routes\.ops\.on_call_decides: write true or false$"),
         ("routes", {}, r"routes: "),
         ("default_route", "nowhere", r"default_route: there is no \[routes\.nowhere\]"),
-        ("ttl.urgent.remind", [1.5], r"ttl\.urgent\.remind\.0: "),
+        ("ttl.urgent.remind", [1.5], r"ttl\.urgent\.remind: it must be below 1"),
         ("ttl.routine.grace", "1h", r"ttl\.routine\.grace: nobody is paged"),
         ("ttl.routine.pages", True, r"ttl\.routine\.grace: on-call is paged"),
-        ("ttl.eternal", {"ttl": "1h"}, r"ttl\.eternal: there is no such key"),
-        ("low_confidence", 70, r"low_confidence: "),
-        ("tool", {}, r"tool: there is no such key"),
+        ("ttl.eternal", {"ttl": "1h"}, r"ttl\.eternal: there is no such setting$"),
+        ("low_confidence", 70, r"low_confidence: it must be at most 1"),
+        ("tool", {}, r"tool: there is no such section; did you mean tools\?$"),
     ],
 )
 def test_a_mistake_is_refused_by_name(path: str, value: object, said: str) -> None:
     """A misspelt rule never passes for one; the message begins with the key (fail closed)."""
     with pytest.raises(BadSetting, match=f"^{said}"):
         a_policy({path: value})
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """A first sentence that says how many, then a line for each; nobody mends a file by one error a start."""
+    with pytest.raises(BadSettings) as caught:
+        a_policy({"routes.finance.on_call": "", "tools.issue_refund.route": "finnance"})
+    assert str(caught.value).splitlines() == [
+        "2 settings are wrong.",
+        "  routes.finance.on_call_decides: there is no on_call set that could decide",
+        "  tools.issue_refund.route: there is no [routes.finnance]; did you mean finance?",
+    ]
 
 
 def test_whoever_is_promised_a_page_has_somebody_to_page() -> None:

@@ -91,6 +91,13 @@ def test_an_unreachable_redis_is_one_sentence(tmp_path: Path) -> None:
     assert refused.stderr.count("\n") == 1
 
 
+def test_an_unreachable_store_of_the_settings_is_named_as_they_name_it(tmp_path: Path) -> None:
+    """Whoever reads it has set no REDIS_URL."""
+    file = write_settings(tmp_path, ("[server]", f'[store]\nurl = "{NOWHERE}"\n[server]'))
+    with pytest.raises(StoreDown, match=r"^store\.url in .*sayso\.toml: the Redis server cannot be reached"):
+        timeline.print_pending(file)
+
+
 def test_a_redis_that_says_nothing_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent_port: int
 ) -> None:

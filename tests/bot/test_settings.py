@@ -53,32 +53,42 @@ def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
-        ("[graphs]\nops", "[graph]\nops", "graphs: it is missing"),
+        ("[graphs]\nops", "[graph]\nops", "graph: there is no such section; did you mean graphs?"),
         ('team = "T0WORKPLACE"', "", "slack.team: it is missing"),
-        ('team = "T0WORKPLACE"', 'team = "Workplace"', "slack.team: String should match"),
-        ("[server]\nport = 0", "[server]\nprot = 0", "server.prot: there is no such setting"),
-        ("[server]\nport = 0", "[server]\nport = 70000", "server.port: Input should be less than or equal to 65535"),
+        ('team = "T0WORKPLACE"', 'team = "Workplace"', "slack.team: a Slack workspace's id begins with T"),
+        ("[server]\nport = 0", "[server]\nprot = 0", "server.prot: there is no such setting; did you mean port?"),
+        ("[server]\nport = 0", "[server]\nport = 70000", "server.port: it must be at most 65535"),
         ("[server]", '[worker]\nlease = "fast"\n[server]', "worker.lease: a time is written like"),
         ("[server]", '[worker]\nlease = "0s"\n[server]', "worker.lease: a time is more than zero"),
-        ('"U0ALEX"', '"@alex"', "people.alex.slack: String should match"),
+        ('"U0ALEX"', '"@alex"', "people.alex.slack: a Slack member id begins with U or W, from the profile's menu"),
         ('"U0ALEX"', '"U0BO"', "people: the Slack account U0BO is listed for more than one person"),
         ('["bo", "cy"]', '["bo", "dan"]', "sets.finance: there is no [people.dan]"),
         ('["bo", "cy"]', "[]", "sets.finance: it has neither people nor a slack_group"),
         ('operators = ["sue"]', 'operators = ["dan"]', "operators: there is no [people.dan]"),
         ('operators = ["sue"]', 'denied = ["dan"]', "denied: there is no [people.dan]"),
-        ('approvers = ["finance"]', 'approvers = ["money"]', "there is no sets.money"),
+        ('approvers = ["finance"]', 'approvers = ["money"]', "routes.finance.approvers: there is no sets.money"),
         ('pager = "primary"', 'pager = "second"', "routes.finance.pager: there is no [pagers.second]"),
         ('second_line = "seniors"', "needed = 3", "needed: 3 approvals are needed but its approver sets have 2 people"),
         ('operators = ["sue"]', 'denied = ["bo", "cy"]', "needed: 1 approvals are needed but its approver sets have 0"),
-        ('"slack:C0FINANCE"', '"slack:#finance"', "routes.finance.places: slack:#finance is no channel id"),
+        ('"slack:C0FINANCE"', '"slack:#finance"', 'routes.finance.places: "slack:#finance" is not a place; write "slack:" and'),
         ('"slack:C0FINANCE"', '"teams:19:abc"', "routes.finance.places: teams:19:abc: Microsoft Teams is not"),
         ('"slack:C0FINANCE"', '"person:dan"', "routes.finance.places: person:dan: there is no [people.dan]"),
         ('[slack]\nteam = "T0WORKPLACE"', "", "routes.finance.places: slack:C0FINANCE needs a [slack] table"),
-        ('routing_key = "PAGER_KEY"', 'routing_key = "key"', "pagers.primary.routing_key: String should match"),
-        ('"https://127.0.0.1:1/tenant"', '"http://127.0.0.1"', "credentials.entra.authority: String should match"),
+        ('routing_key = "PAGER_KEY"', 'routing_key = "key"', "routing_key: names the environment variable that holds the key, like PAGER_ROUTING_KEY; do not"),
+        ('"https://127.0.0.1:1/tenant"', '"http://127.0.0.1"', "credentials.entra.authority: it must begin with https://"),
         ('default_route = "finance"', 'default_route = "ops"', "default_route: there is no [routes.ops]"),
         ('irreversibility = "high"', 'irreversibility = "huge"', "tools.issue_refund.irreversibility"),
         ("[graphs]", "[graphs", "are not TOML"),
+        ('["slack:C0FINANCE"]', '["#finance"]', 'routes.finance.places: "#finance" is not a place; write "slack:" and'),
+        ('["bo", "cy"]', '"bo"', 'sets.finance: write a list of people like ["bo", "cy"]'),
+        ('["bo", "cy"]', '["bo", "cyy"]', "sets.finance: there is no [people.cyy]; did you mean cy?"),
+        ('approvers = ["finance"]', 'approvers = ["finanse"]', "there is no sets.finanse; did you mean finance?"),
+        ('second_line = "seniors"', 'second_line = "senior"', "routes.finance.second_line: there is no sets.senior; did"),
+        ("[server]", '[store]\nurl = "127.0.0.1"\n[server]', "store.url: it must begin with redis://, rediss:// or unix://"),
+        ("[server]", '[store]\ndemo = "perhaps"\n[server]', "store.demo: write true or false"),
+        ("[server]", "[store]\ndata_dir = 7\n[server]", "store.data_dir: write a path in quotes"),
+        ('operators = ["sue"]', 'worker = "x"', "worker: it must be a table: [worker], or { key = value }"),
+        ('operators = ["sue"]', 'operators = "sue"', "operators: it must be a list of people's ids"),
     ],
 )  # fmt: skip
 def test_each_wrong_setting_is_one_sentence_that_names_it(
@@ -89,6 +99,46 @@ def test_each_wrong_setting_is_one_sentence_that_names_it(
     assert sentence in said
     assert str(tmp_path / "sayso.toml") in said
     assert "\n" not in said
+    for jargon in ("pattern", "tuple", "instance", "dictionary", "Input", "^"):
+        assert jargon not in said
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """First how many, then a line for each, policy and tables alike."""
+    edits = (
+        ('"U0ALEX"', '"@alex"'),
+        ("[server]\nport", "[server]\nprot"),
+        ('"slack:C0FINANCE"', '"#finance"'),
+    )
+    first, *rest = refused(write_settings(tmp_path, *edits)).splitlines()
+    assert first == f"{tmp_path / 'sayso.toml'}: 3 settings are wrong."
+    assert [line.partition(":")[0].strip() for line in rest] == [
+        "routes.finance.places", "people.alex.slack", "server.prot",
+    ]  # fmt: skip
+
+
+def test_a_key_that_stands_in_the_file_is_not_quoted(tmp_path: Path) -> None:
+    """Whoever has written the secret itself must not find it in a log too."""
+    assert "canary" not in refused(write_settings(tmp_path, ('"PAGER_KEY"', '"canary-routing-key"')))
+
+
+def test_the_file_may_name_the_store_and_the_environment_wins(tmp_path: Path) -> None:
+    """So that a demo's file is enough to look into its store; a password in the address is not shown."""
+    said = '[store]\nurl = "redis://:canary@127.0.0.1:1/0"\ndemo = true\n[server]'
+    file = write_settings(tmp_path, ("[server]", said))
+    settings = load_settings(file, {})
+    assert (settings.redis_url, settings.demo) == ("redis://:canary@127.0.0.1:1/0", True)
+    assert "canary" not in repr(settings)
+    settings = load_settings(file, {"REDIS_URL": "unix:///run/canary.sock", "SAYSO_DEMO": "0"})
+    assert (settings.redis_url, settings.demo) == ("unix:///run/canary.sock", False)
+    assert "canary" not in repr(settings)
+    assert load_settings(write_settings(tmp_path), {"SAYSO_DEMO": "1"}).demo
+
+
+def test_a_wrong_redis_url_is_one_sentence(tmp_path: Path) -> None:
+    """It says how one begins, not that pieces of it are missing; and shows nothing of it."""
+    with pytest.raises(BadSetting, match=r"^REDIS_URL must begin with redis://, rediss:// or unix://$"):
+        load_settings(write_settings(tmp_path), {"REDIS_URL": "canary"})
 
 
 def test_a_person_without_an_account_is_no_place(tmp_path: Path) -> None:
