@@ -47,8 +47,8 @@ class Rules(Protocol):
 
     @property
     def denied(self) -> frozenset[PersonId]: ...
-    def route(self, name: str) -> Route:
-        """Raises: SaysoError, when there is no such route any more."""
+    def route_of(self, tool: str) -> Route:
+        """Where this tool's requests go. Raises: SaysoError, when there is no such route any more."""
         ...
 
 
@@ -290,9 +290,12 @@ class Desk:
         return self._signer.sign(vote)
 
     async def _electorate(self, request: Request) -> _Electorate:
-        """Everybody who may decide, looked up now. Raises: DirectoryDown."""
+        """Everybody who may decide, looked up now. Raises: DirectoryDown.
+
+        Today's route is that of the tool: which one it was asked on stands in the record alone.
+        """
         try:
-            route: Route | None = self._rules.route(request.ask.route)
+            route: Route | None = self._rules.route_of(request.proposal.action.tool)
         except SaysoError:
             route = None  # today's policy has no such route: nobody may decide
         names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))

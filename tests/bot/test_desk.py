@@ -77,6 +77,17 @@ async def test_nobody_approves_their_own_run_under_another_name_in_the_record() 
     assert await scene.why(request, "alex") is WhyNot.OWN_REQUEST
 
 
+async def test_who_decides_elsewhere_cannot_draw_a_request_to_their_own_route() -> None:
+    """Whoever writes another route and its approvers into the record still meets the policy of the tool."""
+    scene = Scene(sets={"finance": ApproverSet(groups=("slack:S1",)), "lab": ApproverSet(people=(DI,))})
+    lab = replace(FINANCE, name="lab", rule=Rule(approvers=("lab",)))
+    scene.desk = scene.a_desk({"routes": {"finance": FINANCE, "lab": lab}})
+    request = await scene.asks()
+    drawn = replace(request.ask, route="lab", rule=lab.rule)
+    await scene.store.change(request.id, lambda r, _: Change(request=replace(r, ask=drawn)))
+    assert await scene.why(request, "di") is WhyNot.NO_APPROVERS
+
+
 async def test_an_account_of_a_platform_nobody_vouches_for_is_nobody() -> None:
     """Fail closed: no live check, no identity."""
     scene = Scene()
