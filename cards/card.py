@@ -62,7 +62,8 @@ WAYS_ON = (
 
 #: Stands on a card that has no answers because something of the action is missing on it.
 TOO_LONG = Row(
-    "", (Text("This does not fit here completely: open Details to see all of it and to answer.", strong=True),)
+    "",
+    (Text("This does not fit here completely: open Details to see all of it and to answer.", strong=True),),
 )
 
 
