@@ -22,6 +22,10 @@ _TABLES = """
 [server]
 port = {port}
 
+[store]
+url = "{redis_url}"
+demo = true
+
 [worker]
 lease = "3s"
 
@@ -114,7 +118,8 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Of
     file.write_text(
         policy
         + _TABLES.format(
-            port=port, api=workplace.slack.api_url, pager=workplace.pager.url, authority=workplace.tokens.authority,
+            redis_url=redis_url, port=port, api=workplace.slack.api_url, pager=workplace.pager.url,
+            authority=workplace.tokens.authority,
             client_id=workplace.tokens.client_id, ca_file=workplace.tokens.ca_file,
         )
     )  # fmt: skip

@@ -66,6 +66,7 @@ def _what_is_where(console: Console, office: Office) -> None:
         f"  store {office.redis_url}\n  Slack's API {work.slack.api_url}\n  pager {work.pager.url}\n"
         f"  tokens {work.tokens.url}\n  bot {work.slack.app_url} (process {office.bot.pid})\n"
         f"  worker (process {office.worker.pid})\n  back office {office.back_office}\n"
-        f"  settings {office.folder / 'sayso.toml'}",
+        f"  settings {office.folder / 'sayso.toml'}\n"
+        f"  from another terminal: sayso pending -s {office.folder / 'sayso.toml'}",
         highlight=False, style="dim",
     )  # fmt: skip
