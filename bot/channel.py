@@ -53,7 +53,10 @@ class Channel(Protocol):
         ...
 
     async def find_card(self, place: Place, request: RequestId) -> MessageRef | None:
-        """A card of this request that stands in `place` already: asked after a post whose answer was lost."""
+        """A card of this request that stands in `place` already: asked after a post whose answer was lost.
+
+        `facts["digest"]` says what it shows, where the platform keeps that for us.
+        """
         ...
 
     async def say(self, place: Place, words: Sequence[Row]) -> MessageRef:

@@ -59,7 +59,7 @@ def message(card: Card, *, account: Account = no_account) -> SlackMessage:
     for row in card.rows:
         page.add(row)
     buttons = actions(card.buttons, encode_press(card.request, card.revision, card.digest))
-    payload = {"request": card.request, "revision": card.revision}
+    payload = {"request": card.request, "revision": card.revision, "digest": card.digest}
     return SlackMessage(
         text=mrkdwn(cut(card.push, TEXT // 6)),
         blocks=numbered([*page.blocks(), buttons], f"{card.request}:{card.version}"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -83,7 +84,7 @@ class SlackChannel:
             )  # fmt: skip
         found = [one for one in (await self._call(method, call)).get("messages", []) if _shows(one, request)]
         newest = max(found, key=lambda one: str(one["ts"]), default=None)
-        return _ref(channel, str(newest["ts"]), thread) if newest else None
+        return replace(_ref(channel, str(newest["ts"]), thread), facts=_shown(newest)) if newest else None
 
     async def say(self, place: Place, words: Sequence[Row]) -> MessageRef:
         """Say something. Raises: Gone, Dead, RetryLater, Unclear."""
@@ -150,6 +151,12 @@ def _split(place: Place) -> tuple[str, str]:
 
 def _ref(channel: str, message: str, thread: str) -> MessageRef:
     return MessageRef(platform="slack", channel=channel, message=message, thread=thread or message)
+
+
+def _shown(message: Mapping[str, Any]) -> Mapping[str, str]:
+    """The digest of what stands on a card, as Slack itself keeps it."""
+    digest = message["metadata"]["event_payload"].get("digest")
+    return {"digest": digest} if isinstance(digest, str) else {}
 
 
 def _shows(message: Mapping[str, Any], request: RequestId) -> bool:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, tzinfo
 from ...approvals.errors import AlreadySettled, SaysoError
 from ...approvals.people import Identity, Place
 from ...approvals.request import Request, State
-from ...approvals.store import Store, Target, TargetKind, Told
-from ...approvals.verdict import Approve, Modify, Reject
+from ...approvals.store import MessageRef, Store, Target, TargetKind, Told
+from ...approvals.verdict import Approve, Modify, Reject, RequestId
 from ...cards.answers import coerce_changes
 from ...cards.words import answered, refusal
 from ..channel import Channel, ChannelError
@@ -58,19 +58,28 @@ class TypedAnswers:
             return refusal(error, name=self._desk.name, request=settled, tz=self._tz)
         drawn = [(request, told) for request in waiting for told in await self._cards(request, typed.thread)]
         if len(drawn) == 1 and _was_shown(*drawn[0], typed):
-            return await self._count(drawn[0][0], typed)
+            card = await self._card_there(typed.thread, drawn[0][0].id)
+            if card is not None:
+                return await self._count(drawn[0][0], typed, shown=card.facts.get("digest", ""))
         links = [await self._link(told) for _, told in drawn]
         where = ", ".join(link for link in links if link) or "the card above"
         return f"I cannot be sure which card you mean, so nothing was counted. Please answer on the card: {where}"
 
-    async def _count(self, request: Request, typed: Typed) -> str:
+    async def _card_there(self, thread: Place, id: RequestId) -> MessageRef | None:
+        """The card as Slack has it: what it shows is not for the store to say."""
+        try:
+            return await self._channel.find_card(thread, id)
+        except ChannelError:
+            return None
+
+    async def _count(self, request: Request, typed: Typed, *, shown: str) -> str:
         try:
             verdict = typed.verdict
             if isinstance(verdict, Modify):
                 raw = {name: str(value) for name, value in verdict.changes.items()}
                 verdict = replace(verdict, changes=coerce_changes(request.ask.schema, raw))
             done = await self._desk.answer(
-                request.id, request.revision, verdict, typed.who, token=typed.token
+                request.id, request.revision, verdict, typed.who, token=typed.token, shown=shown
             )
         except SaysoError as error:
             now = await self._desk.request(request.id)

@@ -58,7 +58,9 @@ async def test_a_card_stands_in_every_place_and_follows_the_record_to_its_end() 
             assert card.buttons() == ["Details"]
             assert "Refunded." in card.text_as_seen()
         assert o.card().metadata == {
-            "event_type": "sayso_request", "event_payload": {"request": request.id, "revision": 1},
+            "event_type": "sayso_request", "event_payload": {
+                "request": request.id, "revision": 1, "digest": request.current.digest,
+            },
         }  # fmt: skip
         assert len(o.slack.person("bo").sees_in_thread(o.card())) == 2
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from office import Office, office
-from sayso.approvals.change import Change
+from sayso.approvals.change import Change, Event
 from sayso.approvals.request import Request, State
 
 
@@ -38,3 +38,16 @@ async def test_an_action_swapped_under_an_open_form_is_not_changed_by_it() -> No
         await o.slack.person("bo").submits(form.fill({"Why?": "the wrong order"}))
         now = await o.now(request)
         assert (now.state, now.votes) == (State.OPEN, ())
+
+
+async def test_an_action_swapped_under_its_card_is_not_approved_by_a_typed_answer() -> None:
+    """A reply carries no digest, so what the card shows is asked of Slack itself."""
+    async with office() as o:
+        request = await o.asks()
+        card = o.card()
+        await swap(o, request)
+        await o.slack.person("bo").says("#finance-approvals", "approve", thread=card)
+        await o.slack.settled()
+        now = await o.now(request)
+        assert (now.state, now.votes) == (State.OPEN, ())
+        assert (await o.events(request))[-1] is Event.REFUSED_ANSWER
