@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 from ..approvals.action import Json
 from ..approvals.errors import BadChange, SaysoError
 from ..approvals.risk import Level
+from .policy import Category
 
 #: How long a tool may run unless it says otherwise.
 LIMIT = timedelta(minutes=5)
@@ -32,7 +33,7 @@ class Effect:
     """A tool with consequences. Calling it runs the raw function, without asking anybody.
 
     Attributes:
-        category: The kind of consequence ("financial_transaction"); see the tool catalog.
+        category: The kind of consequence, a `Category` ("financial_transaction"); empty is undeclared.
         levels: What its author declares: "irreversibility", "blast_radius", "compliance" -> how bad.
         undo: The tool that takes it back; None when nothing does.
         idempotent: Whether running it again with the same `idempotency_key()` does nothing more; only then may it
@@ -100,11 +101,13 @@ def effect(
 ) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
-    Raises: ValueError for an unknown level or a limit that is not positive, TypeError for a signature that cannot
+    Raises: ValueError for an unknown category or level or a limit that is not positive, TypeError for a signature that cannot
     be shown to people (positional-only, `*args`, `**kwargs`), NameError for a type that is not there yet.
     """
     stated = {"irreversibility": irreversibility, "blast_radius": blast_radius, "compliance": compliance}
     levels = {dimension: _level(dimension, text) for dimension, text in stated.items() if text}
+    if category and category not in set(Category):
+        raise ValueError(f"category is {', '.join(Category)}, not {str(category)!r}")
     if limit <= timedelta(0):
         raise ValueError(f"limit must be more than zero, not {limit}")
 

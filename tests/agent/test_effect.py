@@ -72,7 +72,7 @@ def test_a_form_refuses_an_amount_that_is_no_number() -> None:
 
 
 def test_what_people_cannot_judge_is_no_tool() -> None:
-    """Open-ended parameters and unknown levels are refused where they are declared."""
+    """Open-ended parameters, unknown levels and categories are refused where they are declared."""
     with pytest.raises(TypeError, match="options"):
 
         @effect()
@@ -80,6 +80,8 @@ def test_what_people_cannot_judge_is_no_tool() -> None:
 
     with pytest.raises(ValueError, match="irreversibility is low, medium or high, not 'worst'"):
         effect(irreversibility="worst")
+    with pytest.raises(ValueError, match="category is read, internal_change, .*, not 'infra'"):
+        effect(category="infra")
     with pytest.raises(ValueError, match="limit"):
         effect(limit=timedelta(0))
 
