@@ -20,7 +20,9 @@ from .settings import Settings
 from .signing_keys import load_signer, load_verifier
 
 if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
+    from ..agent.checkpoints import RedisSaver
     from ..agent.credentials import Broker
+    from ..agent.resume import Graph
     from ..agent.secrets import LiveTokens
     from ..agent.worker import Worker
     from ..scheduler.paging import Pages
@@ -256,16 +258,15 @@ async def _worker(settings: Settings, store: RedisStore, url: str) -> AsyncItera
     from ..agent.secrets import LiveTokens
     from ..agent.serializer import StateSerializer
     from ..agent.thread_lock import ThreadLock
-    from ..agent.worker import Worker, compiled
+    from ..agent.worker import Worker
     from ..approvals.connection import open_redis, open_sync_redis
-    from .graphs import load_graph
 
     live = LiveTokens()
     client, sync_client = open_redis(url), open_sync_redis(url)
     serde = StateSerializer(STATE_TYPES, live=live)
     prefix = settings.store.prefix
     saver = RedisSaver(client, sync_client, prefix=prefix, serde=serde, require_fence=True)
-    graphs = {name: compiled(load_graph(spec), saver) for name, spec in settings.graphs.items()}
+    graphs = _graphs(settings, saver)
     try:
         yield Worker(
             store, graphs, locks=ThreadLock(client, sync_client, prefix=prefix), policy=settings.policy,
@@ -275,6 +276,19 @@ async def _worker(settings: Settings, store: RedisStore, url: str) -> AsyncItera
     finally:
         await client.aclose()
         sync_client.close()
+
+
+def _graphs(settings: Settings, saver: RedisSaver) -> Mapping[str, Graph]:
+    """Every graph of the settings, compiled. Raises: BadSetting, naming the one that is not right."""
+    from .graphs import compiled_graph
+
+    graphs = {}
+    for name, spec in settings.graphs.items():
+        try:
+            graphs[name] = compiled_graph(spec, settings.file.parent, saver)
+        except BadSetting as error:
+            raise BadSetting(f"graphs.{name}: {error}") from error
+    return graphs
 
 
 def _broker(settings: Settings, live: LiveTokens) -> Broker:

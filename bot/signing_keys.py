@@ -32,6 +32,19 @@ def load_signer(settings: Settings) -> Signer:
         ) from error
 
 
+def kept_signer(settings: Settings) -> Signer | None:
+    """As `load_signer`, but nothing is made: None where the bot's first start will make the key. Raises: BadSetting."""
+    private = settings.data_dir / "keys" / _PRIVATE
+    if text := settings.env.get("SAYSO_SIGNING_KEY"):
+        return Signer(_key("SAYSO_SIGNING_KEY", text))
+    try:
+        return Signer(_key(str(private), _text_of(private)))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BadSetting(f"The signing key {private} cannot be read ({error.strerror}).") from error
+
+
 def public_text(signer: Signer) -> str:
     """The public key as `SAYSO_VERIFY_KEYS` takes it."""
     return base64.b64encode(signer.public_key).decode()

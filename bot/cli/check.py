@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,30 +15,25 @@ from ...agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ...approvals.credential import CredentialRef
 from ...approvals.errors import SaysoError
 from ...scheduler.pagerduty import RoutingKey
-from ..graphs import load_graph
 from ..opening import open_store
 from ..settings import CredentialTable, Settings, load_settings
-from ..signing_keys import load_signer, load_verifier, public_text
+from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
+from .check_graphs import GatedTools
+from .looks import Doubtful, Look, Wrong
 from .terminal import console
 
 #: Slack is asked this many things at once.
 AT_ONCE = 4
 
-#: Looks at one thing and says in words what it found. Raises: SaysoError, with what is wrong and what to do.
-Look = Callable[[], Awaitable[str]]
-
-
-class Wrong(SaysoError):
-    """Something is not as it has to be."""
-
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What one check came to; `problem` is empty when all is well."""
+    """What one check came to; `problem` and `doubt` are empty when all is well."""
 
     what: str
     words: str = ""
     problem: str = ""
+    doubt: str = ""
 
 
 @dataclass(slots=True)
@@ -67,16 +62,21 @@ class Checks:
         row.add_column(width=5)
         row.add_column(min_width=24, max_width=32 if self.out.is_terminal else None, overflow="fold")
         row.add_column(overflow="fold")
-        mark = Text("WRONG", style="bold red") if found.problem else Text("ok", style="green")
-        row.add_row(mark, Text(found.what), Text(found.problem or found.words))
+        row.add_row(_mark(found), Text(found.what), Text(found.problem or found.doubt or found.words))
         self.out.print(row)
+
+
+def _mark(found: Found) -> Text:
+    if found.problem:
+        return Text("WRONG", style="bold red")
+    return Text("WARN", style="bold yellow") if found.doubt else Text("ok", style="green")
 
 
 def check(settings_file: Path | None, *, offline: bool) -> int:
     """Check everything and print a line for each: 0 when all is well, 1 when anything is wrong.
 
     Args:
-        offline: Look at the file, the secrets and the graphs only; call nobody.
+        offline: Look at the file, the secrets and the graphs only; call nobody, make nothing.
 
     Raises: BadSetting, when the settings cannot be read at all.
     """
@@ -84,15 +84,24 @@ def check(settings_file: Path | None, *, offline: bool) -> int:
     checks = Checks(console())
     asyncio.run(_all(settings, checks, offline))
     wrong = sum(1 for found in checks.found if found.problem)
-    total = len(checks.found)
-    words = f"{wrong} of {total} checks are wrong." if wrong else f"All {total} checks are ok."
-    checks.out.print(Text(words, style="bold red" if wrong else "bold green"))
+    checks.out.print(Text(_sum(checks.found), style="bold red" if wrong else "bold green"))
     return 1 if wrong else 0
 
 
+def _sum(found: Sequence[Found]) -> str:
+    wrong = len([one for one in found if one.problem])
+    doubts = len([one for one in found if one.doubt])
+    words = f"{wrong} of {len(found)} checks {'is' if wrong == 1 else 'are'} wrong"
+    rest = f" {doubts} {'has a warning' if doubts == 1 else 'have warnings'}." if doubts else ""
+    return f"{words if wrong else f'All {len(found)} checks are ok'}.{rest}"
+
+
 async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
-    await checks.each(("settings", lambda: _settings(settings)), *_secrets(settings), *_keys(settings))
-    await checks.each(*((f"graphs.{name}", _graph(spec)) for name, spec in settings.graphs.items()))
+    keys = _keys(settings, offline=offline)
+    await checks.each(("settings", lambda: _settings(settings)), *_secrets(settings), *keys)
+    tools = GatedTools(settings)
+    await checks.each(*((f"graphs.{name}", tools.look(name)) for name in settings.graphs))
+    await checks.each(*tools.compared())
     if offline:
         return
     await checks.each(("store", lambda: _store(settings)))
@@ -106,6 +115,8 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
 async def _looked(what: str, look: Look) -> Found:
     try:
         return Found(what, words=await look())
+    except Doubtful as error:
+        return Found(what, doubt=str(error))
     except SaysoError as error:
         return Found(what, problem=str(error).removesuffix(".") + ".")
 
@@ -171,23 +182,27 @@ def _client_secret(settings: Settings, one: CredentialTable, name: str) -> Look:
     return look
 
 
-def _keys(settings: Settings) -> Iterator[tuple[str, Look]]:
+def _keys(settings: Settings, *, offline: bool) -> Iterator[tuple[str, Look]]:
     """The bot's key, and what workers trust; a machine that has only verify keys runs workers only."""
     trusted = bool(settings.env.get("SAYSO_VERIFY_KEYS"))
     if trusted:
         yield "SAYSO_VERIFY_KEYS", lambda: _verify_keys(settings)
     if not trusted or settings.env.get("SAYSO_SIGNING_KEY"):
-        yield "signing key", lambda: _signing_key(settings)
+        yield "signing key", lambda: _signing_key(settings, offline=offline)
 
 
-async def _signing_key(settings: Settings) -> str:
-    return f"SAYSO_VERIFY_KEYS for workers elsewhere: {public_text(load_signer(settings))}"
+async def _signing_key(settings: Settings, *, offline: bool) -> str:
+    signer = kept_signer(settings) if offline else load_signer(settings)
+    if signer is None:
+        return f"will be made in {settings.data_dir / 'keys'} at the bot's first start"
+    return f"SAYSO_VERIFY_KEYS for workers elsewhere: {public_text(signer)}"
 
 
 async def _verify_keys(settings: Settings) -> str:
     load_verifier(settings)
     keys = [part.strip() for part in settings.env["SAYSO_VERIFY_KEYS"].split(",")]
-    if settings.env.get("SAYSO_SIGNING_KEY") and public_text(load_signer(settings)) not in keys:
+    signer = kept_signer(settings) if settings.env.get("SAYSO_SIGNING_KEY") else None
+    if signer and public_text(signer) not in keys:
         raise Wrong(
             "SAYSO_VERIFY_KEYS lacks the public key of SAYSO_SIGNING_KEY, so workers would trust no vote"
         )
@@ -197,18 +212,10 @@ async def _verify_keys(settings: Settings) -> str:
 # ---- what runs, and what is called
 
 
-def _graph(spec: str) -> Look:
-    async def look() -> str:
-        await asyncio.to_thread(load_graph, spec)
-        return spec
-
-    return look
-
-
 async def _store(settings: Settings) -> str:
     async with open_store(settings) as store:
         waiting = len(await store.live())
-    where = "REDIS_URL" if settings.redis_url else f"embedded in {settings.data_dir / 'store'}"
+    where = settings.store_named if settings.redis_url else f"embedded in {settings.data_dir / 'store'}"
     return f"{where}: fit, {waiting} open request{'s' if waiting != 1 else ''}"
 
 

@@ -201,7 +201,7 @@ def test_workers_that_would_trust_no_vote_are_named(
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("little_graph.py", "names no graph: write"), ("none.py:graph", "there is no file none.py"),
+        ("little_graph.py", "names no graph: write"), ("none.py:graph", "/none.py (paths begin beside the settings file)"),
         ("little_graph.py:grph", "has no 'grph'"), ("little_graph.py:__name__", "is a str, not a LangGraph graph"),
         ("no_such_package.ops:graph", "there is no module 'no_such_package' here"),
         ("broken.py:graph", "cannot be imported: ZeroDivisionError"),
@@ -219,6 +219,99 @@ def test_a_graph_that_does_not_load_is_named(
     assert "graphs.ops" in line
     assert spec in line
     assert words in line
+
+
+GATED = """
+from langgraph.graph import START, StateGraph
+from sayso import Gate, GateState, effect
+
+@effect(category="financial_transaction")
+def {tool}(order: int) -> str:
+    return "Refunded."
+
+graph = StateGraph(GateState)
+graph.add_node("plan", lambda state: {{}})
+graph.add_node("report", lambda state: {{}})
+graph.add_edge(START, "plan")
+graph.add_edge("plan", "gate")
+Gate({tool}, on_modify="{on_modify}").add_to(graph)
+"""
+
+
+@pytest.mark.parametrize(
+    ("break_it", "words"),
+    [
+        (('"plan", "gate"', '"plan", "gaet"'), "Found edge ending at unknown node `gaet`"),
+        (('on_modify="plan"', 'on_modify="plann"'), "unknown target 'plann'"),
+        (("financial_transaction", "infra"), "category is read, internal_change, "),
+    ],
+)
+@pytest.mark.usefixtures("secrets")
+def test_a_graph_that_does_not_compile_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], break_it: tuple[str, str], words: str
+) -> None:
+    """Found here, and not by the first run."""
+    file = write_settings(tmp_path)
+    text = GATED.format(tool="issue_refund", on_modify="plan")
+    assert break_it[0] in text
+    (tmp_path / "little_graph.py").write_text(text.replace(*break_it))
+    (line,) = wrong_lines(file, capsys, offline=True)
+    assert "graphs.ops" in line
+    assert words in line
+
+
+@pytest.mark.usefixtures("secrets")
+def test_tools_that_only_one_side_knows_are_doubted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt tool is asked about as the worst there is: that works, and is hardly meant."""
+    file = write_settings(tmp_path)
+    (tmp_path / "little_graph.py").write_text(GATED.format(tool="issue_refnd", on_modify="plan"))
+    assert check(file, offline=True) == 0
+    out = capsys.readouterr().out
+    first, second = (line for line in out.splitlines() if line.startswith("WARN"))
+    assert "tools.issue_refnd" in first
+    assert "there is no [tools.issue_refnd]; did you mean issue_refund?" in first
+    assert "tools.issue_refund" in second
+    assert "no graph here has this tool behind a gate" in second
+    assert "checks are ok. 2 have warnings." in out
+    (tmp_path / "little_graph.py").write_text(GATED.format(tool="issue_refund", on_modify="plan"))
+    assert check(file, offline=True) == 0
+    assert "WARN" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_graphs_path_begins_beside_the_settings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same file is found wherever the command is typed."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert wrong_lines(write_settings(tmp_path), capsys, offline=True) == []
+
+
+@pytest.mark.usefixtures("secrets")
+def test_looking_offline_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """No key, no store: a check may be made anywhere, before anything is decided."""
+    file = write_settings(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    assert check(file, offline=True) == 0
+    assert [one for one in sorted(tmp_path.iterdir()) if one.name != "__pycache__"] == before
+    assert "will be made in" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("secrets")
+def test_one_wrong_check_is_counted_in_plain_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is wrong, two are."""
+    monkeypatch.delenv("PAGER_KEY")
+    assert check(write_settings(tmp_path), offline=True) == 1
+    assert re.search(r"^1 of \d+ checks is wrong\.$", capsys.readouterr().out, re.MULTILINE)
+    monkeypatch.delenv("ENTRA_SECRET")
+    assert check(write_settings(tmp_path), offline=True) == 1
+    assert re.search(r"^2 of \d+ checks are wrong\.$", capsys.readouterr().out, re.MULTILINE)
 
 
 def test_missing_scopes_are_named() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-import pytest
 from gated import World
 from sayso.approvals.request import OutcomeKind
 from sayso.bot.graphs import load_graph
@@ -23,12 +22,12 @@ def test_the_sample_settings_are_whole() -> None:
     assert settings.policy.chain(ttl_class).ttl == timedelta(hours=24)
 
 
-async def test_the_sample_agent_pauses_and_acts_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S11 S12 S13: asked, approved, executed; the picture names the gate."""
-    monkeypatch.chdir(EXAMPLES.parent)
-    graph = load_graph("examples/gated_graph.py:graph")
+async def test_the_sample_agent_pauses_and_acts_once() -> None:
+    """Asked, approved, executed; the picture names the gate."""
+    settings = load_settings(EXAMPLES / "sayso.toml", {})
+    graph = load_graph(settings.graphs["refunds"], EXAMPLES)
     assert "review" in graph.compile().get_graph(xray=True).draw_mermaid()
-    world = World(graph=graph, policy=load_settings(EXAMPLES / "sayso.toml", {}).policy)
+    world = World(graph=graph, policy=settings.policy)
     await world.ask("refund order 1042 129.90")
     request = await world.open_request()
     assert request.proposal.action.summary == "Refund 129.90 USD for order 1042"

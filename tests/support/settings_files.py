@@ -64,7 +64,7 @@ port = 0
 #: A graph that loads at once and does nothing.
 LITTLE_GRAPH = """
 class Graph:
-    def compile(self) -> "Graph":
+    def compile(self, **given: object) -> "Graph":
         return self
 
 
