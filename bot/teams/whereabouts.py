@@ -1,0 +1,22 @@
+"""Which address Teams wants each conversation written to: what it said last wins."""
+
+from __future__ import annotations
+
+from ...approvals.store import MessageRef
+
+
+class Whereabouts:
+    """Service URLs by conversation, learned from what arrives; forgotten at exit, for each message keeps its own."""
+
+    def __init__(self, first: str) -> None:
+        """Take the address used as long as Teams has said nothing."""
+        self._newest = first
+        self._of: dict[str, str] = {}
+
+    def learn(self, ref: MessageRef) -> None:
+        """An authentic delivery came from there."""
+        self._newest = self._of[ref.channel] = ref.facts["service_url"]
+
+    def of(self, channel: str, ref: MessageRef | None = None) -> str:
+        """Where to write; `ref` is an older message in the conversation."""
+        return self._of.get(channel) or (ref.facts.get("service_url") if ref else "") or self._newest

@@ -1,0 +1,265 @@
+"""The contract of every transport to Teams: posts, replies, updates, rosters, and each failure by its name."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sayso.approvals.errors import SaysoError
+from sayso.approvals.store import MessageRef
+from sayso.bot.channel import ChannelError, Dead, Gone, RetryLater, Unclear
+from sayso.bot.teams import transport as botbuilder
+from sayso.bot.teams.port import Conversation
+from sayso.sandbox.faults import Delay, Dropped, Fail, Fault, LostReply, RateLimited, Status
+from teams_bot import TRANSPORTS, Bot, registration_in, stall_during, teams_bot, words
+
+ROOT = Path(__file__).resolve().parents[2]
+FIVE = timedelta(seconds=5)
+
+
+@pytest.fixture(params=TRANSPORTS)
+async def bot(request: pytest.FixtureRequest) -> AsyncIterator[Bot]:
+    async with teams_bot(request.param) as bot:
+        yield bot
+
+
+def support(bot: Bot) -> str:
+    return bot.teams.channel_id("#support")
+
+
+def seen(bot: Bot, channel: str = "#support") -> list[str]:
+    return [one.text_as_seen() for one in bot.teams.messages(channel)]
+
+
+async def raised(work: Awaitable[object]) -> SaysoError | None:
+    try:
+        await work
+    except ChannelError as error:
+        return error
+    return None
+
+
+async def test_a_new_post_begins_a_thread(bot: Bot) -> None:
+    """The reference says everything any other process needs to redraw it."""
+    ref = await bot.transport.post_root(support(bot), words("Refund?"))
+    (message,) = bot.teams.messages("#support")
+    assert (ref.platform, ref.channel, ref.message, ref.thread) == (
+        "teams", message.conversation, message.id, message.id,
+    )  # fmt: skip
+    assert ref.facts == {
+        "tenant": bot.teams.tenant_id, "service_url": bot.teams.service_url, "bot_id": bot.teams.bot_id,
+    }  # fmt: skip
+    assert (message.push_text, message.text) == ("Refund?", "")
+
+
+async def test_a_reply_stands_in_its_thread(bot: Bot) -> None:
+    """Written as it is, and not as the answer to an activity that the SDK made up."""
+    root = await bot.transport.post_root(support(bot), words("Refund?"))
+    ref = await bot.transport.reply(Conversation.at(root.channel, root.message), words("Still waiting."))
+    first, second = bot.teams.messages("#support")
+    assert (second.root, ref.message, ref.thread) == (first.id, second.id, first.id)
+    assert bot.teams.calls[-1].name == "post"
+    assert "replyToId" not in bot.teams.calls[-1].body
+
+
+async def test_any_process_redraws_a_post(bot: Bot) -> None:
+    """In place, with nothing but the reference; roots, replies and personal messages alike."""
+    root = await bot.transport.post_root(support(bot), words("root"))
+    reply = await bot.transport.reply(Conversation.at(root.channel, root.message), words("reply"))
+    chat = await bot.transport.direct(bot.teams.person("bo").aad)
+    direct = await bot.transport.reply(chat, words("direct"))
+    elsewhere = TRANSPORTS["botbuilder"](
+        registration_in(bot.teams, service_url="http://127.0.0.1:9/"), token=bot.token, keys=None
+    )
+    for ref in (root, reply, direct):
+        await elsewhere.update(ref, words("decided"))
+    assert seen(bot) == ["decided", "decided"]
+    assert [one.text_as_seen() for one in bot.teams.person("bo").direct_messages()] == ["decided"]
+
+
+async def test_a_personal_chat_is_found_by_the_entra_id(bot: Bot) -> None:
+    """The same chat each time; a person without the app cannot be written to, and an unknown one neither."""
+    bo = bot.teams.person("bo")
+    chats = [await bot.transport.direct(bo.aad) for _ in range(2)]
+    assert chats[0] == chats[1]
+    await bot.transport.reply(chats[0], words("A request waits."))
+    assert [one.text_as_seen() for one in bo.direct_messages()] == ["A request waits."]
+    with pytest.raises(Dead, match="the app has to be installed"):
+        await bot.transport.direct(bot.teams.person("ned").aad)
+
+
+async def test_a_roster_is_read_to_its_end(bot: Bot) -> None:
+    """Page by page; guests and strangers are told apart, which their activities alone do not do."""
+    bot.teams.small_pages(3)
+    found = await bot.transport.members(Conversation(channel=support(bot)))
+    assert len(found) == 8
+    assert [one.name for one in found if one.guest] == ["Gil Guest"]
+    bo = next(one for one in found if one.name == "Bo Berg")
+    assert (bo.id, bo.object_id) == (bot.teams.person("bo").id, bot.teams.person("bo").aad)
+    partners = await bot.transport.members(Conversation(channel=bot.teams.channel_id("#partners")))
+    assert [one.name for one in partners if one.tenant != bot.teams.tenant_id] == ["Zoe Zone"]
+
+
+TROUBLES: tuple[tuple[Fault, type[ChannelError], str], ...] = (
+    (Fail("PreconditionFailed"), RetryLater, ""),
+    (Status(502), RetryLater, ""),
+    (Status(503), RetryLater, ""),
+    (Status(504), RetryLater, ""),
+    (Fail("BotNotInConversationRoster"), Dead, "the app has to be installed"),
+    (Fail("BotDisabledByAdmin"), Dead, "an administrator has disabled the app"),
+    (Fail("ConversationBlockedByUser"), Dead, "has blocked the app"),
+    (Fail("MessageWritesBlocked"), Dead, "archived or locked"),
+    (Fail("MessageSizeTooBig"), Dead, "too big"),
+    (Fail("BadArgument"), Dead, "Teams says BadArgument"),
+    (Fail("Unauthorized"), Dead, "does not accept sayso's credentials"),
+    (Status(418), Dead, "Teams says ServiceError"),
+    (Fail("ConversationNotFound"), Gone, "ConversationNotFound"),
+    (Fail("ActivityNotFoundInConversation"), Gone, "ActivityNotFoundInConversation"),
+    (Status(500), Unclear, ""),
+    (LostReply(), Unclear, ""),
+    (Dropped(), Unclear, ""),
+    (RateLimited(None), RetryLater, ""),
+    (RateLimited(7), RetryLater, ""),  # last: nobody may call again before
+)
+
+
+@pytest.mark.parametrize("verb", ["create", "post", "update", "pagedmembers"])
+async def test_every_failure_has_its_name(bot: Bot, verb: str) -> None:
+    """One call each, never repeated by the SDK; whatever it was, the next call works."""
+    root = await bot.transport.post_root(support(bot), words("root"))
+    thread = Conversation.at(root.channel, root.message)
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "create": lambda: bot.transport.post_root(support(bot), words("x")),
+        "post": lambda: bot.transport.reply(thread, words("x")),
+        "update": lambda: bot.transport.update(root, words("x")),
+        "pagedmembers": lambda: bot.transport.members(thread),
+    }
+    for fault, kind, why in TROUBLES:
+        before = len(bot.teams.calls)
+        bot.teams.faults.add(fault, on=verb)
+        error = await raised(calls[verb]())
+        assert type(error) is kind or isinstance(error, kind), fault
+        assert why in str(error), fault
+        assert len(bot.teams.calls) - before == 1, fault
+        if isinstance(error, RetryLater):
+            assert error.after == (timedelta(seconds=7) if fault == RateLimited(7) else FIVE), fault
+
+
+async def test_a_lost_answer_is_unclear_because_it_may_stand_there(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection that broke, and an answer that took too long: both cards stand, though nobody said so."""
+    monkeypatch.setattr(botbuilder, "PATIENCE", 0.3)
+    bot.teams.faults.add(LostReply(), on="create")
+    assert isinstance(await raised(bot.transport.post_root(support(bot), words("lost"))), Unclear)
+    bot.teams.faults.add(Delay(0.5), on="create")
+    assert isinstance(await raised(bot.transport.post_root(support(bot), words("late"))), Unclear)
+    await bot.teams.until(lambda: seen(bot) == ["lost", "late"])
+
+
+async def test_nobody_listening_means_that_nothing_was_sent(bot: Bot) -> None:
+    """A refused connection may be tried again."""
+    nowhere = registration_in(bot.teams, service_url="http://127.0.0.1:9/")
+    transport = TRANSPORTS["botbuilder"](nowhere, token=bot.token, keys=None)
+    assert isinstance(await raised(transport.post_root(support(bot), words("x"))), RetryLater)
+
+
+async def test_the_newest_service_url_wins(bot: Bot) -> None:
+    """Teams moves a conversation: what it said last is where cards are posted and redrawn, old ones too."""
+    old = await bot.transport.post_root(support(bot), words("old"))
+    bot.teams.move_to("amer")
+    await bot.teams.person("alex").says("#support", "@sayso hello")
+    await bot.teams.settled()
+    new = await bot.transport.post_root(support(bot), words("new"))
+    await bot.transport.update(old, words("redrawn"))
+    assert [call.region for call in bot.teams.calls] == ["emea", "amer", "amer"]
+    assert new.facts["service_url"] == bot.teams.service_url
+
+
+async def test_a_bad_token_teaches_no_address(bot: Bot) -> None:
+    """Or the bot's own token would go wherever a stranger says."""
+    activity = bot.teams.activity("bo", "#support", "hi", serviceUrl="http://127.0.0.1:9/")
+    assert (await bot.teams.deliver(activity)).status == 401
+    await bot.transport.post_root(support(bot), words("safe"))
+    assert seen(bot) == ["safe"]
+
+
+async def test_one_token_request_per_lifetime(bot: Bot) -> None:
+    """For twenty calls at once and for every turn; the next one comes five minutes before the token dies."""
+    chats = await asyncio.gather(*(bot.transport.direct(bot.teams.person("bo").aad) for _ in range(20)))
+    await bot.teams.person("alex").says("#support", "@sayso hello")
+    await bot.teams.settled()
+    assert bot.token_requests() == 1
+    bot.clock[0] = 54 * 60
+    await bot.transport.reply(chats[0], words("x"))
+    assert bot.token_requests() == 1
+    bot.clock[0] = 56 * 60
+    await bot.transport.reply(chats[0], words("x"))
+    assert bot.token_requests() == 2
+
+
+async def test_a_token_that_teams_refuses_is_thrown_away(bot: Bot) -> None:
+    """The call after it asks for another one."""
+    await bot.transport.post_root(support(bot), words("first"))
+    bot.teams.faults.add(Fail("Unauthorized"), on="create")
+    assert isinstance(await raised(bot.transport.post_root(support(bot), words("x"))), Dead)
+    await bot.transport.post_root(support(bot), words("second"))
+    assert (bot.token_requests(), seen(bot)) == (2, ["first", "second"])
+
+
+async def test_without_a_token_nothing_is_sent(bot: Bot) -> None:
+    """The token service is down: later. It refuses the secret: dead, in words an operator understands."""
+    bot.workplace.tokens.faults.add(Status(503), on="/oauth2/v2.0/token")
+    assert isinstance(await raised(bot.transport.post_root(support(bot), words("x"))), RetryLater)
+    bot.workplace.tokens.client_secret = "another one"
+    error = await raised(bot.transport.post_root(support(bot), words("x")))
+    assert isinstance(error, Dead)
+    assert "sayso cannot sign in to Teams" in str(error)
+    assert bot.teams.calls == []
+
+
+async def test_nothing_stands_still_while_a_token_is_fetched(bot: Bot) -> None:
+    """Nor while Teams takes its time: the loop goes on turning, and does less than 50 ms of work in one go."""
+    bot.workplace.tokens.faults.add(Delay(0.4), on="/oauth2/v2.0/token")
+    bot.teams.faults.add(Delay(0.4), on="create")
+    stall = await stall_during(bot.transport.post_root(support(bot), words("x")))
+    # Work of ours is counted in processor time: a busy machine is not our stall. Waiting is counted by the wall.
+    assert stall.worked < 0.05
+    assert stall.waited < 0.3
+
+
+async def test_no_proxy_stands_before_our_own_machine(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment may name one for everybody else: keys, token and messages go straight."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    await bot.transport.post_root(support(bot), words("straight"))
+    activity = bot.teams.activity("bo", "#support", "@sayso hello")
+    assert (await bot.teams.deliver(activity)).status == 200
+    assert seen(bot) == ["straight"]
+
+
+async def test_a_gone_post_is_told_apart_from_a_gone_place(bot: Bot) -> None:
+    """What was deleted or never was is Gone; where the bot may not write is Dead."""
+    ref = await bot.transport.post_root(support(bot), words("x"))
+    assert isinstance(await raised(bot.transport.update(replace(ref, message="1"), words("y"))), Gone)
+    unknown = MessageRef(platform="teams", channel="19:no@thread.tacv2", message="1", thread="1")
+    assert isinstance(await raised(bot.transport.update(unknown, words("y"))), Gone)
+    for channel in ("#random", "#old-project"):
+        assert isinstance(
+            await raised(bot.transport.post_root(bot.teams.channel_id(channel), words("y"))), Dead
+        )
+
+
+def test_one_file_alone_knows_the_sdk() -> None:
+    """It can be deleted without touching another."""
+    for file in sorted((ROOT / "bot").rglob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        named = {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level}
+        named |= {alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names}
+        if {one.partition(".")[0] for one in named} & {"botbuilder", "botframework", "msrest"}:
+            assert file == ROOT / "bot" / "teams" / "transport.py"
