@@ -77,8 +77,9 @@ class SlackListener:
             body=delivery.body, headers=dict(delivery.headers), context={DELIVERY: delivery.token}
         )
         answer: BoltResponse = await self._app.async_dispatch(request)
+        status = 503 if answer.status >= 500 else answer.status  # a listener of ours broke: Slack tries again
         return Response(
-            content=answer.body, status_code=answer.status, headers=answer.first_headers_without_set_cookie()
+            content=answer.body, status_code=status, headers=answer.first_headers_without_set_cookie()
         )
 
     async def _hear_before_acknowledging(
