@@ -23,7 +23,7 @@ _TABLES = """
 port = {port}
 
 [store]
-url = "{redis_url}"
+{store}
 demo = true
 
 [worker]
@@ -118,7 +118,7 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Of
     file.write_text(
         policy
         + _TABLES.format(
-            redis_url=redis_url, port=port, api=workplace.slack.api_url, pager=workplace.pager.url,
+            store=f'url = "{redis_url}"' if redis_url else "", port=port, api=workplace.slack.api_url, pager=workplace.pager.url,
             authority=workplace.tokens.authority,
             client_id=workplace.tokens.client_id, ca_file=workplace.tokens.ca_file,
         )

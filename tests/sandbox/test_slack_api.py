@@ -94,7 +94,7 @@ async def test_a_message_lives_from_post_to_delete(workplace: Workplace, client:
     ts = posted["ts"]
     assert posted["message"]["blocks"][0]["block_id"]
     message = workplace.slack.messages("#support")[0]
-    assert message.text_as_seen() == "*Refund?* @bo <3"
+    assert message.text_as_seen() == "Refund? @bo <3"
     assert message.live_mentions() == ["<@U0BO>"]
     await client.chat_postMessage(channel=SUPPORT, text="in the thread", thread_ts=ts)
     link = await client.chat_getPermalink(channel=SUPPORT, message_ts=ts)
