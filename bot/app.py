@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..approvals.errors import BadSetting, StoreDown
+from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
 from .directory import ApproverSet, ConfiguredDirectory
@@ -54,28 +54,39 @@ async def run(
             directory = _directory(settings, client)
             if BOT in parts:
                 deliverer = await stack.enter_async_context(_bot(settings, store, directory, client, front))
-                parts_running.append(_Running(deliverer.run))
+                parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
                 await stack.enter_async_context(_ticking(store, directory))
         if WORKER in parts:
             worker = await stack.enter_async_context(_worker(settings, store, url))
-            parts_running.append(_Running(worker.run_forever, worker.stop))
+            parts_running.append(_Running("worker", worker.run_forever, worker.stop))
         log.info("serve.ready roles=%s", ",".join(sorted(parts)))
         await _run_until(stopped, parts_running)
+
+
+class PartEnded(SaysoError):
+    """A part of sayso stopped although nobody had asked it to."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Running:
     """A part that runs until it is stopped: by its own `stop`, which lets it finish, or by being cancelled."""
 
+    name: str
     run: Callable[[], Coroutine[Any, Any, None]]
     stop: Callable[[], None] | None = None
 
+    async def until(self, stopped: asyncio.Event) -> None:
+        """Raises: PartEnded, when it ends before `stopped`."""
+        await self.run()
+        if not stopped.is_set():
+            raise PartEnded(f"The {self.name} stopped although nobody had asked it to; start sayso again.")
+
 
 async def _run_until(stopped: asyncio.Event, parts: Iterable[_Running]) -> None:
-    """Run all of them; the first that breaks ends the others."""
+    """Run all of them; the first that breaks or ends by itself ends the others."""
     async with asyncio.TaskGroup() as tasks:
-        started = [(part, tasks.create_task(part.run())) for part in parts]
+        started = [(part, tasks.create_task(part.until(stopped), name=part.name)) for part in parts]
         await stopped.wait()
         for part, task in started:
             if part.stop is None:
@@ -174,6 +185,7 @@ async def _bot(
             front.open(slack=None, ready=_readiness(store))
             yield Deliverer(store=store, channels={}, directory=directory, pages=pages.bring_up_to_date)
         return
+    from .slack.checks import naming_problems
     from .slack.listener import SlackListener
     from .slack.transport import SlackChannel
 
@@ -187,11 +199,22 @@ async def _bot(
         secret = settings.secret(
             "SLACK_SIGNING_SECRET", "it proves that clicks come from Slack (your Slack app's page)."
         )
-        listener = await SlackListener.connect(
-            client=client, signing_secret=secret, desk=desk, store=store, deliverer=deliverer, channel=channel, account=account
-        )  # fmt: skip
+        await _let_in(settings, client)
+        with naming_problems(client.base_url):
+            listener = await SlackListener.connect(
+                client=client, signing_secret=secret, desk=desk, store=store, deliverer=deliverer, channel=channel,
+                account=account,
+            )  # fmt: skip
         front.open(slack=listener.door, ready=_readiness(store))
         yield deliverer
+
+
+async def _let_in(settings: Settings, client: SlackClient) -> None:
+    """Raises: SlackProblem, when Slack cannot be reached or the token is not this team's."""
+    from .slack.checks import SlackChecks
+
+    assert settings.slack is not None
+    await SlackChecks(client.token or "", settings.slack.api).lets_us_in(settings.slack.team)
 
 
 def _readiness(store: RedisStore) -> Callable[[], Awaitable[str]]:

@@ -6,18 +6,36 @@ The front door opens before anything heavy is imported; the parts are built behi
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+import sys
+import threading
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..approvals.errors import BadSetting, SaysoError
 from . import logs
 from .front import Front
 from .roles import BOT, chosen
 from .settings import Settings, load_settings
+
+log = logging.getLogger(__name__)
+
+#: A process that broke ends after this long even if something in it still hangs, seconds.
+GRACE_SECONDS = 30.0
+
+
+class Broke(SaysoError):
+    """Sayso broke; the log says where. Start it again."""
+
+
+class DoorEnded(SaysoError):
+    """The HTTP server stopped although nobody had asked it to; start sayso again."""
 
 
 def serve(roles: Sequence[str], file: Path | None) -> None:
@@ -27,10 +45,44 @@ def serve(roles: Sequence[str], file: Path | None) -> None:
     parts = chosen(roles)
     with ExitStack() as stack:
         listening = stack.enter_context(_listening(settings)) if BOT in parts else None
+        run_aloud(_serve(parts, settings, listening, stack))
+
+
+def run_aloud(main: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; what breaks is logged at once and ends the process, even where threads still hang in a tool.
+
+    Raises: SaysoError, one sentence.
+    """
+
+    async def watched() -> None:
         try:
-            asyncio.run(_serve(parts, settings, listening, stack))
-        except* SaysoError as group:
-            raise _first(group) from None
+            await main
+        except Exception as error:
+            _break_off(error)
+            raise
+
+    try:
+        asyncio.run(watched())
+    except Exception as error:  # noqa: BLE001 the outermost edge: logged above, and the process ends
+        raise _first(error) from None
+
+
+def _break_off(error: Exception) -> None:
+    """Log what is no refusal of ours, and see to it that the process ends."""
+    said = _first(error)
+    if isinstance(said, Broke):
+        from ..agent.faults import facts_of
+
+        log.critical("serve.broke", extra=facts_of(_innermost(error)))
+    last = threading.Timer(GRACE_SECONDS, _end_hard, [said])
+    last.daemon = True
+    last.start()
+
+
+def _end_hard(said: SaysoError) -> None:
+    sys.stderr.write(f"sayso: {said}\n")
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -50,9 +102,14 @@ async def _serve(
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stopped.set)
     front = Front()
-    async with _front_door(front, listening):
+    async with _front_door(front, listening) as door:
         # Heavy imports and the embedded store's start block; the door answers meanwhile.
         running = asyncio.create_task(_run_parts(parts, settings, front, stopped, stack), name="parts")
+        await asyncio.wait({running, door} if door else {running}, return_when=asyncio.FIRST_COMPLETED)
+        if not running.done():
+            running.cancel()
+            await asyncio.wait({running})
+            raise DoorEnded
         await running
 
 
@@ -76,10 +133,12 @@ def _imported_app(parts: frozenset[str]) -> ModuleType:
 
 
 @asynccontextmanager
-async def _front_door(front: Front, listening: socket.socket | None) -> AsyncIterator[None]:
+async def _front_door(
+    front: Front, listening: socket.socket | None
+) -> AsyncIterator[asyncio.Task[None] | None]:
     """Serve HTTP on the socket until the block is left; nothing without a socket."""
     if listening is None:
-        yield
+        yield None
         return
     import uvicorn
 
@@ -101,13 +160,21 @@ async def _front_door(front: Front, listening: socket.socket | None) -> AsyncIte
     server = Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]), name="front door")
     try:
-        yield
+        yield serving
     finally:
         server.should_exit = True
         await serving
 
 
-def _first(group: BaseExceptionGroup[SaysoError]) -> SaysoError:
-    """The first error of a group, however deep."""
-    error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+def _first(error: BaseException) -> SaysoError:
+    """What is said of it: the first of ours in a group, however deep, else that something broke."""
+    found = _innermost(error)
+    return found if isinstance(found, SaysoError) else Broke()
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """Of a group the first error of ours, or else the first."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error
+    inside = [_innermost(one) for one in error.exceptions]
+    return next((one for one in inside if isinstance(one, SaysoError)), inside[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import aiohttp
@@ -34,6 +35,8 @@ _ABSENT: Mapping[str, str] = {
     "no_such_subteam": "there is no such user group, or it is disabled",
     "subteam_not_found": "there is no such user group, or it is disabled",
 }
+#: What Slack says when the token is to blame.
+_TOKEN = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
 
 
 class SlackProblem(SaysoError):
@@ -54,15 +57,20 @@ class SlackChecks:
         Args:
             groups: Whether user groups have to be read.
         """
+        body, headers = await self.lets_us_in(team)
+        if missing := missing_scopes(headers, groups=groups):
+            raise SlackProblem(f"the Slack app lacks {', '.join(missing)}: add them and install it again")
+        return str(body.get("team") or self._team)
+
+    async def lets_us_in(self, team: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Slack's words about our token, which is a bot's and this team's. Raises: SlackProblem, naming the setting."""
         body, headers = await self._ask("auth.test")
         self._team, self._enterprise = str(body["team_id"]), str(body.get("enterprise_id") or "")
         if team not in (self._team, self._enterprise):
             raise SlackProblem(f"slack.team is {team}, but SLACK_BOT_TOKEN belongs to {self._team}")
         if not body.get("bot_id"):
             raise SlackProblem("SLACK_BOT_TOKEN is a person's token; a bot token (xoxb-...) is needed")
-        if missing := missing_scopes(headers, groups=groups):
-            raise SlackProblem(f"the Slack app lacks {', '.join(missing)}: add them and install it again")
-        return str(body.get("team") or self._team)
+        return body, headers
 
     async def channel(self, id: str) -> str:
         """Whether cards can stand in this channel; its name. Raises: SlackProblem."""
@@ -93,16 +101,23 @@ class SlackChecks:
         return frozenset(users)
 
     async def _ask(self, method: str, **arguments: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
-        try:
+        with naming_problems(self._client.base_url):
             answer = await self._client.api_call(method, params=arguments)
-        except SlackApiError as error:
-            raise SlackProblem(_refused(error)) from error
-        except (TimeoutError, SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
-            raise SlackProblem(f"Slack cannot be reached at {self._client.base_url}") from error
         body = answer.data
         if not isinstance(body, dict):
-            raise SlackProblem(f"what answers at {self._client.base_url} is not Slack")
+            raise SlackProblem(f"slack.api: what answers at {self._client.base_url} is not Slack")
         return body, {name.lower(): str(value) for name, value in answer.headers.items()}
+
+
+@contextmanager
+def naming_problems(api: str) -> Iterator[None]:
+    """What slack_sdk raises in this block, in words that name the setting. Raises: SlackProblem."""
+    try:
+        yield
+    except SlackApiError as error:
+        raise SlackProblem(_refused(error)) from error
+    except (TimeoutError, SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
+        raise SlackProblem(f"slack.api: Slack cannot be reached at {api}") from error
 
 
 def missing_scopes(headers: Mapping[str, str], *, groups: bool) -> list[str]:
@@ -124,4 +139,5 @@ def _refused(error: SlackApiError) -> str:
     if absent := _ABSENT.get(word):
         return absent
     named = failure(error)
-    return "Slack asks us to come back later" if isinstance(named, RetryLater) else str(named)
+    words = "Slack asks us to come back later" if isinstance(named, RetryLater) else str(named)
+    return f"SLACK_BOT_TOKEN: {words}" if word in _TOKEN else words

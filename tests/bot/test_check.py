@@ -130,7 +130,7 @@ def test_slack_that_does_not_let_us_in_is_one_line(
     """The channels are not wrong because of it."""
     monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-of-somebody-else")
     (line,) = wrong_lines(a_settings_file(tmp_path, workplace), capsys)
-    assert "sayso's Slack token is not valid" in line
+    assert "SLACK_BOT_TOKEN: sayso's Slack token is not valid" in line
     assert [str(one) for one in workplace.violations.take()] == ["slack auth.test: invalid_auth"]
 
 
