@@ -15,6 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from ..approvals.change import AuditEntry, Event
 from ..approvals.connection import AWAY
 from ..approvals.crash import crash_point
 from ..approvals.errors import StoreDown
@@ -22,13 +23,13 @@ from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
 from .credentials import Broker
-from .faults import facts_of
+from .faults import facts_of, place_of, told_of
 from .held_thread import Handled
 from .keeper import Keeper, Locks
 from .policy import Policy
 from .reconcile import Reconciler
 from .resume import Graph
-from .runner import GivenUp, Runner, ThreadLost, WorkLost
+from .runner import TRIES, GivenUp, Runner, ThreadLost, WorkLost
 from .runtime import LEASE
 
 _log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ class Worker:
     async def _carry(self, item: WorkItem) -> bool:
         """Do a piece of work, again after failures; True when nothing is left to do for it."""
         run, broke = item.work.run, "it was tried too often"
-        for seconds in self._backoff:
+        for failures, seconds in enumerate(self._backoff, start=1):
             await self._pause(seconds)
             if self._stopped.is_set() and seconds:
                 return False
@@ -145,11 +146,22 @@ class Worker:
                 raise
             except Exception as error:  # noqa: BLE001 the outermost edge: code of agents and tools
                 _log.error(
-                    "work.failed", extra={"run": run.thread, "request": item.work.request, **facts_of(error)}
+                    "work.failed", extra={"run": run.thread, "request": item.work.request, **told_of(error)}
                 )
                 broke = type(error).__name__
+                await self._note_failure(item, item.tries + failures, self._backoff[failures:], error)
         await self.runner.give_up(run, broke)
         return True
+
+    async def _note_failure(
+        self, item: WorkItem, attempt: int, waits: Sequence[float], error: Exception
+    ) -> None:
+        """Tell whoever follows the run, so that nobody looks at silence: what broke where, and what comes next."""
+        again = f"trying again in {waits[0]:.0f} s" if waits and attempt < TRIES else "this was the last"
+        words = f"The agent broke off ({place_of(error)}), attempt {attempt} of {TRIES}; {again}"
+        entry = AuditEntry(event=Event.BROKE_OFF, by=self.name, words=words[:300])
+        token = f"broke-{item.id}-{attempt}"
+        await self._store.note(entry, thread=item.work.run.thread, request=item.work.request, token=token)
 
     @asynccontextmanager
     async def _kept(self, item: WorkItem) -> AsyncIterator[None]:

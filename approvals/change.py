@@ -21,6 +21,7 @@ class Event(StrEnum):
     RUN_STARTED = "run started"
     RUN_FINISHED = "run finished"
     RUN_FAILED = "run failed"
+    BROKE_OFF = "broke off"
     OPENED = "opened"
     RAN_FREELY = "ran without asking"
     SHOWN = "shown"

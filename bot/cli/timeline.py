@@ -235,6 +235,6 @@ def trail_line(record: AuditRecord, first: datetime, name: Name, width: int) -> 
 def happened(record: AuditRecord) -> str:
     """What a line of the trail says, led by its event where the words alone do not say it."""
     event, words = record.entry.event, line(record.entry.words)
-    if event is Event.STEP or words.casefold().startswith(event.value):
+    if event in (Event.STEP, Event.BROKE_OFF) or words.casefold().startswith(event.value):
         return words
     return f"{event.value}: {words}"

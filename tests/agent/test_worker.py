@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 from gated import AgentState, Ledger, World, an_agent, planning, refund_tool, reporting
 from sayso.agent.effect import effect
+from sayso.agent.faults import told_of
 from sayso.agent.keeper import Keeper
 from sayso.agent.memory_lock import MemoryLock
 from sayso.agent.runner import TRIES
@@ -35,7 +37,7 @@ def breaking(node: Callable[[AgentState], Any], times: int) -> Callable[[AgentSt
     def breaks(state: AgentState) -> Any:
         if broken["left"]:
             broken["left"] -= 1
-            raise RuntimeError("secret words of a stack trace")
+            raise RuntimeError("words of a stack trace")
         return node(state)
 
     return breaks
@@ -59,7 +61,7 @@ async def test_a_node_that_breaks_is_tried_again() -> None:
 
 
 async def test_a_run_that_only_breaks_is_given_up_aloud(caplog: pytest.LogCaptureFixture) -> None:
-    """Whoever asked is told; the log has type and place, never the error's words."""
+    """Whoever asked is told; the trail has type and place of each try, the log the words of the agent's code too."""
     ledger = Ledger()
     tool = refund_tool(ledger)
     agent = an_agent(tool, ledger, plan=breaking(planning(tool, ledger), 99))
@@ -69,10 +71,44 @@ async def test_a_run_that_only_breaks_is_given_up_aloud(caplog: pytest.LogCaptur
     assert await world.reports() == [
         "The agent broke off and was given up (RuntimeError). Nothing more will be done for this."
     ]
-    assert await world.events() == ["run started", "run failed"]
+    assert await world.events() == ["run started", *["broke off"] * TRIES, "run failed"]
     assert await world.store.unfinished() == []
-    assert len([r for r in caplog.records if r.message == "work.failed"]) == TRIES
-    assert "secret words" not in caplog.text
+    logged = [vars(record)["words"] for record in caplog.records if record.message == "work.failed"]
+    assert logged == ["words of a stack trace"] * TRIES
+    told = [record.entry.words for record in await world.store.trail(ThreadId("t1"))]
+    assert "words of a stack trace" not in str(told)
+    assert re.fullmatch(
+        r"The agent broke off \(RuntimeError at test_worker\.py:\d+ breaks\), attempt 1 of 5; trying again in \d s",
+        told[1],
+    )
+    assert told[TRIES].endswith("attempt 5 of 5; this was the last")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ghp_" + "a1" * 18, "refused: 8f4b2c9d8f4b2c9d8f4b2c9d", "password=hunter2", "'api_key': 'k'",
+        "redis://:hunter2@127.0.0.1", "GET http://127.0.0.1/orders?k=hunter2",
+    ],
+)  # fmt: skip
+def test_words_that_may_hold_a_secret_are_withheld(words: str) -> None:
+    """Even where the secret stands behind the first line; type and place are logged all the same."""
+    for text in (words, f"It broke.\n{words}"):
+        assert told_of(RuntimeError(text)) == {
+            "words": "(withheld: it may hold a secret)", "error": "RuntimeError", "at": "",
+        }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (KeyError("amount"), "'amount'"), (TypeError("plan() takes 1 argument"), "plan() takes 1 argument"),
+        (ValueError("one\ntwo"), "one"), (ValueError("\x1b[2J" + "a b" * 100), " [2J" + ("a b" * 100)[:196]),
+    ],
+)  # fmt: skip
+def test_what_an_author_has_to_know_is_logged(error: Exception, words: str) -> None:
+    """One line that cannot paint a terminal."""
+    assert told_of(error)["words"] == words
 
 
 async def test_a_run_that_nobody_known_asked_for_asks_nobody() -> None:
