@@ -77,7 +77,10 @@ def _ask(stage: Stage, who: str, goal: str) -> None:
     person = stage.person(who)
     before = len(person.ephemerals)
     asked = stage.asks(goal, who=who)
-    thread = lambda: [*person.sees_in_thread(asked)[1:], *person.ephemerals[before:]]  # noqa: E731
+
+    def thread() -> list[Message]:
+        return [*person.sees_in_thread(asked)[1:], *person.ephemerals[before:]]
+
     with contextlib.suppress(TourFailed):
         soon(lambda: len(thread()) > 1 or person.ephemerals[before:], "an answer", seconds=4)
     for message in thread():

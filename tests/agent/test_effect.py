@@ -80,7 +80,7 @@ def test_what_people_cannot_judge_is_no_tool() -> None:
 
     with pytest.raises(ValueError, match="irreversibility is low, medium or high, not 'worst'"):
         effect(irreversibility="worst")
-    with pytest.raises(ValueError, match="category is read, internal_change, .*, not 'infra'"):
+    with pytest.raises(ValueError, match=r"category is read, internal_change, .*, not 'infra'"):
         effect(category="infra")
     with pytest.raises(ValueError, match="limit"):
         effect(limit=timedelta(0))

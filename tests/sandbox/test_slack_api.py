@@ -138,7 +138,7 @@ async def test_other_peoples_messages_are_not_the_bots(workplace: Workplace, cli
         (client.chat_delete, "cant_delete_message"),
     ):
         with pytest.raises(SlackApiError, match=error):
-            await call(channel=SUPPORT, ts=said.ts, text="yours")  # type: ignore[operator]
+            await call(channel=SUPPORT, ts=said.ts, text="yours")
 
 
 async def test_the_directory_tells_who_may_never_decide(client: AsyncWebClient) -> None:

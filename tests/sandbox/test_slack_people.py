@@ -25,7 +25,7 @@ def button(label: str, action_id: str, **more: Any) -> dict[str, Any]:
     return {"type": "button", "action_id": action_id, "text": plain(label), "value": "r1.1", **more}
 
 
-CARD = [
+CARD: list[dict[str, Any]] = [
     {"type": "section", "block_id": "what", "text": {"type": "mrkdwn", "text": "*Refund 129.90 USD?*"}},
     {"type": "actions", "block_id": "answers", "elements": [
         button("Approve", "approve"),
