@@ -189,3 +189,7 @@ class Transport(Protocol):
     async def handle(self, posted: Posted, dispatch: Dispatch) -> Reply:
         """Check what came in, hand it to `dispatch`, and answer; never raises because of what was sent."""
         ...
+
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        ...

@@ -6,8 +6,11 @@ that keys rotate, and asks for a token per turn (measured with 4.17.1). Tokens a
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import requests
@@ -28,8 +31,11 @@ from botframework.connector.auth import (
     ConnectorFactory,
 )
 from botframework.connector.bot_framework_sdk_client_async import BotFrameworkConnectorConfiguration
-from msrest.authentication import Authentication
 from msrest.exceptions import ClientException, ClientRequestError, HttpOperationError
+from msrest.pipeline import Response, SansIOHTTPPolicy
+from msrest.pipeline.async_abc import AsyncHTTPSender, AsyncPipeline
+from msrest.pipeline.universal import RawDeserializer
+from msrest.universal_http.requests import RequestsHTTPSender
 from urllib3.exceptions import NewConnectionError
 
 from ...approvals.store import MessageRef
@@ -48,6 +54,8 @@ log = logging.getLogger(__name__)
 
 #: How long one call to Teams may take to connect, and then to answer; seconds.
 PATIENCE = 10
+#: Calls under way at once; the next ones wait for a thread.
+THREADS = 8
 _PAGE = 200  # members asked for at once
 
 
@@ -58,7 +66,7 @@ class BotbuilderTransport:
         self._registration = registration
         self._token = token
         self._inbound = Inbound(registration, Doorkeeper(registration, keys))
-        self._whereabouts = Whereabouts(registration.service_url)
+        self._whereabouts = Whereabouts(registration)
         self._authentication = _Authentication(registration, token)
         self._adapter = CloudAdapterBase(self._authentication)
 
@@ -141,6 +149,10 @@ class BotbuilderTransport:
         await self._continue(of, self._whereabouts.of(of.channel), read)
         return found
 
+    def close(self) -> None:
+        """Let go of threads and connections."""
+        self._authentication.close()
+
     # ---- inside
 
     async def _create(self, service_url: str, **parameters: Any) -> str:
@@ -214,39 +226,65 @@ class BotbuilderTransport:
         )
 
 
-class _HeldToken(Authentication):
+class _HeldToken(SansIOHTTPPolicy):  # type: ignore[type-arg]  # msrest says nothing about what it wants
     """Puts the token that is held already on each call, so that nothing blocks the event loop."""
 
     def __init__(self, token: ConnectorToken) -> None:
         self._token = token
 
-    def signed_session(self, session: requests.Session | None = None) -> requests.Session:
-        """Sign a session, which all calls to one address share."""
-        session = session or requests.Session()
-        session.headers["Authorization"] = f"Bearer {self._token.held()}"
-        return session
+    def on_request(self, request: Any, **_: Any) -> None:
+        """Sign one call."""
+        request.http_request.headers["Authorization"] = f"Bearer {self._token.held()}"
+
+
+class _OwnThreads(AsyncHTTPSender):  # type: ignore[type-arg]  # msrest says nothing about what it wants
+    """The SDK's HTTP, on threads of our own: in the loop's own pool a slow Teams would hold up everybody else."""
+
+    def __init__(self, http: RequestsHTTPSender, threads: Executor) -> None:
+        self._http = http
+        self._threads = threads
+
+    def build_context(self) -> None:
+        """Each thread has its own session."""
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        """Send one call. Raises: ClientRequestError."""
+        call = partial(self._http.send, request.http_request, **options)
+        return Response(request, await asyncio.get_running_loop().run_in_executor(self._threads, call))
+
+    async def __aexit__(self, *_: object) -> None:
+        """The threads are closed by whoever made them."""
 
 
 class _Clients(ConnectorFactory):  # type: ignore[misc]  # published without types
     """One client per service URL: it takes milliseconds to make, and the SDK would make one per turn."""
 
     def __init__(self, token: ConnectorToken) -> None:
-        self._credentials = _HeldToken(token)
+        self._token = _HeldToken(token)
+        self._threads = ThreadPoolExecutor(THREADS, "teams")
         self._by_url: dict[str, Any] = {}
 
     async def create(self, service_url: str, audience: str = "") -> Any:
         """The client for this address."""
         if service_url not in self._by_url:
-            told = BotFrameworkConnectorConfiguration(self._credentials, service_url)
-            # The SDK would sleep and retry in its threads, and in the end hide the status.
-            told.retry_policy.retries = 0
-            told.retry_policy.policy.status_forcelist = ()
+            told = BotFrameworkConnectorConfiguration(self._token, service_url, pipeline_type=self._pipeline)
             told.connection.timeout = PATIENCE
             told.proxies.use_env_settings = not on_this_machine(service_url)
             self._by_url[service_url] = ConnectorClient(
-                self._credentials, base_url=service_url, custom_configuration=told
+                self._token, base_url=service_url, custom_configuration=told
             )
         return self._by_url[service_url]
+
+    def close(self) -> None:
+        """Let the threads end once their calls have."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _pipeline(self, told: Any) -> Any:
+        # The SDK would sleep and retry in its threads, and in the end hide the status.
+        told.retry_policy.retries = 0
+        told.retry_policy.policy.status_forcelist = ()
+        sender = _OwnThreads(RequestsHTTPSender(told), self._threads)
+        return AsyncPipeline([told.user_agent_policy, self._token, RawDeserializer()], sender)
 
 
 class _Authentication(BotFrameworkAuthentication):  # type: ignore[misc]  # published without types
@@ -266,6 +304,9 @@ class _Authentication(BotFrameworkAuthentication):  # type: ignore[misc]  # publ
     def create_connector_factory(self, claims_identity: Any) -> Any:
         """Clients that all share one token."""
         return self._clients
+
+    def close(self) -> None:
+        self._clients.close()
 
     async def create_user_token_client(self, claims_identity: Any) -> None:
         """There is none: nobody signs in through this bot."""
@@ -299,12 +340,10 @@ def _answered(error: Any) -> ChannelError:
     return refused(answer.status_code, answer.text, retry_after=answer.headers.get("Retry-After", ""))
 
 
-def _unanswered(error: Exception) -> ChannelError:
+def _unanswered(error: ClientRequestError) -> ChannelError:
     """Later, when it cannot have been sent; else it may have been."""
-    cause = error.__context__
-    if isinstance(
-        cause, requests.ConnectTimeout | requests.exceptions.SSLError | requests.exceptions.ProxyError
-    ):
-        return RetryLater(SOON)
+    cause, never_left = error.__context__, (requests.ConnectTimeout, requests.exceptions.SSLError)
     reason = getattr(cause.args[0], "reason", None) if cause is not None and cause.args else None
-    return RetryLater(SOON) if isinstance(reason, NewConnectionError) else Unclear()
+    if isinstance(cause, never_left) or isinstance(reason, NewConnectionError):
+        return RetryLater(SOON)
+    return Unclear()

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from ...approvals.store import MessageRef
+from .registration import Registration
 
 
 class Whereabouts:
     """Service URLs by conversation, learned from what arrives; forgotten at exit, for each message keeps its own."""
 
-    def __init__(self, first: str) -> None:
-        """Take the address used as long as Teams has said nothing."""
-        self._newest = first
+    def __init__(self, registration: Registration) -> None:
+        self._tenant = registration.tenant
+        self._newest = registration.service_url
         self._of: dict[str, str] = {}
 
     def learn(self, ref: MessageRef) -> None:
-        """An authentic delivery came from there."""
-        self._newest = self._of[ref.channel] = ref.facts["service_url"]
+        """An authentic delivery came from there; other tenants may live in another part of the world."""
+        self._of[ref.channel] = ref.facts["service_url"]
+        if ref.facts["tenant"] == self._tenant:
+            self._newest = ref.facts["service_url"]
 
     def of(self, channel: str, ref: MessageRef | None = None) -> str:
         """Where to write; `ref` is an older message in the conversation."""

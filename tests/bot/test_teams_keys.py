@@ -153,4 +153,4 @@ async def test_nothing_stands_still_while_keys_are_fetched(server: KeyServer) ->
     assert server.fetched == 1
     # Work of ours is counted in processor time: a busy machine is not our stall. Waiting is counted by the wall.
     assert stall.worked < 0.05
-    assert stall.waited < 0.3
+    assert stall.waited < 0.7

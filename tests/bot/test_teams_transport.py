@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -181,6 +182,16 @@ async def test_the_newest_service_url_wins(bot: Bot) -> None:
     assert new.facts["service_url"] == bot.teams.service_url
 
 
+async def test_a_strangers_tenant_does_not_say_where_ours_lives(bot: Bot) -> None:
+    """It may be in another part of the world; its own chat is written to there."""
+    bot.teams.move_to("amer")
+    await bot.teams.person("zoe").says("@sayso", "hello")
+    await bot.teams.settled()
+    await bot.transport.post_root(support(bot), words("ours"))
+    await bot.transport.reply(Conversation(channel=bot.heard[0].ref.channel), words("theirs"))
+    assert [call.region for call in bot.teams.calls] == ["emea", "amer"]
+
+
 async def test_a_bad_token_teaches_no_address(bot: Bot) -> None:
     """Or the bot's own token would go wherever a stranger says."""
     activity = bot.teams.activity("bo", "#support", "hi", serviceUrl="http://127.0.0.1:9/")
@@ -225,12 +236,27 @@ async def test_without_a_token_nothing_is_sent(bot: Bot) -> None:
 
 async def test_nothing_stands_still_while_a_token_is_fetched(bot: Bot) -> None:
     """Nor while Teams takes its time: the loop goes on turning, and does less than 50 ms of work in one go."""
-    bot.workplace.tokens.faults.add(Delay(0.4), on="/oauth2/v2.0/token")
-    bot.teams.faults.add(Delay(0.4), on="create")
+    bot.workplace.tokens.faults.add(Delay(0.8), on="/oauth2/v2.0/token")
+    bot.teams.faults.add(Delay(0.8), on="create")
     stall = await stall_during(bot.transport.post_root(support(bot), words("x")))
     # Work of ours is counted in processor time: a busy machine is not our stall. Waiting is counted by the wall.
     assert stall.worked < 0.05
-    assert stall.waited < 0.3
+    assert stall.waited < 0.7
+
+
+async def test_a_slow_teams_holds_up_nobody_else(bot: Bot) -> None:
+    """Calls that hang keep threads of their own busy, and none of those that everybody shares."""
+    await bot.transport.post_root(support(bot), words("the token is there"))
+    bot.teams.faults.add(Delay(2), on="create", times=40)
+    posts = [asyncio.create_task(bot.transport.post_root(support(bot), words("x"))) for _ in range(40)]
+    for _ in range(100):
+        await asyncio.sleep(0)  # all of them are on their way
+    others = asyncio.gather(*(asyncio.to_thread(threading.get_ident) for _ in range(8)))
+    await asyncio.wait_for(others, 1.5)
+    assert not any(post.done() for post in posts)
+    for post in posts:
+        post.cancel()
+    await asyncio.gather(*posts, return_exceptions=True)
 
 
 async def test_no_proxy_stands_before_our_own_machine(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:

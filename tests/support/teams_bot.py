@@ -109,6 +109,7 @@ async def teams_bot(transport: str = "botbuilder") -> AsyncIterator[Bot]:
             teams.app_url = bot.url
             yield bot
             await teams.settled()
+            made.close()
 
 
 @asynccontextmanager
