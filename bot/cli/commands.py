@@ -23,6 +23,24 @@ SettingsFile = Annotated[
 ]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"sayso {version('sayso')}")
+        raise typer.Exit
+
+
+@app.callback()
+def sayso(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Say which version this is."),
+    ] = False,
+) -> None:
+    """What holds for every command."""
+
+
 class Role(StrEnum):
     """What a process does."""
 

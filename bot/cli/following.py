@@ -36,6 +36,8 @@ from .timeline import Name, trail_line
 LOOK_SECONDS = 0.3
 #: A worker that has not taken the run after this long is asked for, seconds.
 WORKER_SECONDS = 10.0
+#: A bot that has posted no card after this long is asked for, seconds.
+BOT_SECONDS = 5.0
 #: Longest report that is printed, characters.
 REPORT_CHARACTERS = 10_000
 
@@ -91,12 +93,16 @@ class _Following:
 
     Attributes:
         asked: Requests that were opened by it, newest last.
+        shown: Those that stand somewhere, by what the trail proves.
+        hidden: Since when the others wait to be posted (seconds, monotonic).
     """
 
     settings: Settings
     run: Run
     out: Console
     asked: list[RequestId] = field(default_factory=list)
+    shown: set[RequestId] = field(default_factory=set)
+    hidden: dict[RequestId, float] = field(default_factory=dict)
 
     @property
     def name(self) -> Name:
@@ -136,19 +142,38 @@ class _Following:
                     if seen <= 1 and not await _taken(url, self.settings, self.run.thread):
                         words = "Queued; no worker has taken it yet: is `sayso serve` running?"
                         self.out.print(words, soft_wrap=True)
+                await self._miss_the_bot(store)
                 status.update(await self._waiting_for(store))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
         return None
 
     async def _tell(self, store: Store, record: AuditRecord, first: datetime) -> None:
-        """A line of the trail; with a question, where it went and how to look at it."""
+        """A line of the trail; with a question, where it is to be asked and how to look at it.
+
+        That it stands there is a line of its own ("Shown in ..."), which only a bot that has posted it writes.
+        """
         self.out.print(trail_line(record, first, self.name, self.out.width), soft_wrap=True)
+        if record.entry.event is Event.SHOWN and record.request:
+            self.shown.add(record.request)
+            self.hidden.pop(record.request, None)
         if record.entry.event is Event.OPENED and record.request:
             self.asked.append(record.request)
+            self.hidden[record.request] = time.monotonic()
             request = await store.get(record.request)
             places = ", ".join(request.card_places) or "no channel"
-            self.out.print(f"  Asked in {places}; the whole card: sayso show {request.id}", soft_wrap=True)
+            self.out.print(
+                f"  To be asked in {places}; the whole card: sayso show {request.id}", soft_wrap=True
+            )
+
+    async def _miss_the_bot(self, store: Store) -> None:
+        """Say it, once for each question that has stood nowhere for too long."""
+        late = [id for id, since in self.hidden.items() if time.monotonic() - since > BOT_SECONDS]
+        for id in late:
+            del self.hidden[id]
+            if (await store.get(id)).state is State.OPEN:
+                words = "  Nobody can see the question yet; no bot has posted it: is `sayso serve` running?"
+                self.out.print(words, soft_wrap=True)
 
     async def _waiting_for(self, store: Store) -> str:
         """What stands beside the spinner."""
@@ -156,10 +181,13 @@ class _Following:
             return ""
         if not self.asked:
             return "Waiting for the agent."
-        return _standing(await store.get(self.asked[-1]), await store.now())
+        shown = self.asked[-1] in self.shown
+        return _standing(await store.get(self.asked[-1]), await store.now(), shown=shown)
 
 
-def _standing(request: Request, now: datetime) -> str:
+def _standing(request: Request, now: datetime, *, shown: bool) -> str:
+    if request.state is State.OPEN and not shown:
+        return "Waiting for a bot to post the card: is `sayso serve` running?"
     if request.state is State.OPEN:
         circles = ", ".join(request.approver_sets)
         left = span_words(request.ask.deadline.expires_at - now)

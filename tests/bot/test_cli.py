@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,11 @@ def test_help_of_every_command_teaches(command: Sequence[str], monkeypatch: pyte
     assert shown.output.count(".") >= 2
     for name in COMMANDS if not command else ():
         assert name in shown.output
+
+
+def test_it_says_which_version_it_is(tmp_path: Path) -> None:
+    """For whoever writes us about it."""
+    assert sayso("--version", folder=tmp_path).stdout == f"sayso {version('sayso')}\n"
 
 
 def test_wrong_usage_is_not_a_refusal(tmp_path: Path) -> None:

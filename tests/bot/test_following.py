@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from langgraph.graph import START, StateGraph
 from sayso.agent.checkpoints import RedisSaver
+from sayso.agent.credentials import Broker
+from sayso.agent.gate import STATE_TYPES
+from sayso.agent.secrets import LiveTokens
+from sayso.agent.serializer import StateSerializer
+from sayso.agent.thread_lock import ThreadLock
+from sayso.agent.worker import Worker
 from sayso.approvals import machine
 from sayso.approvals.change import AuditEntry, Event
+from sayso.approvals.connection import open_redis, open_sync_redis
 from sayso.approvals.errors import SaysoError
 from sayso.approvals.people import PersonId, Place
 from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.signing import Verifier
+from sayso.approvals.store import Store, WorkItem
 from sayso.approvals.verdict import ThreadId
 from sayso.bot.cli import following
+from sayso.bot.settings import load_settings
 from scenes import BO, a_vote, an_ask
 from settings_files import with_store, write_settings
 from typing_extensions import TypedDict
@@ -52,9 +65,7 @@ def a_worker(url: str, end: Event) -> threading.Thread:
     """Takes the run, asks people once, lets Bo approve, and ends the run."""
 
     async def scene(store: RedisStore) -> None:
-        item = await store.take("w1", idle=timedelta(seconds=30), wait=timedelta(seconds=10))
-        while item is None:
-            item = await store.take("w1", idle=timedelta(seconds=30), wait=timedelta(seconds=10))
+        item = await taken_by_a_worker(store)
         run = item.work.run
         assert (run.asked_by, run.origin, run.goal) == (
             PersonId("alex"),
@@ -84,10 +95,110 @@ def test_a_run_is_followed_to_its_end(
     assert following.run_and_follow(office, "ops", "refund order 1042 129.90", "alex") == status
     worker.join()
     out = capsys.readouterr().out
-    for part in ("Asked ops: run cli-", "Asked in slack:C0FIN", "sayso show", "Voted approve", str(end)):
+    for part in (
+        "Asked ops: run cli-",
+        "To be asked in slack:C0FIN",
+        "sayso show",
+        "Voted approve",
+        str(end),
+    ):
         assert part in out
     assert "Refunded 129.90 USD." in out.splitlines()[-1]
     assert "\x1b" not in out
+
+
+def in_thread(url: str, scene: Callable[[RedisStore], Awaitable[None]]) -> threading.Thread:
+    """Another process that does something in the store."""
+    thread = threading.Thread(target=with_store, args=(url, scene))
+    thread.start()
+    return thread
+
+
+async def taken_by_a_worker(store: RedisStore) -> WorkItem:
+    """The next piece of work, however long it takes to come."""
+    while (item := await store.take("w1", idle=timedelta(seconds=30), wait=timedelta(seconds=1))) is None:
+        continue
+    return item
+
+
+def test_a_question_that_no_bot_has_posted_is_not_called_asked(
+    office: Path, redis_url: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says so until the trail proves that it stands somewhere."""
+    monkeypatch.setattr(following, "BOT_SECONDS", 0.0)
+    monkeypatch.setattr(following, "LOOK_SECONDS", 0.02)
+    missed = threading.Event()
+    tell = following._Following._miss_the_bot
+
+    async def told(self: following._Following, store: Store) -> None:
+        await tell(self, store)
+        if self.asked and not self.hidden:
+            missed.set()
+
+    monkeypatch.setattr(following._Following, "_miss_the_bot", told)
+
+    async def scene(store: RedisStore) -> None:
+        item = await taken_by_a_worker(store)
+        run = item.work.run
+        request = await store.open(
+            machine.opened(an_ask(run=run, thread=run.thread, opened_at=await store.now()))
+        )
+        assert await asyncio.to_thread(missed.wait, 20)
+        shown = AuditEntry(event=Event.SHOWN, words="Shown in slack:C0FIN")
+        await store.note(shown, thread=run.thread, request=request.id)
+        await store.finish_run(run.thread, AuditEntry(event=Event.RUN_FINISHED, by="w1", words="Over"))
+
+    worker = in_thread(redis_url, scene)
+    assert following.run_and_follow(office, "ops", "refund order 1042 129.90", "alex") == 0
+    worker.join()
+    out = capsys.readouterr().out
+    parts = (
+        "To be asked in slack:C0FIN",
+        "no bot has posted it: is `sayso serve` running?",
+        "Shown in slack:C0FIN",
+    )
+    assert [out.count(part) for part in parts] == [1, 1, 1]
+    assert sorted(parts, key=out.index) == list(parts)
+
+
+def test_a_failed_try_is_told(office: Path, redis_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A real worker, and an agent that breaks at once: what broke where, which attempt, and what comes next."""
+
+    async def scene(store: RedisStore) -> None:
+        client, sync_client = open_redis(redis_url), open_sync_redis(redis_url)
+        saver = RedisSaver(
+            client, sync_client, prefix="sayso", serde=StateSerializer(STATE_TYPES), require_fence=True
+        )
+        worker = Worker(
+            store, {"ops": breaking_graph().compile(checkpointer=saver)}, locks=ThreadLock(client, sync_client, prefix="sayso"),
+            policy=load_settings(office, {}).policy, verifier=Verifier([]), broker=Broker({}, LiveTokens()), backoff=(0, 0.01),
+        )  # fmt: skip
+        while not await worker.work_once():
+            continue
+        await client.aclose()
+        sync_client.close()
+
+    worker = in_thread(redis_url, scene)
+    assert following.run_and_follow(office, "ops", "refund order 1042 129.90", "alex") == 1
+    worker.join()
+    out = " ".join(capsys.readouterr().out.split())
+    assert re.search(
+        r"The agent broke off \(KeyError at test_following\.py:\d+ plan\), attempt 1 of 5; trying again in 0 s",
+        out,
+    )
+    assert "canary" not in out
+
+
+def breaking_graph() -> StateGraph[Reported, None, Reported, Reported]:
+    """Its only node breaks."""
+
+    def plan(state: Reported) -> Reported:
+        raise KeyError("canary")
+
+    builder = StateGraph(Reported)
+    builder.add_node("plan", plan)
+    builder.add_edge(START, "plan")
+    return builder
 
 
 def test_a_run_that_nobody_takes_says_so(
