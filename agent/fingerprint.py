@@ -1,4 +1,4 @@
-"""The fingerprint of a pause: the code between gate and act, and nothing else (design §4.5).
+"""The fingerprint of a pause: the code between gate and act, and nothing else.
 
 A deployment that changes other nodes disturbs no open request; one that changes what an approval would run has it
 asked again.

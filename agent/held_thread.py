@@ -25,7 +25,7 @@ from .runtime import Runtime, running
 from .schema import Answer
 from .standing import Pause, Standing, standing_of
 
-#: How long a worker whose code does not fit leaves a decision to one whose code does (design §4.5).
+#: How long a worker whose code does not fit leaves a decision to one whose code does: a rolling deployment takes minutes.
 ROLLING = timedelta(minutes=10)
 #: The longest report that is told.
 REPORT_LENGTH = 3000

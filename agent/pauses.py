@@ -21,7 +21,7 @@ from .resume import Graph
 from .schema import GatePayload, checked_payload, is_ours
 from .standing import Pause, Standing
 
-#: How often one pause is asked about before it is given up (design §2).
+#: How often one pause is asked about before it is given up: people who were asked three times are not asked for ever.
 ROUNDS = 3
 
 

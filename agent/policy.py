@@ -17,7 +17,7 @@ from ..approvals.request import Edits
 from ..approvals.risk import Level
 from ..approvals.route import Route
 
-#: Below this stated confidence an action counts as uncertain (design §6).
+#: Below this stated confidence an action counts as uncertain, unless the policy says otherwise.
 LOW_CONFIDENCE = 0.7
 
 
@@ -46,7 +46,7 @@ class Mandatory:
     reason: str
 
 
-#: Categories that are gated by default, whatever the levels say (S4).
+#: Categories that are gated by default, whatever the levels say: each is hard to take back or answered for outside.
 MANDATORY: Mapping[Category, Mandatory] = {
     Category.EXTERNAL_COMMUNICATION: Mandatory("Sends outside", "What leaves the company is always put to people."),
     Category.FINANCIAL_TRANSACTION: Mandatory("Money", "Moving money is always put to people."),

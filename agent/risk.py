@@ -10,7 +10,7 @@ from .policy import MANDATORY, Category, Mandatory, Policy, ToolPolicy
 
 GATE, WATCH, FREE = Oversight.GATE, Oversight.WATCH, Oversight.FREE
 
-#: (how many of the four dimensions are high, how many medium) -> oversight; counts are capped at 2 (S2).
+#: (how many of the four dimensions are high, how many medium) -> oversight; counts are capped at 2.
 OVERSIGHT: Mapping[tuple[int, int], Oversight] = {
     (2, 0): GATE,  (2, 1): GATE,  (2, 2): GATE,
     (1, 0): WATCH, (1, 1): WATCH, (1, 2): WATCH,
@@ -133,7 +133,7 @@ def _flags(
 
 
 def _uncertain_on_high_stakes(levels: Mapping[Dimension, Level]) -> bool:
-    """S3: low confidence on high-stakes data gates whatever the rest says."""
+    """Low confidence on high-stakes data gates whatever the rest says."""
     others = [d for d in Dimension if d is not Dimension.CONFIDENCE]
     unsure = levels.get(Dimension.CONFIDENCE, Level.HIGH) is Level.HIGH
     return unsure and any(levels.get(d, Level.HIGH) >= Level.MEDIUM for d in others)

@@ -30,7 +30,7 @@ from .resume import Graph, config_of
 from .runtime import LEASE, Runtime
 from .thread_lock import Fence
 
-#: How often graph code is entered for one piece of work before it is given up (design §3).
+#: How often graph code is entered for one piece of work before it is given up: what broke five times is no accident.
 TRIES = 5
 
 

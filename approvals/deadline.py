@@ -74,7 +74,8 @@ class Chain:
     grace: timedelta = timedelta(0)
 
 
-#: Source: guide S7 (7 days routine, 24 hours sensitive), design §8 (30 minutes urgent, grace 1 h / 10 min).
+#: A week for what can wait, a day for what should not, half an hour where each minute counts; the policy may change it.
+#: Whoever is paged has to wake up and read before it is cancelled: that is the grace.
 CHAINS: dict[TtlClass, Chain] = {
     TtlClass.ROUTINE: Chain(ttl=timedelta(days=7)),
     TtlClass.SENSITIVE: Chain(ttl=timedelta(hours=24), pages=True, grace=timedelta(hours=1)),

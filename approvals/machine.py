@@ -19,7 +19,7 @@ from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revisi
 from .risk import Oversight
 from .verdict import Approve, Modify, Reject, Respond, Vote
 
-#: How long a worker has to bring the agent back before people are told (design §3).
+#: How long a worker has to bring the agent back before people are told that it is stuck.
 RESUME_WITHIN = timedelta(minutes=10)
 #: Members of approver sets by name; a set that could not be looked up is absent.
 Circles = Mapping[str, frozenset[PersonId]]

@@ -178,7 +178,7 @@ class Ask:
         pager: Name of the pager; empty when the route has none.
         edits: What a typed edit leads to.
         schema: JSON Schema of the tool's arguments, as JSON text; forms are drawn from it.
-        fingerprint: Of the code from the gate to the act (design §4.5).
+        fingerprint: Of the code from the gate to the act; an approval counts for no other.
         revises: The request it replaces after a modification.
     """
 

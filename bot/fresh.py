@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-#: How old what we know about people may be (design §7).
+#: How old what we know about people may be: so long may somebody still decide who was just removed.
 FRESH_FOR = timedelta(seconds=15)
 
 

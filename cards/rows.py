@@ -65,7 +65,7 @@ def flags(request: Request) -> tuple[str, ...]:
 
 
 def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row, ...]:
-    """Everything between summary and buttons, in the order of design §6."""
+    """Everything between summary and buttons, what a decision needs most first."""
     action = proposal.action
     return (
         _goal(request, action, writer),

@@ -48,7 +48,7 @@ def details_view(
 
 
 def modify_view(request: Request) -> View:
-    """Typed inputs with the present arguments, and room for an instruction (S20)."""
+    """Typed inputs with the present arguments, and room for an instruction."""
     form = fields.form(request)
     head = Page()
     head.add(Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),)))

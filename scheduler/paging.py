@@ -38,7 +38,7 @@ from .pagerduty import (
 
 log = logging.getLogger(__name__)
 
-#: After a trigger whose answer was lost, resolve is sent again after these pauses (design §8): it may arrive late.
+#: After a trigger whose answer was lost, resolve is sent again after these pauses: the trigger may arrive late.
 RESOLVE_AGAIN = (timedelta(seconds=60), timedelta(minutes=9))
 
 #: A trigger found as begun belongs to somebody else, or to the dead, until its attempt must have ended.

@@ -1,4 +1,4 @@
-"""How often the ops agent planned, and on what words: proof that a resumed run does not plan again (S9)."""
+"""How often the ops agent planned, and on what words: proof that a resumed run does not plan again."""
 
 from __future__ import annotations
 
