@@ -165,12 +165,8 @@ def _slack_names(
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings,
-    store: RedisStore,
-    directory: ConfiguredDirectory,
-    client: SlackClient | None,
-    front: Front,
-) -> AsyncIterator[Deliverer]:
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, client: SlackClient | None, front: Front
+) -> AsyncIterator[Deliverer]:  # fmt: skip
     """Desk, delivery, pages and Slack, wired; Slack is let in when all stand."""
     from ..agent.risk import assess
     from .delivery import Deliverer
