@@ -54,20 +54,25 @@ def run_aloud(main: Coroutine[Any, Any, None]) -> None:
     Raises: SaysoError, one sentence.
     """
 
+    ends = list[threading.Timer]()
+
     async def watched() -> None:
         try:
             await main
         except Exception as error:
-            _break_off(error)
+            ends.append(_break_off(error))
             raise
 
     try:
         asyncio.run(watched())
     except Exception as error:  # noqa: BLE001 the outermost edge: logged above, and the process ends
         raise _first(error) from None
+    finally:
+        for timer in ends:
+            timer.cancel()  # nothing hung
 
 
-def _break_off(error: Exception) -> None:
+def _break_off(error: Exception) -> threading.Timer:
     """Log what is no refusal of ours, and see to it that the process ends."""
     said = _first(error)
     if isinstance(said, Broke):
@@ -77,6 +82,7 @@ def _break_off(error: Exception) -> None:
     last = threading.Timer(GRACE_SECONDS, _end_hard, [said])
     last.daemon = True
     last.start()
+    return last
 
 
 def _end_hard(said: SaysoError) -> None:

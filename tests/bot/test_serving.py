@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,6 +119,9 @@ def test_a_part_that_breaks_ends_the_others(caplog: pytest.LogCaptureFixture) ->
     assert vars(record)["error"] == "RuntimeError"
     assert "test_serving.py" in vars(record)["at"]
     assert "canary" not in str(vars(record))
+    assert not [
+        one for one in threading.enumerate() if isinstance(one, threading.Timer) and not one.finished.is_set()
+    ]
 
 
 def test_a_part_that_ends_by_itself_ends_the_program() -> None:
