@@ -53,7 +53,6 @@ def run_aloud(main: Coroutine[Any, Any, None]) -> None:
 
     Raises: SaysoError, one sentence.
     """
-
     ends = list[threading.Timer]()
 
     async def watched() -> None:
