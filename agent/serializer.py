@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from enum import Enum
 from functools import cache
@@ -116,7 +117,7 @@ class StateSerializer(JsonPlusSerializer):
             )
 
 
-class _Reader:
+class _Reader(ABC):
     """Reads LangGraph's msgpack with every type checked; msgpack itself would swallow what a hook raises."""
 
     def __init__(self, allowed: Collection[_Name]) -> None:
@@ -129,8 +130,9 @@ class _Reader:
         except ormsgpack.MsgpackDecodeError as error:
             raise self._problem or UnknownType("", f"cannot be read: {error}") from error
 
+    @abstractmethod
     def make(self, code: int, name: _Name, value: Any) -> Any:
-        raise NotImplementedError
+        """What stands for a value of a named type."""
 
     def _unpack(self, body: bytes) -> Any:
         return ormsgpack.unpackb(body, ext_hook=self._hook, option=ormsgpack.OPT_NON_STR_KEYS)
