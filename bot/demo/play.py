@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 
@@ -21,6 +22,8 @@ SCENES = (free_of_questions, approved, modified, rejected, unanswered, killed, r
 
 def play(folder: Path, *, tour_only: bool) -> int:
     """Play the tour in an office in `folder`; 0 when everything was as promised, 1 otherwise."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends everything, as Ctrl-C does
+        signal.signal(ending, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print("[bold]sayso[/]: nothing consequential happens without someone's say-so.\n")
     console.print("Opening a workplace on this machine: store, Slack, pager, tokens, mail, bot, worker …")

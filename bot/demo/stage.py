@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -32,17 +31,15 @@ class Stage:
         self.office = office
         self.story = story
         self.work = office.workplace
-        self._runner = asyncio.Runner()
         self.store = self.wait(RedisStore.connect(office.redis_url, demo=True))
 
     def close(self) -> None:
         """Let go of the store."""
         self.wait(self.store.close())
-        self._runner.close()
 
     def wait(self, action: Coroutine[Any, Any, T]) -> T:
-        """Do something with the store and wait for it."""
-        return self._runner.run(action)
+        """Do something with the store, on the workplace's thread, and wait for it: Ctrl-C always gets through."""
+        return self.work.run(action)
 
     def person(self, name: str) -> Person:
         """Somebody of the workspace."""

@@ -61,7 +61,7 @@ def test_a_folder_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.chaos
 def test_ctrl_c_ends_everything_and_it_can_be_played_again(tmp_path: Path) -> None:
-    """At the prompt, and in the middle of the tour of the next demo in the same folder."""
+    """At the prompt, in the middle of the next tour in the same folder, and when the terminal is closed."""
     with at_a_terminal(tmp_path) as terminal:
         terminal.reads("sayso demo>", within=90)
         terminal.types("alex: refund order 1042 5.01\n")
@@ -76,6 +76,12 @@ def test_ctrl_c_ends_everything_and_it_can_be_played_again(tmp_path: Path) -> No
     with at_a_terminal(tmp_path) as terminal:
         terminal.reads("2. A refund", within=60)
         terminal.types(CTRL_C)
+        assert terminal.ended() == 0
+    assert running_in(tmp_path) == []
+
+    with at_a_terminal(tmp_path) as terminal:
+        terminal.reads("2. A refund", within=60)
+        terminal.is_closed()
         assert terminal.ended() == 0
     assert running_in(tmp_path) == []
 
@@ -100,6 +106,10 @@ class Terminal:
     def types(self, keys: str) -> None:
         """Press keys; `CTRL_C` is one of them."""
         os.write(self._end, keys.encode())
+
+    def is_closed(self) -> None:
+        """What the demo is told when its window is closed."""
+        self._process.send_signal(signal.SIGHUP)
 
     def ended(self) -> int:
         """Wait for its end; the exit status."""
