@@ -1,4 +1,4 @@
-"""The bot's own token for the Bot Connector: asked for once per lifetime, off the event loop, shared by all calls."""
+"""The bot's own tokens, for the Bot Connector and for Graph: each asked for once per lifetime, off the event loop."""
 
 from __future__ import annotations
 
@@ -18,16 +18,14 @@ EARLY = timedelta(minutes=5)
 _SERVICE = "teams-bot"
 
 
-class ConnectorToken:
+class EntraToken:
     """One token, kept while it lives; one question under way at most."""
 
     def __init__(
-        self, registration: Registration, source: TokenSource, *, clock: Callable[[], datetime] = utc_now
+        self, source: TokenSource, *, tenant: str, scope: str, clock: Callable[[], datetime] = utc_now
     ) -> None:
-        """Take a `source` that answers for the application itself."""
-        self._ref = CredentialRef(
-            provider="entra", subject=_SERVICE, tenant=registration.tenant, scopes=(registration.scope,)
-        )
+        """Take a `source` that answers for the application itself, and the one API the token is for."""
+        self._ref = CredentialRef(provider="entra", subject=_SERVICE, tenant=tenant, scopes=(scope,))
         self._source = source
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
@@ -56,13 +54,20 @@ class ConnectorToken:
 
 
 def entra_token(
-    registration: Registration, *, authority: str, client_secret: str, ca_file: str | None = None
-) -> ConnectorToken:
-    """From an Entra tenant, `https://login.microsoftonline.com/<tenant>`. Raises: BadSetting."""
-    return ConnectorToken(
-        registration,
-        MsalSource(
-            authority=authority, client_id=registration.app_id, client_secret=client_secret, service=_SERVICE,
-            refresh_tokens=EnvironmentRefreshTokens({}), ca_file=ca_file,
-        ),
+    registration: Registration,
+    *,
+    authority: str,
+    client_secret: str = "",
+    ca_file: str | None = None,
+    scope: str | None = None,
+) -> EntraToken:
+    """From an Entra tenant, `https://login.microsoftonline.com/<tenant>`. Raises: BadSetting.
+
+    Args:
+        scope: Which API the token is for; the Bot Connector's unless told otherwise.
+    """
+    source = MsalSource(
+        authority=authority, client_id=registration.app_id, client_secret=client_secret, service=_SERVICE,
+        refresh_tokens=EnvironmentRefreshTokens({}), ca_file=ca_file,
     )  # fmt: skip
+    return EntraToken(source, tenant=registration.tenant, scope=scope or registration.scope)

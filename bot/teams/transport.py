@@ -43,7 +43,7 @@ from ...cards import adaptive
 from ...cards.adaptive import AdaptiveMessage
 from ..channel import ChannelError, RetryLater, Unclear
 from .auth import CHANNEL, Doorkeeper, Keys, Refused
-from .credentials import ConnectorToken
+from .credentials import EntraToken
 from .failures import SOON, refused
 from .inbound import Inbound, answered
 from .port import PLATFORM, Arrived, Conversation, Dispatch, Member, Posted, Pressed, Reply
@@ -62,7 +62,7 @@ _PAGE = 200  # members asked for at once
 class BotbuilderTransport:
     """A `Transport`."""
 
-    def __init__(self, registration: Registration, *, token: ConnectorToken, keys: Keys) -> None:
+    def __init__(self, registration: Registration, *, token: EntraToken, keys: Keys) -> None:
         self._registration = registration
         self._token = token
         self._inbound = Inbound(registration, Doorkeeper(registration, keys))
@@ -229,7 +229,7 @@ class BotbuilderTransport:
 class _HeldToken(SansIOHTTPPolicy):  # type: ignore[type-arg]  # msrest says nothing about what it wants
     """Puts the token that is held already on each call, so that nothing blocks the event loop."""
 
-    def __init__(self, token: ConnectorToken) -> None:
+    def __init__(self, token: EntraToken) -> None:
         self._token = token
 
     def on_request(self, request: Any, **_: Any) -> None:
@@ -259,7 +259,7 @@ class _OwnThreads(AsyncHTTPSender):  # type: ignore[type-arg]  # msrest says not
 class _Clients(ConnectorFactory):  # type: ignore[misc]  # published without types
     """One client per service URL: it takes milliseconds to make, and the SDK would make one per turn."""
 
-    def __init__(self, token: ConnectorToken) -> None:
+    def __init__(self, token: EntraToken) -> None:
         self._token = _HeldToken(token)
         self._threads = ThreadPoolExecutor(THREADS, "teams")
         self._by_url: dict[str, Any] = {}
@@ -290,7 +290,7 @@ class _Clients(ConnectorFactory):  # type: ignore[misc]  # published without typ
 class _Authentication(BotFrameworkAuthentication):  # type: ignore[misc]  # published without types
     """What the adapter asks about credentials; whoever gets this far was checked by the `Doorkeeper`."""
 
-    def __init__(self, registration: Registration, token: ConnectorToken) -> None:
+    def __init__(self, registration: Registration, token: EntraToken) -> None:
         self._registration = registration
         self._clients = _Clients(token)
 

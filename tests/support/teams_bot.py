@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import uvicorn
 from sayso.bot.teams.channel import TeamsChannel
-from sayso.bot.teams.credentials import ConnectorToken, entra_token
+from sayso.bot.teams.credentials import EntraToken, entra_token
 from sayso.bot.teams.door import TeamsDoor
 from sayso.bot.teams.keys import ChannelKeys
 from sayso.bot.teams.port import Arrived, Transport
@@ -40,7 +40,7 @@ class Bot:
     teams: Teams
     transport: Transport
     channel: TeamsChannel
-    token: ConnectorToken
+    token: EntraToken
     url: str
     heard: list[Arrived] = field(default_factory=list)
     answers: list[Body | Exception] = field(default_factory=list)
