@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from ..body import Unreadable, body_of, kind_of
+
 log = logging.getLogger(__name__)
 
-#: Largest body in bytes; Slack's own payloads stay far below.
-LARGEST_BODY = 1_000_000
 #: How far a request's time stamp may be off, in seconds, both ways (Slack's own rule).
 LARGEST_SKEW = 300
 
@@ -79,9 +79,9 @@ class SlackDoor:
 
     async def _answer(self, request: Request) -> Response:
         try:
-            body = await _read(request)
+            body = await body_of(request)
             delivery = checked(body, request.headers, secret=self._secret, now=self._now())
-        except Refused as refused:
+        except (Refused, Unreadable) as refused:
             log.info("slack.refused status=%s", refused.status)
             return PlainTextResponse("refused", status_code=refused.status)
         try:
@@ -108,27 +108,10 @@ def checked(body: bytes, headers: Mapping[str, str], *, secret: bytes, now: floa
     expected = "v0=" + hmac.new(secret, b"v0:" + timestamp.encode() + b":" + body, hashlib.sha256).hexdigest()
     if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogateescape")):
         raise Refused(401)
-    told = _parsed(body, headers.get("content-type", "").partition(";")[0].strip().lower())
+    told = _parsed(body, kind_of(headers.get("content-type", "")))
     event = told.get("event_id")
     token = f"slack:{event}" if isinstance(event, str) and event else f"slack:{signature}"
     return Delivery(body=body.decode(), headers=dict(headers), token=token)
-
-
-async def _read(request: Request) -> bytes:
-    if request.method != "POST":
-        raise Refused(405)
-    stated = request.headers.get("content-length", "0")
-    if not (stated.isascii() and stated.isdigit()) or len(stated) > 9 or int(stated) > LARGEST_BODY:
-        raise Refused(413)
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                raise Refused(413)
-    except ClientDisconnect:
-        raise Refused(400) from None
-    return bytes(body)
 
 
 def _parsed(body: bytes, content_type: str) -> Mapping[str, Any]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from .auth import Refused
+from ..body import Unreadable, body_of
 from .port import Dispatch, Posted, Reply, Transport
 
 log = logging.getLogger(__name__)
-
-#: Largest body in bytes; Teams' own payloads stay far below.
-LARGEST_BODY = 1_000_000
 
 
 class TeamsDoor:
@@ -32,27 +29,9 @@ class TeamsDoor:
 
     async def _answer(self, request: Request) -> Reply:
         try:
-            posted = Posted(authorization=request.headers.get("authorization", ""), body=await _read(request))
-        except Refused as no:
+            body = await body_of(request, kind="application/json")
+        except Unreadable as no:
             log.info("teams.refused status=%s why=%s", no.status, no)
             return Reply(status=no.status)
+        posted = Posted(authorization=request.headers.get("authorization", ""), body=body)
         return await self._transport.handle(posted, self._dispatch)
-
-
-async def _read(request: Request) -> bytes:
-    if request.method != "POST":
-        raise Refused(405, "no post")
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise Refused(415, "no JSON")
-    stated = request.headers.get("content-length", "0")
-    if not (stated.isascii() and stated.isdigit()) or len(stated) > 9 or int(stated) > LARGEST_BODY:
-        raise Refused(413, "too large")
-    body = bytearray()
-    try:
-        async for chunk in request.stream():
-            body += chunk
-            if len(body) > LARGEST_BODY:
-                raise Refused(413, "too large")
-    except ClientDisconnect:
-        raise Refused(400, "hung up") from None
-    return bytes(body)

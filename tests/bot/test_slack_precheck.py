@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
-from sayso.bot.slack.precheck import LARGEST_BODY, Delivery, SlackDoor
+from sayso.bot.body import LARGEST_BODY
+from sayso.bot.slack.precheck import Delivery, SlackDoor
 from starlette.responses import PlainTextResponse, Response
 
 NOW = 1_900_000_000
