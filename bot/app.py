@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
     from .channel import Channel
     from .delivery import Deliverer
     from .desk import Desk
-    from .slack.transport import SlackClient
+    from .platform import Platform
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,12 @@ async def run(
     async with AsyncExitStack() as stack:
         parts_running: list[_Running] = []
         if parts & {BOT, SCHEDULER}:
-            client = _slack_client(settings)
-            directory = _directory(settings, client)
+            platforms = await stack.enter_async_context(_connected(settings))
+            directory = _directory(settings, platforms)
             if BOT in parts:
-                deliverer = await stack.enter_async_context(_bot(settings, store, directory, client, front))
+                deliverer = await stack.enter_async_context(
+                    _bot(settings, store, directory, platforms, front)
+                )
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
                 await stack.enter_async_context(_ticking(store, directory))
@@ -95,13 +97,19 @@ async def _run_until(stopped: asyncio.Event, parts: Iterable[_Running]) -> None:
                 part.stop()
 
 
-def warm(parts: frozenset[str]) -> None:
+def warm(parts: frozenset[str], settings: Settings) -> None:
     """Import what these parts need, away from the event loop."""
     if parts & {BOT, SCHEDULER}:
         from ..scheduler import sweep, ticking  # noqa: F401
+
+        if settings.slack is not None:
+            from .slack import platform as _slack  # noqa: F401
+        if settings.teams is not None:
+            from .teams import platform as _teams
+
+            _teams.transport_class(settings.teams)
     if BOT in parts:
         from . import delivery, desk  # noqa: F401
-        from .slack import listener  # noqa: F401
     if WORKER in parts:
         from ..agent import worker  # noqa: F401
 
@@ -109,55 +117,35 @@ def warm(parts: frozenset[str]) -> None:
 # ---- people
 
 
-def _slack_client(settings: Settings) -> SlackClient | None:
-    """None where the settings have no [slack]. Raises: BadSetting."""
-    if settings.slack is None:
-        return None
-    from .slack.transport import slack_client
+@asynccontextmanager
+async def _connected(settings: Settings) -> AsyncIterator[Mapping[str, Platform]]:
+    """The platforms that the settings name. Raises: BadSetting."""
+    async with AsyncExitStack() as stack:
+        platforms: dict[str, Platform] = {}
+        if settings.slack is not None:
+            from .slack.platform import SlackPlatform
 
-    token = settings.secret("SLACK_BOT_TOKEN", "it is the bot's token from your Slack app's page (xoxb-…).")
-    return slack_client(token, base_url=settings.slack.api)
+            platforms["slack"] = SlackPlatform(settings, settings.slack)
+        if settings.teams is not None:
+            from .teams.platform import TeamsPlatform
+
+            platforms["teams"] = TeamsPlatform(settings, settings.teams)
+            stack.push_async_callback(platforms["teams"].close)
+        yield platforms
 
 
-def _directory(settings: Settings, client: SlackClient | None) -> ConfiguredDirectory:
-    accounts = {}
-    if client is not None:
-        from .slack.identity import SlackAccounts
-
-        accounts["slack"] = SlackAccounts(client)
+def _directory(settings: Settings, platforms: Mapping[str, Platform]) -> ConfiguredDirectory:
     return ConfiguredDirectory(
         people=[
-            Person(id=PersonId(id), name=table.name, accounts={"slack": table.slack} if table.slack else {})
+            Person(id=PersonId(id), name=table.name, accounts=table.accounts)
             for id, table in settings.people.items()
         ],
         sets={
-            name: ApproverSet(
-                people=tuple(PersonId(person) for person in table.people),
-                groups=(f"slack:{table.slack_group}",) if table.slack_group else (),
-            )
+            name: ApproverSet(people=tuple(map(PersonId, table.people)), groups=table.groups)
             for name, table in settings.sets.items()
         },
-        platforms=accounts,
+        platforms={name: platform.accounts for name, platform in platforms.items()},
     )  # fmt: skip
-
-
-def _slack_names(
-    settings: Settings, directory: ConfiguredDirectory
-) -> tuple[Callable[[PersonId], str], Callable[[str], list[str]]]:
-    """A person's Slack id, and the Slack ids (users and groups) that stand for an approver set."""
-
-    def account(person: PersonId) -> str:
-        known = directory.known(person)
-        return known.accounts.get("slack", "") if known else ""
-
-    def members(name: str) -> list[str]:
-        table = settings.sets.get(name)
-        if table is None:
-            return []
-        people = [account(PersonId(person)) for person in table.people]
-        return [id for id in (table.slack_group or "", *people) if id]
-
-    return account, members
 
 
 # ---- the bot
@@ -165,52 +153,31 @@ def _slack_names(
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, client: SlackClient | None, front: Front
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], front: Front
 ) -> AsyncIterator[Deliverer]:  # fmt: skip
-    """Desk, delivery, pages and Slack, wired; Slack is let in when all stand."""
+    """Desk, delivery, pages and platforms, wired; people are let in when all stand."""
     from ..agent.risk import assess
     from .delivery import Deliverer
     from .desk import Desk
+    from .platform import Inside
 
     desk = Desk(
         store=store, directory=directory, rules=settings.policy, signer=load_signer(settings),
         assess=lambda action: assess(action, settings.policy), graph=next(iter(settings.graphs)),
     )  # fmt: skip
-    if client is None:
-        async with _pages(settings, store, desk, {}) as pages:
-            front.open(slack=None, ready=_readiness(store))
-            yield Deliverer(store=store, channels={}, directory=directory, pages=pages.bring_up_to_date)
-        return
-    from .slack.checks import naming_problems
-    from .slack.listener import SlackListener
-    from .slack.transport import SlackChannel
-
-    account, members = _slack_names(settings, directory)
-    channel = SlackChannel(client, account=account, members=members)
-    channels: dict[str, Channel] = {"slack": channel}
+    channels = {name: platform.channel(directory) for name, platform in platforms.items()}
     async with _pages(settings, store, desk, channels) as pages:
         deliverer = Deliverer(
             store=store, channels=channels, directory=directory, pages=pages.bring_up_to_date
         )
-        secret = settings.secret(
-            "SLACK_SIGNING_SECRET", "it proves that clicks come from Slack (your Slack app's page)."
-        )
-        await _let_in(settings, client)
-        with naming_problems(client.base_url):
-            listener = await SlackListener.connect(
-                client=client, signing_secret=secret, desk=desk, store=store, deliverer=deliverer, channel=channel,
-                account=account,
-            )  # fmt: skip
-        front.open(slack=listener.door, ready=_readiness(store))
+        doors = {}
+        for name, platform in platforms.items():
+            inside = Inside(
+                desk=desk, store=store, directory=directory, channel=channels[name], deliverer=deliverer
+            )
+            doors[platform.path] = await platform.door(inside)
+        front.open(doors, ready=_readiness(store))
         yield deliverer
-
-
-async def _let_in(settings: Settings, client: SlackClient) -> None:
-    """Raises: SlackProblem, when Slack cannot be reached or the token is not this team's."""
-    from .slack.checks import SlackChecks
-
-    assert settings.slack is not None
-    await SlackChecks(client.token or "", settings.slack.api).lets_us_in(settings.slack.team)
 
 
 def _readiness(store: RedisStore) -> Callable[[], Awaitable[str]]:

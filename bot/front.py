@@ -1,4 +1,4 @@
-"""The HTTP front door: answers `/livez` from the first moment, `/readyz` and Slack once the program stands.
+"""The HTTP front door: answers `/livez` from the first moment, `/readyz` and the platforms once the program stands.
 
 It is plain ASGI and imports nothing heavy, so that an orchestrator sees a live process while the rest loads.
 """
@@ -17,18 +17,19 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Readiness = Callable[[], Awaitable[str]]
 
 SLACK_PATH = "/slack/events"
+TEAMS_PATH = "/api/messages"
 
 
 class Front:
     """The ASGI application of a bot process."""
 
     def __init__(self) -> None:
-        self._slack: AsgiApp | None = None
+        self._doors: Mapping[str, AsgiApp] = {}
         self._ready: Readiness | None = None
 
-    def open(self, *, slack: AsgiApp | None, ready: Readiness) -> None:
-        """From now on requests reach the program."""
-        self._slack = slack
+    def open(self, doors: Mapping[str, AsgiApp], *, ready: Readiness) -> None:
+        """From now on requests reach the program, each platform's at its path."""
+        self._doors = doors
         self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -38,9 +39,9 @@ class Front:
         if scope["type"] != "http":
             return
         path, method = scope["path"], scope["method"]
-        if path == SLACK_PATH and self._slack is not None:
-            await self._slack(scope, receive, send)
-        elif path == SLACK_PATH and self._ready is None:
+        if path in self._doors:
+            await self._doors[path](scope, receive, send)
+        elif path in (SLACK_PATH, TEAMS_PATH) and self._ready is None:
             await _answer(send, 503, {"status": "starting"}, {"retry-after": "1"})
         elif path not in ("/livez", "/readyz"):
             await _answer(send, 404, {"error": "There is nothing here."})

@@ -121,7 +121,7 @@ async def _serve(
 async def _run_parts(
     parts: frozenset[str], settings: Settings, front: Front, stopped: asyncio.Event, stack: ExitStack
 ) -> None:
-    app = await asyncio.to_thread(_imported_app, parts)
+    app = await asyncio.to_thread(_imported_app, parts, settings)
     from .opening import connect, store_server
 
     url = stack.enter_context(store_server(settings))
@@ -129,11 +129,11 @@ async def _run_parts(
         await app.run(parts, settings, store, url=url, front=front, stopped=stopped)
 
 
-def _imported_app(parts: frozenset[str]) -> ModuleType:
-    """Import what the roles need, and only that: a worker has no Slack packages."""
+def _imported_app(parts: frozenset[str], settings: Settings) -> ModuleType:
+    """Import what the roles need, and only that: a worker has no packages of any platform."""
     from . import app
 
-    app.warm(parts)
+    app.warm(parts, settings)
     return app
 
 

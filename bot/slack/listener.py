@@ -16,13 +16,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from starlette.responses import Response
 
 from ...approvals.store import Store
+from ..channel import Channel
 from ..delivery import Deliverer
 from ..desk import Desk
 from .clicks import Clicks
 from .hearing import Hearing, say_back
 from .precheck import DELIVERY, Delivery, SlackDoor
 from .submissions import PATIENCE, Submissions
-from .transport import SlackChannel
 from .typed_answers import TypedAnswers
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class SlackListener:
     @classmethod
     async def connect(
         cls, *, client: AsyncWebClient, signing_secret: str, desk: Desk, store: Store, deliverer: Deliverer,
-        channel: SlackChannel, account: Callable[[Any], str], tz: tzinfo = UTC, patience: float = PATIENCE,
+        channel: Channel, account: Callable[[Any], str], tz: tzinfo = UTC, patience: float = PATIENCE,
     ) -> SlackListener:  # fmt: skip
         """Ask Slack who we are, once, so that no click has to wait for it. Raises what the client raises."""
         me = (await client.auth_test()).data

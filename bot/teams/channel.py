@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import quote, urlencode
 
@@ -11,10 +11,10 @@ from ...approvals.people import Place
 from ...approvals.store import MessageRef
 from ...approvals.verdict import RequestId
 from ...cards import adaptive
-from ...cards.adaptive import Account, AdaptiveMessage, Members
-from ...cards.adaptive_text import no_account, no_members
+from ...cards.adaptive import Account, AdaptiveMessage, Mentioned
+from ...cards.adaptive_text import no_account
 from ...cards.card import Card
-from ...cards.spans import Row
+from ...cards.spans import Circle, Row
 from ..channel import Dead, Gone
 from .failures import SlowDown
 from .pace import Pace
@@ -22,18 +22,26 @@ from .port import PLATFORM, Conversation, Transport
 
 _LINKS = "https://teams.microsoft.com/l"
 
+#: The people of an approver set as it is now: bots in Teams can mention people, but no groups. Raises nothing.
+Circles = Callable[[str], Awaitable[Sequence[Mentioned]]]
+
+
+async def nobody(_: str) -> tuple[Mentioned, ...]:
+    """Approver sets are named, and nobody is called."""
+    return ()
+
 
 class TeamsChannel:
     """A `Channel` over a transport."""
 
     def __init__(
-        self, transport: Transport, *, account: Account = no_account, members: Members = no_members,
+        self, transport: Transport, *, account: Account = no_account, circle: Circles = nobody,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        """Take `account`, a person's Entra object id, and `members`, whom a mention of an approver set calls."""
+        """Take `account`, a person's Entra object id, and `circle`, whom a mention of an approver set calls."""
         self._transport = transport
         self._account = account
-        self._members = members
+        self._circle = circle
         self._pace = Pace(monotonic)
         self._direct: dict[str, Place] = {}
 
@@ -53,7 +61,9 @@ class TeamsChannel:
 
     async def say(self, place: Place, words: Sequence[Row]) -> MessageRef:
         """Say something. Raises: Gone, Dead, RetryLater, Unclear."""
-        return await self._post(place, adaptive.say(words, account=self._account, members=self._members))
+        names = {span.name for row in words for span in row.spans if isinstance(span, Circle)}
+        called = {name: await self._circle(name) for name in sorted(names)}
+        return await self._post(place, adaptive.say(words, account=self._account, members=called.__getitem__))
 
     async def direct(self, account: str) -> Place:
         """The personal chat with an Entra object id. Raises: Dead, RetryLater, Unclear."""

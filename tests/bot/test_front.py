@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sayso.bot.front import SLACK_PATH, Front, Receive, Scope, Send
+from sayso.bot.front import SLACK_PATH, TEAMS_PATH, Front, Receive, Scope, Send
 
 
 async def slack(scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,18 +39,19 @@ async def test_alive_before_anything_else_is_loaded() -> None:
     assert (starting.status_code, starting.headers["retry-after"]) == (503, "1")
 
 
-async def test_slack_is_asked_to_come_again_while_it_starts() -> None:
-    """Slack delivers a click again after a 503; a 404 would lose it."""
+@pytest.mark.parametrize("path", [SLACK_PATH, TEAMS_PATH])
+async def test_platforms_are_asked_to_come_again_while_it_starts(path: str) -> None:
+    """They deliver a click again after a 503; a 404 would lose it."""
     front = Front()
-    assert (await asked(front, SLACK_PATH, "POST")).status_code == 503
-    front.open(slack=slack, ready=ready)
-    assert (await asked(front, SLACK_PATH, "POST")).text == "slack"
+    assert (await asked(front, path, "POST")).status_code == 503
+    front.open({path: slack}, ready=ready)
+    assert (await asked(front, path, "POST")).text == "slack"
 
 
 async def test_not_ready_says_why_and_is_still_alive() -> None:
     """A restart would not bring Redis back."""
     front = Front()
-    front.open(slack=slack, ready=not_ready)
+    front.open({SLACK_PATH: slack}, ready=not_ready)
     answer = await asked(front, "/readyz")
     assert answer.status_code == 503
     assert "REDIS_URL" in answer.json()["problem"]
@@ -60,7 +61,7 @@ async def test_not_ready_says_why_and_is_still_alive() -> None:
 async def test_without_slack_its_address_does_not_exist() -> None:
     """A bot for another platform has no such door."""
     front = Front()
-    front.open(slack=None, ready=ready)
+    front.open({}, ready=ready)
     assert (await asked(front, SLACK_PATH, "POST")).status_code == 404
     assert (await asked(front, "/readyz")).json() == {"status": "ready"}
 
@@ -76,7 +77,7 @@ async def test_without_slack_its_address_does_not_exist() -> None:
 async def test_strangers_get_a_plain_answer(method: str, path: str, status: int) -> None:
     """Whatever is asked, the answer is a number below 500."""
     front = Front()
-    front.open(slack=slack, ready=ready)
+    front.open({SLACK_PATH: slack}, ready=ready)
     assert (await asked(front, path, method)).status_code == status
 
 

@@ -63,7 +63,7 @@ def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -
         ('"U0ALEX"', '"@alex"', "people.alex.slack: a Slack member id begins with U or W, from the profile's menu"),
         ('"U0ALEX"', '"U0BO"', "people: the Slack account U0BO is listed for more than one person"),
         ('["bo", "cy"]', '["bo", "dan"]', "sets.finance: there is no [people.dan]"),
-        ('["bo", "cy"]', "[]", "sets.finance: it has neither people nor a slack_group"),
+        ('["bo", "cy"]', "[]", "sets.finance: it has neither people nor a slack_group nor an entra_group"),
         ('operators = ["sue"]', 'operators = ["dan"]', "operators: there is no [people.dan]"),
         ('operators = ["sue"]', 'denied = ["dan"]', "denied: there is no [people.dan]"),
         ('approvers = ["finance"]', 'approvers = ["money"]', "routes.finance.approvers: there is no sets.money"),
@@ -71,7 +71,9 @@ def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -
         ('second_line = "seniors"', "needed = 3", "needed: 3 approvals are needed but its approver sets have 2 people"),
         ('operators = ["sue"]', 'denied = ["bo", "cy"]', "needed: 1 approvals are needed but its approver sets have 0"),
         ('"slack:C0FINANCE"', '"slack:#finance"', 'routes.finance.places: "slack:#finance" is not a place; write "slack:" and'),
-        ('"slack:C0FINANCE"', '"teams:19:abc"', "routes.finance.places: teams:19:abc: Microsoft Teams is not"),
+        ('"slack:C0FINANCE"', '"teams:19:abc@thread.tacv2"', "teams:19:abc@thread.tacv2 needs a [teams] table"),
+        ('slack = "U0BO"', 'teams = "Bo Berg"', "people.bo.teams: a Teams account is its object id in Entra"),
+        ('{ people = ["sue"] }', '{ entra_group = "seniors" }', "seniors.entra_group: a group is its object id in Entra"),
         ('"slack:C0FINANCE"', '"person:dan"', "routes.finance.places: person:dan: there is no [people.dan]"),
         ('[slack]\nteam = "T0WORKPLACE"', "", "routes.finance.places: slack:C0FINANCE needs a [slack] table"),
         ('routing_key = "PAGER_KEY"', 'routing_key = "key"', "routing_key: names the environment variable that holds the key, like PAGER_ROUTING_KEY; do not"),
@@ -144,7 +146,7 @@ def test_a_wrong_redis_url_is_one_sentence(tmp_path: Path) -> None:
 def test_a_person_without_an_account_is_no_place(tmp_path: Path) -> None:
     """A direct message needs somebody to send it to."""
     edits = (('"slack:C0FINANCE"', '"person:sue"'), (', slack = "U0SUE"', ""))
-    assert "people.sue has no Slack account" in refused(write_settings(tmp_path, *edits))
+    assert "people.sue has no account to write to" in refused(write_settings(tmp_path, *edits))
 
 
 def test_a_group_of_slack_needs_slack(tmp_path: Path) -> None:
@@ -155,6 +157,55 @@ def test_a_group_of_slack_needs_slack(tmp_path: Path) -> None:
     )  # fmt: skip
     assert "sets.seniors.slack_group: S0SUPERV needs a [slack] table" in refused(
         write_settings(tmp_path, *edits)
+    )
+
+
+BO, SUE, GROUP = (f"0000000{n}-0000-4000-8000-00000000abcd" for n in (1, 2, 3))
+TEAMS = f"""
+[teams]
+app_id = "{GROUP.upper()}"
+tenant = "{SUE}"
+"""
+
+
+def test_teams_beside_slack(tmp_path: Path) -> None:
+    """One person has an account on each; what is Microsoft's own address needs no setting."""
+    edits = (
+        ('slack = "U0BO"', f'slack = "U0BO", teams = "{BO.upper()}"'), ('{ people = ["sue"] }', f'{{ entra_group = "{GROUP}" }}'),
+        ('["slack:C0FINANCE"]', '["slack:C0FINANCE", "teams:19:abc@thread.tacv2"]'), ("[server]", f"{TEAMS}[server]"),
+    )  # fmt: skip
+    settings = load_settings(write_settings(tmp_path, *edits), {})
+    assert settings.people["bo"].accounts == {"slack": "U0BO", "teams": BO}
+    assert settings.sets["seniors"].groups == (f"teams:{GROUP}",)
+    assert settings.teams is not None
+    assert settings.teams.token_authority == f"https://login.microsoftonline.com/{SUE}"
+    assert settings.teams.registration.issuer == "https://api.botframework.com"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("app_id", "appid", "teams.appid: there is no such setting; did you mean app_id?"),
+        (f'tenant = "{SUE}"', 'tenant = "contoso"', "teams.tenant: it is the Directory (tenant) ID"),
+        ("[teams]", '[teams]\nsdk = "new"', "teams.sdk: it must be 'botbuilder' or 'agents'"),
+        ("@thread.tacv2", "%40thread.tacv2", 'is not a place; write "teams:" and the channel'),
+        ("U0CY", f'U0CY", teams = "{BO}', f"people: the Teams account {BO} is listed for more than one person"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_teams_is_one_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    """It says where Microsoft shows the right one."""
+    edits = (
+        ('slack = "U0BO"', f'teams = "{BO}"'), ("slack:C0FINANCE", "teams:19:abc@thread.tacv2"),
+        ("[server]", f"{TEAMS}[server]"), (old, new),
+    )  # fmt: skip
+    assert sentence in refused(write_settings(tmp_path, *edits))
+
+
+def test_a_group_of_entra_needs_teams(tmp_path: Path) -> None:
+    """Nobody would be in it."""
+    edit = ('{ people = ["sue"] }', f'{{ entra_group = "{GROUP}" }}')
+    assert f"sets.seniors.entra_group: {GROUP} needs a [teams] table" in refused(
+        write_settings(tmp_path, edit)
     )
 
 

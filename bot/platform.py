@@ -1,0 +1,51 @@
+"""The port to one platform as a whole: whose accounts it vouches for, its channel, and the door its deliveries use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..approvals.store import Store
+from .channel import Channel
+from .delivery import Deliverer
+from .desk import Desk
+from .directory import Accounts, ConfiguredDirectory
+from .front import AsgiApp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """What a door leads to."""
+
+    desk: Desk
+    store: Store
+    directory: ConfiguredDirectory
+    channel: Channel
+    deliverer: Deliverer
+
+
+class Platform(Protocol):
+    """Slack or Teams, as the settings name it; the scheduler needs no more of it than its accounts.
+
+    Attributes:
+        path: Where it delivers to.
+    """
+
+    path: str
+
+    @property
+    def accounts(self) -> Accounts:
+        """What it says about accounts and groups."""
+        ...
+
+    def channel(self, directory: ConfiguredDirectory) -> Channel:
+        """Where cards go."""
+        ...
+
+    async def door(self, inside: Inside) -> AsgiApp:
+        """What answers its deliveries, once it has let us in. Raises: SaysoError, when our credentials are refused."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...

@@ -1,0 +1,180 @@
+"""The tables of the settings file as their authors write them: what each key means, and words for what is wrong in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from ..agent.policy_file import Duration
+from ..agent.setting_words import Name, listed, written
+from .teams.registration import Registration
+
+_MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy member ID"'
+_GROUP = "a Slack user group's id begins with S, from the group's menu in Slack's directory"
+_OBJECT = "a Teams account is its object id in Entra, from the person's page in the Entra admin center"
+_ENTRA_GROUP = "a group is its object id in Entra, from the group's page in the Entra admin center"
+_APP = "it is the Application (client) ID of the bot's app registration in Entra"
+_TENANT = "it is the Directory (tenant) ID of the bot's app registration in Entra"
+_SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } or { entra_group = "…" }'
+_TEAM = "a Slack workspace's id begins with T, from Slack's address in a browser (app.slack.com/client/T…)"
+STORE = r"(redis|rediss|unix)://.*"
+STORE_WORDS = "it must begin with redis://, rediss:// or unix://"
+
+
+def _variable(what: str, example: str) -> AfterValidator:
+    words = f"names the environment variable that holds the {what}, like {example}; do not write the {what} itself here"
+    return written(r"[A-Z][A-Z0-9_]*", words)
+
+
+Id = Name
+#: Entra's ids mean the same in capitals.
+GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+Guid = Annotated[str, StringConstraints(to_lower=True)]
+Url = Annotated[str, written(r"https?://\S+", "it must begin with https:// or http://")]
+People = Annotated[tuple[Id, ...], listed("people's ids")]
+
+
+class _Table(BaseModel):
+    """A key that nobody reads is a misspelling."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PersonTable(_Table):
+    """`[people.bo]`: one human and the accounts that are theirs; ids, never display names."""
+
+    name: str = Field(min_length=1, max_length=80)
+    slack: Annotated[str, written(r"[UW][A-Z0-9]{2,}", _MEMBER)] | None = None
+    teams: Annotated[Guid, written(GUID, _OBJECT)] | None = None
+
+    @property
+    def accounts(self) -> Mapping[str, str]:
+        """Their account on each platform where they have one."""
+        return {name: id for name, id in (("slack", self.slack), ("teams", self.teams)) if id}
+
+
+class SetTable(_Table):
+    """`[sets.finance]`: persons, a Slack user group, a group of Entra, or several of them."""
+
+    people: People = ()
+    slack_group: Annotated[str, written(r"S[A-Z0-9]{2,}", _GROUP)] | None = None
+    entra_group: Annotated[Guid, written(GUID, _ENTRA_GROUP)] | None = None
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Its groups as the directory knows them."""
+        named = (("slack", self.slack_group), ("teams", self.entra_group))
+        return tuple(f"{platform}:{id}" for platform, id in named if id)
+
+
+def _people_only(value: object) -> object:
+    if not isinstance(value, list | dict):
+        raise ValueError(_SET)  # noqa: TRY004 for pydantic
+    return {"people": value} if isinstance(value, list) else value
+
+
+class SlackTable(_Table):
+    """`[slack]`; the token and the signing secret come from `SLACK_BOT_TOKEN` and `SLACK_SIGNING_SECRET`."""
+
+    team: Annotated[str, written(r"[TE][A-Z0-9]{2,}", _TEAM)]
+    api: Url = "https://slack.com/api/"
+
+
+class TeamsTable(_Table):
+    """`[teams]`: the bot's registration; its secret comes from `TEAMS_CLIENT_SECRET`, unless it has a `certificate`.
+
+    Attributes:
+        certificate: PEM file with the private key and its certificate.
+        sdk: Microsoft's library underneath: the Bot Framework or the Microsoft 365 Agents SDK.
+        authority, service_url, issuer, metadata_url, scope, graph: Microsoft's public cloud unless given.
+    """
+
+    app_id: Annotated[Guid, written(GUID, _APP)]
+    tenant: Annotated[Guid, written(GUID, _TENANT)]
+    certificate: Path | None = None
+    sdk: Literal["botbuilder", "agents"] = "botbuilder"
+    authority: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
+    service_url: Url | None = None
+    issuer: Url | None = None
+    metadata_url: Url | None = None
+    scope: str | None = Field(default=None, min_length=1)
+    graph: Url = "https://graph.microsoft.com/v1.0/"
+    ca_file: Path | None = None
+
+    @property
+    def registration(self) -> Registration:
+        """The bot as it is registered."""
+        names = ("app_id", "tenant", "service_url", "issuer", "metadata_url", "scope")
+        return Registration(**self.model_dump(include=set(names), exclude_none=True))
+
+    @property
+    def token_authority(self) -> str:
+        """Where the bot gets its tokens."""
+        return self.authority or f"https://login.microsoftonline.com/{self.tenant}"
+
+
+class PagerTable(_Table):
+    """`[pagers.primary]`: PagerDuty Events v2; `routing_key` names the environment variable that holds it."""
+
+    kind: Literal["pagerduty"] = "pagerduty"
+    routing_key: Annotated[str, _variable("key", "PAGER_ROUTING_KEY")]
+    url: Url = "https://events.pagerduty.com"
+
+
+class CredentialTable(_Table):
+    """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it."""
+
+    kind: Literal["entra"] = "entra"
+    authority: Annotated[str, written(r"https://\S+", "it must begin with https://")]
+    client_id: str = Field(min_length=1)
+    client_secret: Annotated[str, _variable("secret", "ENTRA_CLIENT_SECRET")]
+    service: str = Field(min_length=1)
+    ca_file: Path | None = None
+    #: What `sayso check` asks a token for; Entra gives every application one for this.
+    check_scope: str = Field(default="https://graph.microsoft.com/.default", min_length=1)
+
+
+class StoreTable(_Table):
+    """`[store]`: the embedded store's files, or another store's address; and the key prefix.
+
+    `REDIS_URL` replaces `url`, and is the better place for an address with a password. `SAYSO_DEMO` replaces `demo`.
+    """
+
+    data_dir: Path = Path(".sayso")
+    prefix: Id = "sayso"
+    url: Annotated[str, written(STORE, STORE_WORDS)] | None = Field(default=None, repr=False)
+    demo: bool = False
+
+
+class ServerTable(_Table):
+    """`[server]`: where the bot listens."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8790, ge=0, le=65535)
+
+
+class WorkerTable(_Table):
+    """`[worker]`: after `lease` without a sign of life a worker's item goes to another one."""
+
+    lease: Duration = timedelta(seconds=30)
+    concurrency: int = Field(default=8, ge=1, le=256)
+
+
+class SettingsFile(_Table):
+    """The file without its policy."""
+
+    graphs: dict[Id, str] = Field(min_length=1)
+    people: dict[Id, PersonTable] = Field(min_length=1)
+    sets: dict[Id, Annotated[SetTable, BeforeValidator(_people_only)]] = Field(min_length=1)
+    slack: SlackTable | None = None
+    teams: TeamsTable | None = None
+    pagers: dict[Id, PagerTable] = {}
+    credentials: dict[Id, CredentialTable] = {}
+    store: StoreTable = StoreTable()
+    server: ServerTable = ServerTable()
+    worker: WorkerTable = WorkerTable()
+    operators: People = ()
