@@ -15,28 +15,24 @@ from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from ...approvals.crash import crash_point
-from ...approvals.errors import SaysoError, StoreDown
 from ...approvals.people import Identity, Place
 from ...approvals.verdict import ThreadId
 from ...cards import blockkit
-from ...cards.answers import half_an_answer, typed_answer
 from ...cards.escape import unescaped
 from ...cards.richtext import Block
-from ...cards.spans import Row, Text
-from ...cards.words import refusal
+from ...cards.spans import Row
+from .. import hearing
 from ..desk import Desk
+from ..hearing import Audience, Ear, Heard, Waiting, Words
 from .screens import SLACK_FAILED
-from .typed_answers import Typed, TypedAnswers
+from .typed_answers import TypedAnswers
 
 log = logging.getLogger(__name__)
 
 HELP = (
-    "Mention me and say what you need done; I ask the right people before anything consequential happens. "
-    "“pending” lists what waits for your answer. On a card you can press a button, or reply in its thread: "
+    f"{hearing.HELP}On a card you can press a button, or reply in its thread: "
     "approve, reject and why, or modify name=value."
 )
-_STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 _MARKUP = re.compile(r"<(?:(?:https?|mailto|tel)[^>|]*)\|([^>]*)>|<((?:https?|mailto):[^>|]*)>")
 
 
@@ -46,7 +42,7 @@ class Reply:
 
     text: str
     blocks: tuple[Block, ...]
-    whisper: bool = True
+    whisper: bool
 
 
 class Hearing:
@@ -54,67 +50,35 @@ class Hearing:
 
     def __init__(self, *, desk: Desk, typed: TypedAnswers, bot_user: str, tz: tzinfo = UTC) -> None:
         self._desk = desk
-        self._typed = typed
+        self._ear = Ear(desk=desk, answering=typed.hear, help=HELP, tz=tz)
         self._bot_user = bot_user
         self._tz = tz
 
     async def hear(self, body: Mapping[str, Any], token: str) -> Reply | None:
         """Do what an event asks for; what to say back, if anything. Raises: StoreDown (Slack tries again)."""
         event = body.get("event") or {}
-        if event.get("bot_id") or event.get("subtype") or not event.get("user") or not event.get("ts"):
+        if event.get("bot_id") or event.get("subtype") or not all(map(event.get, ("user", "ts", "channel"))):
             return None  # bots (ourselves among them), edits, joins
         text = _plain(str(event.get("text") or ""))
-        try:
-            match event.get("type"):
-                case "app_mention":
-                    words = " ".join(text.replace(f"<@{self._bot_user}>", " ").split(" ")).strip()
-                    return await self._mentioned(words, event, body, token)
-                case "message":
-                    return await self._replied(text, event, body, token)
-        except StoreDown:
-            raise
-        except SaysoError as error:
-            return _whispered(refusal(error, name=self._desk.name, tz=self._tz))
+        match event.get("type"):
+            case "app_mention":
+                words = " ".join(text.replace(f"<@{self._bot_user}>", " ").split(" ")).strip()
+                return self._drawn(await self._ear.mentioned(_heard(words, event, body, token)))
+            case "message":
+                return self._drawn(await self._ear.overheard(_heard(text, event, body, token)))
         return None
 
-    async def _mentioned(
-        self, words: str, event: Mapping[str, Any], body: Mapping[str, Any], token: str
-    ) -> Reply | None:
-        if words.casefold() in ("", "help", "?"):
-            return _whispered(HELP)
-        if words.casefold() == "pending":
-            waiting = await self._desk.pending(_who(event, body))
-            blocks = blockkit.pending_blocks(waiting, name=self._desk.name, tz=self._tz)
-            return Reply(text=f"{len(waiting)} wait for your answer", blocks=blocks)
-        if (reply := await self._replied(words, event, body, token)) is not None:
-            return reply
-        channel, ts = str(event["channel"]), str(event["ts"])
-        started = await self._desk.ask(
-            thread=ThreadId(f"slack:{body.get('team_id', '')}:{channel}:{ts}"),
-            origin=Place(f"slack:{channel}/{event.get('thread_ts') or ts}"),
-            goal=words, who=_who(event, body), token=token,
-        )  # fmt: skip
-        crash_point("ask-before-ack")
-        return _said(_STARTED) if started else None
-
-    async def _replied(
-        self, text: str, event: Mapping[str, Any], body: Mapping[str, Any], token: str
-    ) -> Reply | None:
-        """An answer typed in a thread; None for everything else."""
-        thread = event.get("thread_ts")
-        verdict = typed_answer(text)
-        if not thread:
-            return None
-        place = Place(f"slack:{event['channel']}/{thread}")
-        if verdict is None:
-            missing = half_an_answer(text)
-            return _whispered(missing) if missing and await self._typed.is_asked_in(place) else None
-        typed = Typed(
-            verdict=verdict, thread=place, ts=str(event["ts"]),
-            who=_who(event, body), token=token,
-        )  # fmt: skip
-        words = await self._typed.hear(typed)
-        return _whispered(words) if words else None
+    def _drawn(self, reply: hearing.Reply | None) -> Reply | None:
+        match reply:
+            case None:
+                return None
+            case Waiting(waiting):
+                blocks = blockkit.pending_blocks(waiting, name=self._desk.name, tz=self._tz)
+                return Reply(text=f"{len(waiting)} wait for your answer", blocks=blocks, whisper=True)
+            case Words(spans, audience):
+                message = blockkit.say((Row("", spans),))
+                whisper = audience is not Audience.THREAD
+                return Reply(text=message.text, blocks=message.blocks, whisper=whisper)
 
 
 async def say_back(client: AsyncWebClient, reply: Reply, event: Mapping[str, Any]) -> None:
@@ -135,14 +99,12 @@ async def say_back(client: AsyncWebClient, reply: Reply, event: Mapping[str, Any
         log.warning("slack.not_said channel=%s", there["channel"], exc_info=True)
 
 
-def _whispered(words: str) -> Reply:
-    message = blockkit.say((Row("", (Text(words),)),))
-    return Reply(text=message.text, blocks=message.blocks)
-
-
-def _said(words: str) -> Reply:
-    message = blockkit.say((Row("", (Text(words),)),))
-    return Reply(text=message.text, blocks=message.blocks, whisper=False)
+def _heard(text: str, event: Mapping[str, Any], body: Mapping[str, Any], token: str) -> Heard:
+    channel, ts, thread = str(event["channel"]), str(event["ts"]), event.get("thread_ts")
+    return Heard(
+        text=text, thread=Place(f"slack:{channel}/{thread or ts}"), message=ts, is_reply=bool(thread),
+        run=ThreadId(f"slack:{body.get('team_id', '')}:{channel}:{ts}"), who=_who(event, body), token=token,
+    )  # fmt: skip
 
 
 def _plain(text: str) -> str:

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
 from ...approvals.errors import AlreadySettled, SaysoError
-from ...approvals.people import Identity, Place
+from ...approvals.people import Place
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef, Store, Target, TargetKind, Told
 from ...approvals.verdict import Approve, Modify, Reject, RequestId
-from ...cards.answers import coerce_changes
+from ...cards.answers import coerce_changes, half_an_answer, typed_answer
+from ...cards.spans import Spans, Text
 from ...cards.words import answered, refusal
 from ..channel import Channel, ChannelError
 from ..desk import Desk
+from ..hearing import Heard
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Typed:
-    """A reply that reads like an answer.
-
-    Attributes:
-        thread: The place it stands in, as "slack:C12/1699.01".
-        ts: Slack's time stamp of the message.
-    """
-
-    verdict: Approve | Reject | Modify
-    thread: Place
-    ts: str
-    who: Identity
-    token: str
+#: What a typed answer says.
+Answer = Approve | Reject | Modify
 
 
 class TypedAnswers:
@@ -41,26 +31,32 @@ class TypedAnswers:
         self._channel = channel
         self._tz = tz
 
-    async def is_asked_in(self, thread: Place) -> bool:
-        """Whether an open request stands in this thread. Raises: StoreDown."""
-        standing = [await self._desk.request(id) for id in await self._store.standing_in(thread)]
-        return any(request.state is State.OPEN for request in standing)
+    async def hear(self, heard: Heard) -> Spans:
+        """Words for whoever typed an answer; empty for everything else, and where nothing of ours stands.
 
-    async def hear(self, typed: Typed) -> str | None:
-        """Words for whoever typed it; None where nothing of ours stands in the thread. Raises: StoreDown."""
-        standing = [await self._desk.request(id) for id in await self._store.standing_in(typed.thread)]
-        if not standing:
-            return None
+        Raises: StoreDown.
+        """
+        verdict, missing = typed_answer(heard.text), half_an_answer(heard.text)
+        if not heard.is_reply or (verdict is None and not missing):
+            return ()
+        standing = [await self._desk.request(id) for id in await self._store.standing_in(heard.thread)]
         waiting = [request for request in standing if request.state is State.OPEN]
+        if verdict is None:
+            return (Text(missing),) if waiting else ()
+        if not standing:
+            return ()
         if not waiting:
             settled = standing[-1]
             error = AlreadySettled(settled.state, settled.decision.by if settled.decision else ())
-            return refusal(error, name=self._desk.name, request=settled, tz=self._tz)
-        drawn = [(request, told) for request in waiting for told in await self._cards(request, typed.thread)]
-        if len(drawn) == 1 and _was_shown(*drawn[0], typed):
-            card = await self._card_there(typed.thread, drawn[0][0].id)
+            return (Text(refusal(error, name=self._desk.name, request=settled, tz=self._tz)),)
+        return (Text(await self._answered(waiting, heard, verdict)),)
+
+    async def _answered(self, waiting: Sequence[Request], heard: Heard, verdict: Answer) -> str:
+        drawn = [(request, told) for request in waiting for told in await self._cards(request, heard.thread)]
+        if len(drawn) == 1 and _was_shown(*drawn[0], heard.message):
+            card = await self._card_there(heard.thread, drawn[0][0].id)
             if card is not None:
-                return await self._count(drawn[0][0], typed, shown=card.facts.get("digest", ""))
+                return await self._count(drawn[0][0], heard, verdict, shown=card.facts.get("digest", ""))
         links = [await self._link(told) for _, told in drawn]
         where = ", ".join(link for link in links if link) or "the card above"
         return f"I cannot be sure which card you mean, so nothing was counted. Please answer on the card: {where}"
@@ -72,14 +68,13 @@ class TypedAnswers:
         except ChannelError:
             return None
 
-    async def _count(self, request: Request, typed: Typed, *, shown: str) -> str:
+    async def _count(self, request: Request, heard: Heard, verdict: Answer, *, shown: str) -> str:
         try:
-            verdict = typed.verdict
             if isinstance(verdict, Modify):
                 raw = {name: str(value) for name, value in verdict.changes.items()}
                 verdict = replace(verdict, changes=coerce_changes(request.ask.schema, raw))
             done = await self._desk.answer(
-                request.id, request.revision, verdict, typed.who, token=typed.token, shown=shown
+                request.id, request.revision, verdict, heard.who, token=heard.token, shown=shown
             )
         except SaysoError as error:
             now = await self._desk.request(request.id)
@@ -102,12 +97,12 @@ class TypedAnswers:
             return ""
 
 
-def _was_shown(request: Request, told: Told, typed: Typed) -> bool:
+def _was_shown(request: Request, told: Told, ts: str) -> bool:
     """Whether this revision stood there before the message was sent."""
     assert told.ref is not None
-    said_at = datetime.fromtimestamp(float(typed.ts), UTC)
+    said_at = datetime.fromtimestamp(float(ts), UTC)
     return (
         told.revision == request.revision
-        and float(told.ref.message) < float(typed.ts)
+        and float(told.ref.message) < float(ts)
         and told.at is not None and told.at < said_at
     )  # fmt: skip

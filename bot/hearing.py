@@ -1,0 +1,126 @@
+"""What people say to sayso, on any platform: a mention starts a run or lists what waits, and an answer is no new run.
+
+A platform makes `Heard` of what arrived, and brings the `Reply` to people in its own way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, tzinfo
+from enum import StrEnum
+
+from ..approvals.crash import crash_point
+from ..approvals.errors import SaysoError, StoreDown
+from ..approvals.people import Identity, Place
+from ..approvals.request import Request
+from ..approvals.verdict import ThreadId
+from ..cards.spans import Spans, Text
+from ..cards.words import refusal
+from .desk import Desk
+
+#: Each platform goes on with how a card is answered there.
+HELP = (
+    "Mention me and say what you need done; I ask the right people before anything consequential happens. "
+    "“pending” lists what waits for your answer. "
+)
+STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
+
+
+class Audience(StrEnum):
+    """For whom a reply is."""
+
+    THREAD = "thread"  #: everybody who reads along
+    BESIDE = "beside"  #: whoever spoke; others may read it
+    ALONE = "alone"  #: whoever spoke, and nobody else
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Somebody said something, with the platform's own markup and the mention of sayso taken off.
+
+    Attributes:
+        thread: The thread it stands in, or begins, as "slack:C12/1699.01".
+        message: The platform's id of it; Slack's is a time stamp.
+        is_reply: It stands below an older message.
+        run: The run it would start; the same for the same message.
+        token: The same for the same message delivered again.
+    """
+
+    text: str
+    thread: Place
+    message: str
+    is_reply: bool
+    run: ThreadId
+    who: Identity
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Say this."""
+
+    spans: Spans
+    audience: Audience
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """List what waits for whoever spoke, for them alone."""
+
+    requests: Sequence[Request]
+
+
+Reply = Words | Waiting
+
+#: What to say to words that read like an answer to a card; empty where they answer none. Raises: SaysoError.
+Answering = Callable[[Heard], Awaitable[Spans]]
+
+
+class Ear:
+    """Does what people say. What must not be lost is done when a method returns; the reply may be lost."""
+
+    def __init__(self, *, desk: Desk, answering: Answering, help: str, tz: tzinfo = UTC) -> None:
+        self._desk = desk
+        self._answering = answering
+        self._help = help
+        self._tz = tz
+
+    async def mentioned(self, heard: Heard) -> Reply | None:
+        """Somebody spoke to us. Raises: StoreDown (the platform tries again)."""
+        return await self._excused(self._does, heard)
+
+    async def overheard(self, heard: Heard) -> Reply | None:
+        """Somebody spoke where we read along: at most an answer. Raises: StoreDown."""
+        return await self._excused(self._answers, heard)
+
+    async def _excused(self, act: Callable[[Heard], Awaitable[Reply | None]], heard: Heard) -> Reply | None:
+        try:
+            return await act(heard)
+        except StoreDown:
+            raise
+        except SaysoError as error:
+            return words(refusal(error, name=self._desk.name, tz=self._tz), Audience.ALONE)
+
+    async def _does(self, heard: Heard) -> Reply | None:
+        match heard.text.casefold():
+            case "" | "help" | "?":
+                return words(self._help, Audience.BESIDE)
+            case "pending":
+                return Waiting(await self._desk.pending(heard.who))
+        if (reply := await self._answers(heard)) is not None:
+            return reply
+        started = await self._desk.ask(
+            thread=heard.run, origin=heard.thread, goal=heard.text, who=heard.who, token=heard.token
+        )
+        crash_point("ask-before-ack")
+        return words(STARTED, Audience.THREAD) if started else None
+
+    async def _answers(self, heard: Heard) -> Reply | None:
+        spans = await self._answering(heard)
+        return Words(spans, Audience.BESIDE) if spans else None
+
+
+def words(text: str, audience: Audience) -> Words:
+    """A sentence of ours."""
+    return Words((Text(text),), audience)
