@@ -17,6 +17,7 @@ import requests
 
 from ..approvals.credential import CredentialRef
 from ..approvals.errors import BadSetting
+from .client_certificate import client_certificate
 from .credentials import CredentialDead, CredentialSourceDown, Token, utc_now
 
 #: How long one answer of the token service may take, seconds.
@@ -33,7 +34,7 @@ _DEAD: Mapping[str, str] = {
     "invalid_grant": "its sign-in has expired, was used up or was revoked; somebody has to sign in again",
     "interaction_required": "the directory wants somebody to sign in again",
     "consent_required": "an administrator has to consent to the scopes",
-    "invalid_client": "the client secret is wrong or has expired",
+    "invalid_client": "the client {proof} is wrong or has expired",
     "unauthorized_client": "the application may not ask for tokens this way",
     "invalid_scope": "the scopes are not known to the directory",
     "invalid_resource": "the scopes are not known to the directory",
@@ -87,15 +88,17 @@ class MsalSource:
         *,
         authority: str,
         client_id: str,
-        client_secret: str,
         service: str,
         refresh_tokens: RefreshTokens,
+        client_secret: str = "",
+        certificate: str | None = None,
         ca_file: str | None = None,
     ) -> None:
         """Nothing is asked over the network before the first `fetch`.
 
         Args:
             authority: `https://login.microsoftonline.com/<tenant>`.
+            certificate: PEM file with a private key and its certificate: signs in instead of the secret.
             service: The subject that the client's own credentials stand for. Any other subject needs a refresh
                 token: the application's authority never stands in for a person's.
             ca_file: PEM file to trust instead of the system's.
@@ -107,9 +110,15 @@ class MsalSource:
             raise BadSetting(f"The token service's address must begin with https://, not {authority!r}.")
         if ca_file and not Path(ca_file).is_file():
             raise BadSetting(f"The certificates to trust, {ca_file}, cannot be read.")
+        if bool(client_secret.strip()) == bool(certificate):
+            raise BadSetting(
+                f"{client_id} signs in with either a secret or a certificate, not both or neither."
+            )
         self._authority = authority
         self._client_id = client_id
-        self._client_secret = client_secret
+        self._credential: str | Mapping[str, str] = (
+            client_certificate(certificate, now=utc_now()).for_msal() if certificate else client_secret
+        )
         self._service = service
         self._refresh_tokens = refresh_tokens
         self._ca_file = ca_file
@@ -132,7 +141,9 @@ class MsalSource:
                     f"{self._host} did not answer properly; try again later."
                 ) from error
             if "access_token" not in answer:
-                raise _refusal(ref, answer)
+                raise _refusal(
+                    ref, answer, proof="secret" if isinstance(self._credential, str) else "certificate"
+                )
             if rotated := answer.get("refresh_token"):
                 self._refresh_tokens.replace(ref.subject, rotated)
             return Token(
@@ -141,7 +152,9 @@ class MsalSource:
             )
 
     def _ask(self, ref: CredentialRef) -> Any:
-        self._app = self._app or self._new_app()
+        if self._app is None or isinstance(self._credential, Mapping):
+            # An app shows one signed assertion for nine minutes; each of ours is shown once.
+            self._app = self._new_app()
         self._answers.clear()  # msal would repeat an earlier refusal without asking, for a minute or for ever
         scopes = list(ref.scopes)
         if ref.subject == self._service:
@@ -153,7 +166,7 @@ class MsalSource:
 
     def _new_app(self) -> Any:
         return msal.ConfidentialClientApplication(
-            self._client_id, authority=self._authority, client_credential=self._client_secret,
+            self._client_id, authority=self._authority, client_credential=self._credential,
             instance_discovery=None if self._host in _PUBLIC_HOSTS else False,
             token_cache=_Forgetful(), http_cache=self._answers,
             # No proxy stands between us and our own machine.
@@ -185,11 +198,15 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _refusal(ref: CredentialRef, answer: Mapping[str, Any]) -> CredentialDead | CredentialSourceDown:
+def _refusal(
+    ref: CredentialRef, answer: Mapping[str, Any], *, proof: str
+) -> CredentialDead | CredentialSourceDown:
     """What the service's error means. Its description may quote anything, so only Entra's error number is taken."""
     error = str(answer.get("error", ""))
     if why := _DEAD.get(error):
         number = re.search(r"\bAADSTS[0-9]{4,8}\b", str(answer.get("error_description", "")))
         said = f"{error}, {number[0]}" if number else error
-        return CredentialDead(f"The credential of {ref.subject} no longer works: {why} ({said}).")
+        return CredentialDead(
+            f"The credential of {ref.subject} no longer works: {why.format(proof=proof)} ({said})."
+        )
     return CredentialSourceDown(f"The token service refused for now ({error[:40] or 'no reason given'}).")

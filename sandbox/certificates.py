@@ -1,4 +1,4 @@
-"""A certificate authority and one server certificate for loopback, made at run time and thrown away."""
+"""Certificates made at run time and thrown away: an authority and a server on loopback, and an application's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from .loopback import HOST
@@ -50,6 +50,31 @@ def loopback_tls(folder: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain)
     return context
+
+
+def client_certificate(*, key: rsa.RSAPrivateKey | None = None, days: int = 30) -> bytes:
+    """PEM of a private key and the certificate it signed itself, to prove an application with.
+
+    Args:
+        key: A new one of 2048 bits unless given.
+        days: How long it is valid from now on; less than 0 for one that has expired.
+    """
+    key = key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(_name("Sandbox application"))
+        .issuer_name(_name("Sandbox application"))
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=60))
+        .not_valid_after(now + timedelta(days=days))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return private + certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _name(common_name: str) -> x509.Name:

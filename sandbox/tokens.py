@@ -18,7 +18,8 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
-from .certificates import CA_FILE, loopback_tls
+from .certificates import CA_FILE, client_certificate, loopback_tls
+from .client_assertions import AssertionRefused, Certificates
 from .faults import Faults, under_fault
 from .loopback import Json, LoopbackServer
 from .watching import Changes, Violations
@@ -60,7 +61,7 @@ def _signing_key() -> tuple[rsa.RSAPrivateKey, str]:
 
 
 class TokenService:
-    """One tenant with one registered application (`client_id`, `client_secret`).
+    """One tenant with one registered application (`client_id`; `client_secret` or a `new_certificate()`).
 
     msal: `ConfidentialClientApplication(w.tokens.client_id, authority=w.tokens.authority,
     client_credential=w.tokens.client_secret, instance_discovery=False, verify=w.tokens.ca_file)`.
@@ -69,7 +70,8 @@ class TokenService:
     Time: tokens live `lifetime` seconds on the service's own clock, which `advance(seconds)` pushes forward.
     A back office asks `is_valid(token)`, or over HTTPS `POST {url}/introspect` (form field `token`), which
     answers `{"active": true, "sub": ..., "scope": ..., "exp": ...}` or `{"active": false}`.
-    `issued` lists every access token, `refresh_tokens_seen` every refresh token: canaries for leak scans.
+    `issued` lists every access token, `refresh_tokens_seen` every refresh token, `assertions_seen` what was signed:
+    canaries for leak scans.
     """
 
     def __init__(
@@ -81,6 +83,8 @@ class TokenService:
         self.tenant = str(uuid.uuid4())
         self.client_id = str(uuid.uuid4())
         self.client_secret = secrets.token_urlsafe(30)
+        self.certificates = Certificates(self.client_id)
+        self.assertions_seen: list[str] = []
         self.issued: list[IssuedToken] = []
         self.refresh_tokens_seen: list[str] = []
         self._refresh: dict[str, _Refresh] = {}
@@ -107,6 +111,16 @@ class TokenService:
         """PEM file to trust; removed at `stop`."""
         assert self._folder is not None, "start() comes first"
         return str(Path(self._folder.name) / CA_FILE)
+
+    def new_certificate(self, *, days: int = 30) -> str:
+        """A PEM file (private key and certificate) that is registered for the application; removed at `stop`."""
+        assert self._folder is not None, "start() comes first"
+        pem = client_certificate(days=days)
+        self.certificates.register(pem)
+        file = Path(self._folder.name) / f"client-{secrets.token_hex(4)}.pem"
+        file.touch(mode=0o600)
+        file.write_bytes(pem)
+        return str(file)
 
     async def start(self) -> None:
         """Make the certificates and listen."""
@@ -213,8 +227,7 @@ class TokenService:
         return {**key, "kid": self._key_id, "use": "sig", "alg": "RS256"}
 
     def _granted(self, form: dict[str, str]) -> Json:
-        if (form.get("client_id"), form.get("client_secret")) != (self.client_id, self.client_secret):
-            raise _GrantError("invalid_client", "unknown client or wrong secret", status=401)
+        self._authenticate(form)
         scope = form.get("scope", "")
         match form.get("grant_type"):
             case "client_credentials":
@@ -234,6 +247,19 @@ class TokenService:
             case grant:
                 self.violations.note("tokens", f"unsupported grant {grant!r}")
                 raise _GrantError("unsupported_grant_type", f"not supported: {grant}")
+
+    def _authenticate(self, form: dict[str, str]) -> None:
+        if "client_assertion" not in form:
+            if (form.get("client_id"), form.get("client_secret")) != (self.client_id, self.client_secret):
+                raise _GrantError(
+                    "invalid_client", "AADSTS7000215: unknown client or wrong secret", status=401
+                )
+            return
+        self.assertions_seen.append(form["client_assertion"])
+        try:
+            self.certificates.check(form, audience=f"{self.authority}/oauth2/v2.0/token", now=self.now())
+        except AssertionRefused as refused:
+            raise _GrantError("invalid_client", str(refused), status=401) from refused
 
     def _answered(self, subject: str, scope: str, grant: str) -> Json:
         answer: Json = {

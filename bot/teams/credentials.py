@@ -58,16 +58,18 @@ def entra_token(
     *,
     authority: str,
     client_secret: str = "",
+    certificate: str | None = None,
     ca_file: str | None = None,
     scope: str | None = None,
 ) -> EntraToken:
     """From an Entra tenant, `https://login.microsoftonline.com/<tenant>`. Raises: BadSetting.
 
     Args:
+        certificate: PEM file with a private key and its certificate, instead of the secret.
         scope: Which API the token is for; the Bot Connector's unless told otherwise.
     """
     source = MsalSource(
-        authority=authority, client_id=registration.app_id, client_secret=client_secret, service=_SERVICE,
-        refresh_tokens=EnvironmentRefreshTokens({}), ca_file=ca_file,
+        authority=authority, client_id=registration.app_id, client_secret=client_secret,
+        certificate=certificate, service=_SERVICE, refresh_tokens=EnvironmentRefreshTokens({}), ca_file=ca_file,
     )  # fmt: skip
     return EntraToken(source, tenant=registration.tenant, scope=scope or registration.scope)

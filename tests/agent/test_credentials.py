@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from sayso.agent.client_certificate import client_certificate as read_certificate
 from sayso.agent.credentials import Broker, CredentialDead, CredentialSourceDown, Token
 from sayso.agent.msal_source import EnvironmentRefreshTokens, MsalSource, _Session
 from sayso.agent.secrets import LiveTokens
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.errors import BadSetting
+from sayso.sandbox.certificates import client_certificate
 from sayso.sandbox.faults import Status
 from sayso.sandbox.tokens import TokenService
 from sayso.sandbox.watching import Changes, Violations
@@ -53,12 +65,13 @@ async def a_tenant(lifetime: float = 3600) -> AsyncIterator[TokenService]:
 
 
 def a_source(
-    tenant: TokenService, *, env: dict[str, str] | None = None, secret: str = "", authority: str = ""
-) -> MsalSource:
+    tenant: TokenService, *, env: dict[str, str] | None = None, secret: str = "", authority: str = "",
+    certificate: str | None = None,
+) -> MsalSource:  # fmt: skip
     """What would stand in the settings for this tenant."""
     return MsalSource(
-        authority=authority or tenant.authority, client_id=tenant.client_id, client_secret=secret or tenant.client_secret,
-        service="ops-agent", refresh_tokens=EnvironmentRefreshTokens(env or {}), ca_file=tenant.ca_file,
+        authority=authority or tenant.authority, client_id=tenant.client_id,
+        client_secret="" if certificate else secret or tenant.client_secret, certificate=certificate, service="ops-agent", refresh_tokens=EnvironmentRefreshTokens(env or {}), ca_file=tenant.ca_file,
     )  # fmt: skip
 
 
@@ -158,6 +171,125 @@ async def test_a_wrong_client_secret_is_dead_for_good() -> None:
         assert "canary-secret" not in str(refused.value)
 
 
+async def test_a_certificate_signs_in_instead_of_a_secret() -> None:
+    """Named by its SHA-256 thumbprint, signed with PS256; no assertion is shown twice, and no secret is sent."""
+    async with a_tenant() as tenant:
+        source = a_source(tenant, certificate=tenant.new_certificate())
+        first, second = await source.fetch(OPS), await source.fetch(OPS)
+        assert first.value != second.value
+        assert tenant.is_valid(second.value)
+        assert len(set(tenant.assertions_seen)) == 2
+        header = jwt.get_unverified_header(tenant.assertions_seen[0])
+        assert header["alg"] == "PS256"
+        assert "x5t" not in header
+
+
+async def test_a_person_and_a_certificate() -> None:
+    """A refresh token is exchanged with the same proof of the application."""
+    async with a_tenant() as tenant:
+        env = {"SAYSO_REFRESH_TOKEN_ALEX": tenant.refresh_token_for("alex")}
+        source = a_source(tenant, env=env, certificate=tenant.new_certificate())
+        for _ in range(2):
+            assert tenant.is_valid((await source.fetch(ALEX)).value)
+
+
+async def test_a_certificate_that_was_taken_away_is_dead_for_good() -> None:
+    """The sentence speaks of the certificate and gives Entra's number."""
+    async with a_tenant() as tenant:
+        source = a_source(tenant, certificate=tenant.new_certificate())
+        tenant.certificates.clear()
+        with pytest.raises(CredentialDead, match=r"the client certificate is wrong .* AADSTS700027"):
+            await source.fetch(OPS)
+
+
+def not_a_key(pem: bytes) -> bytes:
+    return pem[pem.index(b"-----BEGIN CERT") :]
+
+
+def no_certificate(pem: bytes) -> bytes:
+    return pem[: pem.index(b"-----BEGIN CERT")]
+
+
+def somebody_elses(pem: bytes) -> bytes:
+    return no_certificate(pem) + not_a_key(client_certificate())
+
+
+def another_kind_of_key(pem: bytes) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + not_a_key(pem)
+
+
+def too_short(pem: bytes) -> bytes:
+    return client_certificate(key=rsa.generate_private_key(public_exponent=65537, key_size=1024))
+
+
+def with_a_passphrase(pem: bytes) -> bytes:
+    key = load_pem_private_key(pem, password=None)
+    return key.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"canary")
+    ) + not_a_key(pem)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (not_a_key, "holds no private key"), (no_certificate, "but no certificate"),
+        (somebody_elses, "not that of its private key"), (another_kind_of_key, "not an RSA key"),
+        (too_short, "not an RSA key of at least 2048 bits"), (with_a_passphrase, "protected by a passphrase"),
+        (lambda pem: b"\0not a certificate", "holds no private key"), (lambda pem: b"", "holds no private key"),
+    ],
+)  # fmt: skip
+def test_a_certificate_that_cannot_serve_is_refused_at_the_start(
+    spoil: Callable[[bytes], bytes], sentence: str, tmp_path: Path
+) -> None:
+    """Each with what is wrong and where."""
+    file = tmp_path / "bot.pem"
+    file.write_bytes(spoil(client_certificate()))
+    with pytest.raises(BadSetting, match=sentence) as refused:
+        a_certified_source(file)
+    assert str(file) in str(refused.value)
+
+
+def a_certified_source(file: Path, secret: str = "") -> MsalSource:
+    return MsalSource(
+        authority="https://login.test/t", client_id="c", client_secret=secret, certificate=str(file),
+        service="ops-agent", refresh_tokens=EnvironmentRefreshTokens({}),
+    )  # fmt: skip
+
+
+def test_a_certificate_that_is_not_there_or_not_valid_is_refused_at_the_start(tmp_path: Path) -> None:
+    """Missing, a folder, expired; and nobody has to guess which of two proofs counts."""
+    file = tmp_path / "bot.pem"
+    for missing in (file, tmp_path):
+        with pytest.raises(BadSetting, match="cannot be read"):
+            a_certified_source(missing)
+    file.write_bytes(client_certificate(days=-1))
+    with pytest.raises(BadSetting, match=r"expired on \d{4}-\d\d-\d\d"):
+        a_certified_source(file)
+    file.write_bytes(client_certificate())
+    with pytest.raises(BadSetting, match="either a secret or a certificate"):
+        a_certified_source(file, secret="s")
+
+
+def test_no_proof_at_all_is_refused_at_the_start() -> None:
+    """Neither a secret nor a certificate."""
+    with pytest.raises(BadSetting, match="either a secret or a certificate"):
+        MsalSource(
+            authority="https://login.test/t", client_id="c", client_secret=" ", service="ops-agent",
+            refresh_tokens=EnvironmentRefreshTokens({}),
+        )  # fmt: skip
+
+
+def test_a_certificate_may_stand_before_its_key_and_within_a_chain(tmp_path: Path) -> None:
+    """The one that is the key's own is taken, wherever it stands; the key does not show itself."""
+    pem, other = client_certificate(), client_certificate()
+    file = tmp_path / "bot.pem"
+    file.write_bytes(not_a_key(other) + not_a_key(pem) + no_certificate(pem))
+    read = read_certificate(file, now=datetime.now(UTC))
+    assert read.certificate.encode() == not_a_key(pem)
+    assert "PRIVATE" not in repr(read)
+
+
 async def test_the_environments_certificates_do_not_get_in_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and a proxy in the environment outrank nothing of ours."""
     async with a_tenant() as tenant:
@@ -211,11 +343,13 @@ async def test_no_token_and_no_secret_is_logged(caplog: pytest.LogCaptureFixture
     """At the most talkative level of every library (S22)."""
     async with a_tenant() as tenant:
         env = {"SAYSO_REFRESH_TOKEN_ALEX": tenant.refresh_token_for("alex")}
-        source = a_source(tenant, env=env)
+        source, certified = a_source(tenant, env=env), a_source(tenant, certificate=tenant.new_certificate())
         with caplog.at_level(logging.DEBUG):
             await source.fetch(OPS)
             await source.fetch(ALEX)
+            await certified.fetch(OPS)
         secrets = [
+            *tenant.assertions_seen,
             *(issued.token for issued in tenant.issued),
             *tenant.refresh_tokens_seen,
             tenant.client_secret,
