@@ -8,6 +8,9 @@ from typing import Annotated
 
 import typer
 
+from . import manifest
+from .options import SettingsFile
+
 app = typer.Typer(
     name="sayso",
     help="Nothing consequential happens without someone's say-so: approvals for AI agents in Slack.",
@@ -16,11 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option("--settings", "-s", help="The settings file (default: $SAYSO_SETTINGS, else sayso.toml)."),
-]
 
 
 def _print_version(wanted: bool) -> None:
@@ -143,3 +141,6 @@ def show(
     from .timeline import print_timeline
 
     print_timeline(settings, id)
+
+
+app.add_typer(manifest.app, name="manifest")
