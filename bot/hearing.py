@@ -110,8 +110,9 @@ class Ear:
                 return Waiting(await self._desk.pending(heard.who))
         if (reply := await self._answers(heard)) is not None:
             return reply
+        goal = heard.text.encode(errors="replace").decode()  # half a character, which no record can hold
         started = await self._desk.ask(
-            thread=heard.run, origin=heard.thread, goal=heard.text, who=heard.who, token=heard.token
+            thread=heard.run, origin=heard.thread, goal=goal, who=heard.who, token=heard.token
         )
         crash_point("ask-before-ack")
         return words(STARTED, Audience.THREAD) if started else None

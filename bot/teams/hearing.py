@@ -1,0 +1,195 @@
+"""What people say to sayso in Teams: from what arrived to what they typed, and back into their thread or chat."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from datetime import UTC, tzinfo
+
+from ...approvals.errors import AlreadySettled
+from ...approvals.people import Identity, Place
+from ...approvals.request import Request, State
+from ...approvals.store import MessageRef, Store, Target, TargetKind
+from ...approvals.verdict import ThreadId
+from ...cards import adaptive
+from ...cards.answers import half_an_answer, typed_answer
+from ...cards.spans import Link, Row, Spans, Text
+from ...cards.words import refusal
+from .. import hearing
+from ..channel import Channel, ChannelError, Dead, Gone
+from ..desk import Desk
+from ..hearing import Audience, Ear, Heard, Reply, Waiting, Words
+from .port import PLATFORM, Added, Conversation, Removed, Said, Transport
+
+log = logging.getLogger(__name__)
+
+#: How long Teams' delivery waits, in seconds, while we say something back; it gives up after fifteen.
+PATIENCE = 5.0
+
+HELP = f"{hearing.HELP}Cards are answered with their own buttons."
+GREETING = (
+    "I am sayso, and nothing consequential happens without someone's say-so: mention me and say what you need done, "
+    "or “help”."
+)
+_NOBODY = "Teams does not tell me whose account this message comes from, so I do nothing about it."
+_CANNOT_SAY = "cannot write to you alone: the app has to be added to a chat of your own. "
+_NOT_LISTED = f"What waits for you is for you alone, and I {_CANNOT_SAY}Then ask me there."
+_NOT_COUNTED = (
+    "Nothing was counted: in Teams a card is answered with its own buttons. Please press one on the card"
+)
+
+_MENTION = re.compile(r"<at(?:\s[^<>]*)?>", re.IGNORECASE)
+_BREAK = re.compile(r"<br\s*/?>|</(?:p|div|li)>|\r\n?", re.IGNORECASE)
+_TAG = re.compile(
+    r"</?(?:at|a|b|blockquote|code|div|em|i|li|ol|p|pre|s|span|strong|u|ul)(?:\s[^<>]*)?>",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#x[0-9a-f]{1,6}|[a-z][a-z0-9]{1,30});", re.IGNORECASE)
+_GAP = re.compile(r"(?<=\S)[ \t\xa0]+")
+
+
+class TeamsHearing:
+    """Hears messages, and coming and going."""
+
+    def __init__(
+        self, *, desk: Desk, store: Store, channel: Channel, transport: Transport,
+        revive: Callable[[Place], Awaitable[int]], tz: tzinfo = UTC,
+    ) -> None:  # fmt: skip
+        """Take `revive`, which brings what was dead in a conversation once more; it says how much that was."""
+        self._desk = desk
+        self._store = store
+        self._channel = channel
+        self._transport = transport
+        self._revive = revive
+        self._tz = tz
+        self._ear = Ear(desk=desk, answering=self._answering, help=HELP, tz=tz)
+        self._greeted: set[str] = set()
+
+    async def hear(self, said: Said) -> None:
+        """Do what somebody asks us for. Raises: StoreDown (Teams tries again)."""
+        is_bot = said.sender.id.startswith("28:")
+        if not said.to_bot or is_bot or not said.ref.message:
+            return
+        if not said.sender.object_id:  # anonymous guests of a meeting
+            await self._say_back(said, hearing.words(_NOBODY, Audience.THREAD))
+            return
+        reply = await self._ear.mentioned(_heard(said))
+        if reply is not None:
+            await self._say_back(said, reply)
+
+    async def added(self, added: Added) -> None:
+        """We may write here again: bring what was dead, and say once who we are. Raises: StoreDown."""
+        place = Place(f"{PLATFORM}:{added.ref.channel}")
+        revived = await self._revive(place)
+        log.info("teams.added place=%s revived=%d", place, revived)
+        if added.ref.channel not in self._greeted:
+            self._greeted.add(added.ref.channel)
+            await self._attempt(place, self._channel.say(place, [Row("", (Text(GREETING),))]))
+
+    async def removed(self, removed: Removed) -> None:
+        """We may not write here any more; each card notices by itself."""
+        log.warning("teams.removed place=%s:%s", PLATFORM, removed.ref.channel)
+
+    # ---- answers that were typed
+
+    async def _answering(self, heard: Heard) -> Spans:
+        """Where the card is, for somebody who typed an answer to it."""
+        # Never counted: Teams lets no bot read its card back, so nothing but the store, which is not trusted with
+        # it, could say what stood there when this was typed. A button carries that itself.
+        if typed_answer(heard.text) is None and not half_an_answer(heard.text):
+            return ()
+        where = _conversation(heard.thread)
+        standing = [(one, ref) for one in await self._near(where) for ref in await self._cards(one, where)]
+        waiting = [ref for request, ref in standing if request.state is State.OPEN]
+        if standing and not waiting:
+            request = standing[-1][0]
+            error = AlreadySettled(request.state, request.decision.by if request.decision else ())
+            return (Text(refusal(error, name=self._desk.name, request=request, tz=self._tz)),)
+        if not where.root:  # messages of a chat have no address
+            return (Text(f"{_NOT_COUNTED} above."),) if waiting else ()
+        links = [Link(await self._channel.link(ref)) for ref in waiting]
+        spans = [span for link in links for span in (Text(", "), link)][1:]
+        return (Text(f"{_NOT_COUNTED}: "), *spans) if spans else ()
+
+    async def _near(self, where: Conversation) -> list[Request]:
+        """Requests, not closed, of which a card may stand there; a chat is one long thread."""
+        if not where.root:
+            return list(await self._store.live())
+        found = await self._store.standing_in(Place(f"{PLATFORM}:{where.channel}/{where.root}"))
+        return [await self._desk.request(id) for id in found]
+
+    async def _cards(self, request: Request, where: Conversation) -> list[MessageRef]:
+        told = await self._store.all_told(request.id)
+        cards = [one.ref for text, one in told.items() if Target.parse(text).kind is TargetKind.CARD]
+        return [
+            ref for ref in cards
+            if ref is not None and ref.platform == PLATFORM and Conversation.at(ref.channel, ref.thread) == where
+        ]  # fmt: skip
+
+    # ---- saying something back
+
+    async def _say_back(self, said: Said, reply: Reply) -> None:
+        """In the thread, or where only whoever spoke can read it."""
+        here = _thread(said.ref)
+        match reply:
+            case Words(spans, Audience.ALONE):
+                await self._attempt(here, self._alone(said, lambda chat: self._says(chat, spans), spans))
+            case Words(spans):
+                await self._attempt(here, self._says(here, spans))
+            case Waiting(requests):
+                listed = adaptive.pending(requests, name=self._desk.name, tz=self._tz)
+
+                async def lists(chat: Place) -> None:
+                    await self._transport.reply(_conversation(chat), listed)
+
+                await self._attempt(here, self._alone(said, lists, (Text(_NOT_LISTED),)))
+
+    async def _alone(self, said: Said, say: Callable[[Place], Awaitable[None]], instead: Spans) -> None:
+        """In the personal chat; where there is none, `instead` stands in the thread. Raises: ChannelError."""
+        here = _thread(said.ref)
+        if said.ref.channel.startswith("a:"):  # this is it
+            return await say(here)
+        try:
+            await say(await self._channel.direct(said.sender.object_id))
+        except (Dead, Gone):
+            await self._says(here, instead)
+
+    async def _says(self, place: Place, spans: Spans) -> None:
+        await self._channel.say(place, [Row("", spans)])
+
+    async def _attempt(self, place: Place, saying: Awaitable[object]) -> None:
+        """What is done is done, whether or not it can be said."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await saying
+        except (ChannelError, TimeoutError):
+            log.warning("teams.not_said place=%s", place, exc_info=True)
+
+
+def typed(text: str) -> str:
+    """What the person typed: Teams' own markup of paragraphs, mentions and characters taken off again."""
+    bare = _TAG.sub("", _BREAK.sub("\n", _MENTION.sub("@", text)))
+    plain = _ENTITY.sub(lambda found: html.unescape(found[0]), bare).replace("\xa0", " ")
+    return "\n".join(_GAP.sub(" ", line).rstrip() for line in plain.split("\n")).strip()
+
+
+def _heard(said: Said) -> Heard:
+    ref = said.ref
+    tenant = ref.facts["tenant"]
+    return Heard(
+        text=typed(said.text), thread=_thread(ref), message=ref.message, is_reply=ref.thread != ref.message,
+        run=ThreadId(f"{PLATFORM}:{tenant}:{ref.channel}:{ref.message}"),
+        who=Identity(platform=PLATFORM, tenant=tenant, user=said.sender.object_id), token=said.token,
+    )  # fmt: skip
+
+
+def _thread(ref: MessageRef) -> Place:
+    return Place(f"{PLATFORM}:{ref.channel}/{ref.thread}")
+
+
+def _conversation(place: Place) -> Conversation:
+    channel, _, root = place.partition(":")[2].partition("/")
+    return Conversation.at(channel, root)
