@@ -14,7 +14,7 @@ from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Wor
 from .errors import RequestNotFound
 from .people import Place
 from .request import PARTITIONS, Request, Run, partition_of
-from .store import Lane, PureStep, Target, TargetKind, Told, WorkItem
+from .store import MOST_LETTERS, DeadLetter, Lane, PureStep, Target, TargetKind, Told, WorkItem
 from .verdict import RequestId, ThreadId
 
 
@@ -52,6 +52,7 @@ class MemoryStore:
         self._leased: dict[Target, datetime] = {}
         self._lane: dict[Target, Lane] = {}
         self._told: defaultdict[str, dict[str, Told]] = defaultdict(dict)
+        self._letters: dict[Target, DeadLetter] = {}
         self._leases: dict[RequestId, tuple[str, datetime]] = {}
         self._numbers = itertools.count(1)
         self._wake = asyncio.Event()
@@ -230,17 +231,44 @@ class MemoryStore:
         return dict(self._told[id])
 
     async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
+        if self._kept_told(target, told, told.version, again):
+            self._letters.pop(target, None)
+
+    def _kept_told(self, target: Target, told: Told, version: int, again: timedelta | None) -> bool:
+        """Whether it is clean now."""
         self._told[target.id][str(target)] = told
         self._leased.pop(target, None)
         lane = self._lane.get(target, Lane.TELL)
         request = self._requests.get(RequestId(target.id))
         if again is not None:
             self._dirty[lane][target] = self._now + again
-        elif request is not None and told.version < request.version:
+            return False
+        if request is not None and version < request.version:
             self._dirty[lane][target] = self._now
             self._wake.set()
-        else:
-            self._dirty[lane].pop(target, None)
+            return False
+        self._dirty[lane].pop(target, None)
+        return True
+
+    async def bury(self, letter: DeadLetter, told: Told, *, version: int = 0) -> None:
+        target = letter.target
+        self._kept_told(target, told, version, None)
+        known = self._letters.get(target)
+        self._letters[target] = replace(letter, since=known.since) if known else letter
+        beside = [one for one in await self.dead_letters() if one.target.id[:2] == target.id[:2]]
+        for oldest in beside[:-MOST_LETTERS]:
+            del self._letters[oldest.target]
+
+    async def dead_letters(self) -> Sequence[DeadLetter]:
+        return sorted(self._letters.values(), key=lambda letter: letter.since)
+
+    async def replay(self, target: Target) -> bool:
+        if self._letters.pop(target, None) is None:
+            return False
+        if target.kind is TargetKind.NOTICE:
+            self._told.pop(target.id, None)
+        self._mark(Lane.PAGE if target.kind is TargetKind.PAGE else Lane.TELL, target)
+        return True
 
     async def notice(self, id: str) -> Notice | None:
         return self._notices.get(id)

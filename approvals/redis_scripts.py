@@ -11,11 +11,14 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 <stem>work          STREAM  with group "workers";  <stem>tries:<id> SET of entries into graph code
 <stem>lane:<lane>   ZSET    dirty target -> when (wall ms);  <stem>leased ZSET;  <stem>lanes HASH target -> lane
 <stem>told:<id>     HASH    target -> what it shows;  <stem>notice:<id> STRING;  <stem>at:<place> SET of requests
+<stem>dead          ZSET    target that is a dead letter -> since when (store ms);  <stem>dead:<id> HASH target -> letter
 <stem>lease:<id>    STRING  the worker whose tool runs; expires
 <stem>clock         STRING  the largest time seen;  <stem>offset (demo stores only) what the clock is pushed by
 """
 
 from __future__ import annotations
+
+from .store import MOST_LETTERS
 
 GROUP = "workers"
 #: Published when there is work or something to tell: "<partition>" as two hex digits.
@@ -106,6 +109,7 @@ for _ = 1, tonumber(arg()) do
       redis.call('ZREM', stem .. 'live', rid)
       redis.call('PEXPIRE', key, {KEEP_MS})
       redis.call('PEXPIRE', stem .. 'told:' .. rid, {KEEP_MS})
+      redis.call('PEXPIRE', stem .. 'dead:' .. rid, {KEEP_MS})
     else
       redis.call('ZADD', stem .. 'due', due, rid)
       redis.call('ZADD', stem .. 'live', 'NX', ms, rid)
@@ -248,12 +252,26 @@ end
 return found
 """
 
+#: With a letter and its time the target is buried; without one it is a letter no more once it is clean.
 SET_TOLD = f"""
 local target, kind, id, told, version, again, place = arg(), arg(), arg(), arg(), arg(), arg(), arg()
+local letter, since = arg(), arg()
+local function unbury(one)
+  redis.call('ZREM', stem .. 'dead', one)
+  redis.call('HDEL', stem .. 'dead:' .. string.match(one, '|([^|]*)|'), one)
+end
 redis.call('HSET', stem .. 'told:' .. id, target, told)
 redis.call('ZREM', stem .. 'leased', target)
+if letter ~= '' then
+  redis.call('HSET', stem .. 'dead:' .. id, target, letter)
+  redis.call('ZADD', stem .. 'dead', 'NX', since, target)
+  for _, oldest in ipairs(redis.call('ZRANGE', stem .. 'dead', 0, -{MOST_LETTERS + 1})) do unbury(oldest) end
+end
 local newest, state = unpack(redis.call('HMGET', stem .. 'req:' .. id, 'version', 'state'))
-if not newest or state == 'closed' then redis.call('PEXPIRE', stem .. 'told:' .. id, {KEEP_MS}) end
+if not newest or state == 'closed' then
+  redis.call('PEXPIRE', stem .. 'told:' .. id, {KEEP_MS})
+  redis.call('PEXPIRE', stem .. 'dead:' .. id, {KEEP_MS})
+end
 if place ~= '' then
   redis.call('SADD', stem .. 'at:' .. place, id)
   redis.call('PEXPIRE', stem .. 'at:' .. place, {KEEP_MS})
@@ -270,8 +288,36 @@ elseif newest and tonumber(version) < tonumber(newest) then
 else
   if marked then redis.call('ZREM', stem .. 'lane:' .. lane, target) end
   redis.call('HDEL', stem .. 'lanes', target)
+  if letter == '' then unbury(target) end
   if kind == 'notice' then redis.call('PEXPIRE', stem .. 'notice:' .. id, {KEEP_MS}) end
 end
+return 1
+"""
+
+#: -> {letter, since, ...}, oldest first; those whose request was cleared away go.
+DEAD_LETTERS = """
+local found, rows = {}, redis.call('ZRANGE', stem .. 'dead', 0, -1, 'WITHSCORES')
+for n = 1, #rows, 2 do
+  local letter = redis.call('HGET', stem .. 'dead:' .. string.match(rows[n], '|([^|]*)|'), rows[n])
+  if letter then
+    found[#found + 1] = letter
+    found[#found + 1] = rows[n + 1]
+  else
+    redis.call('ZREM', stem .. 'dead', rows[n])
+  end
+end
+return found
+"""
+
+#: -> 1 when it was a dead letter. A notice that nobody heard is said again in all its places.
+REPLAY = """
+local target = arg()
+local kind, id = string.match(target, '^(%a+)|([^|]*)|')
+if redis.call('ZREM', stem .. 'dead', target) == 0 then return 0 end
+redis.call('HDEL', stem .. 'dead:' .. id, target)
+if kind == 'notice' then redis.call('DEL', stem .. 'told:' .. id) end
+mark(kind == 'page' and 'page' or 'tell', target)
+wake()
 return 1
 """
 
@@ -293,9 +339,10 @@ return redis.call('PEXPIRE', key, ms)
 PUSH_CLOCK = "return redis.call('INCRBY', stem .. 'offset', arg())"
 
 _PLAIN = {"TAKE": TAKE, "ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
-          "STANDING_IN": STANDING_IN, "RENEW": RENEW}  # fmt: skip
+          "STANDING_IN": STANDING_IN, "DEAD_LETTERS": DEAD_LETTERS, "RENEW": RENEW}  # fmt: skip
 _TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE}
-_WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD}
+_WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
+            "REPLAY": REPLAY}  # fmt: skip
 
 
 def texts(*, demo: bool) -> dict[str, str]:

@@ -1,31 +1,26 @@
-"""The store in Redis (plain Redis >= 6.2 or Valkey): typed calls of `redis_scripts`, nothing decided here."""
+"""The store in Redis (plain Redis >= 6.2 or Valkey): the record and the work queue as typed calls of `redis_scripts`."""
 
 from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import wraps
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import cast
 
 import redis.asyncio
-from redis.exceptions import RedisError
 
 from . import canonical, marks, redis_rows, redis_scripts
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
-from .connection import is_away, open_redis, open_sync_redis
-from .errors import BadSetting, RequestNotFound, SaysoError, StoreDown
-from .people import Place
-from .redis_wake import Waker
-from .request import PARTITIONS, Request, Run, partition_of
-from .store import Lane, PureStep, Target, TargetKind, Told, WorkItem
+from .errors import BadSetting, RequestNotFound, SaysoError
+from .redis_calls import down
+from .redis_outbox import RedisOutbox
+from .request import PARTITIONS, Request, Run
+from .store import PureStep, TargetKind, WorkItem
 from .verdict import RequestId, ThreadId
 
 log = logging.getLogger(__name__)
-P = ParamSpec("P")
-R = TypeVar("R")
 
 #: How long a click's or event's token is remembered, milliseconds (24 hours).
 TOKEN_MS = 24 * 3600 * 1000
@@ -43,37 +38,8 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
-def _down(verb: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
-    """The verb, which says StoreDown when the server cannot be reached, is not up yet or takes no writes."""
-
-    @wraps(verb)
-    async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return await verb(*args, **kwargs)
-        except RedisError as error:
-            if not is_away(error):
-                raise
-            raise StoreDown(
-                f"Redis cannot be reached or takes no writes ({type(error).__name__})."
-            ) from error
-
-    return translated
-
-
-class RedisStore:
+class RedisStore(RedisOutbox):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
-
-    def __init__(self, url: str, *, prefix: str = "sayso", demo: bool = False) -> None:
-        self._redis: Any = open_redis(url)  # its own types mix str and bytes
-        self._sync = open_sync_redis(url)
-        self._prefix = prefix
-        self._demo = demo
-        sources = redis_scripts.texts(demo=demo)
-        self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
-        self._renew = self._sync.register_script(sources["RENEW"])
-        self._waker = Waker(url, self._channel, PARTITIONS)
-        #: Milliseconds the server's clock was seen to go back; 0 is healthy.
-        self.clock_went_back_ms = 0
 
     @classmethod
     async def connect(cls, url: str, *, prefix: str = "sayso", demo: bool = False) -> RedisStore:
@@ -108,34 +74,14 @@ class RedisStore:
             if not str(error).startswith("BUSYGROUP"):
                 raise
 
-    def _stem(self, partition: int) -> str:
-        return f"{self._prefix}:{{{partition:02x}}}:"
-
-    def _stem_of(self, id: str) -> str:
-        """Raises: RequestNotFound when the id is not one of ours."""
-        try:
-            partition = int(id[:2], 16)
-        except ValueError:
-            raise RequestNotFound from None
-        if id[2:3] != "-" or partition >= PARTITIONS:
-            raise RequestNotFound
-        return self._stem(partition)
-
-    async def _call(self, name: str, stem: str, *args: Any) -> Any:
-        return await self._scripts[name](keys=[stem], args=list(args))
-
-    @property
-    def _channel(self) -> str:
-        return f"{self._prefix}:{redis_scripts.WAKE}"
-
     # ---- the record
 
-    @_down
+    @down
     async def now(self) -> datetime:
         ms, _ = await self._call("NOW", self._stem(0))
         return redis_rows.time(ms)
 
-    @_down
+    @down
     async def push_clock(self, by: timedelta) -> None:
         """Let time pass in a demo store. Raises: WrongStore in any other."""
         if not self._demo:
@@ -143,13 +89,13 @@ class RedisStore:
         for partition in range(PARTITIONS):
             await self._call("PUSH_CLOCK", self._stem(partition), redis_rows.ms_of(by))
 
-    @_down
+    @down
     async def open(self, change: Change) -> Request:
         call = uuid.uuid4().hex
         await self._commit(None, change, call=call, token=call, token_ms=CALL_MS)
         return await self.get(change.request.id)
 
-    @_down
+    @down
     async def get(self, id: RequestId) -> Request:
         return (await self._load(id))[0]
 
@@ -159,7 +105,7 @@ class RedisStore:
             raise RequestNotFound
         return redis_rows.request(body, mutable, int(version)), redis_rows.time(ms)
 
-    @_down
+    @down
     async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
         for _ in range(100):
             before, now = await self._load(id)
@@ -215,10 +161,7 @@ class RedisStore:
         rows = ((marks.notice_id(n, PARTITIONS), canonical.encode(n)) for n in notices)
         return [len(notices), *(part for row in rows for part in row)]
 
-    def _stem_of_thread(self, thread: ThreadId) -> str:
-        return self._stem(partition_of(thread, PARTITIONS))
-
-    @_down
+    @down
     async def note(
         self, entry: AuditEntry, *, thread: ThreadId, request: RequestId | None = None, token: str = ""
     ) -> None:
@@ -229,7 +172,7 @@ class RedisStore:
             *redis_rows.entries((entry,)),
         )  # fmt: skip
 
-    @_down
+    @down
     async def live(self) -> Sequence[Request]:
         found: list[Request] = []
         for partition in range(PARTITIONS):
@@ -244,7 +187,7 @@ class RedisStore:
             ]
         return sorted((r for r in found if r.live), key=lambda request: request.ask.opened_at)
 
-    @_down
+    @down
     async def due(self, limit: int = 100) -> Sequence[RequestId]:
         found: list[RequestId] = []
         for partition in range(PARTITIONS):
@@ -252,7 +195,7 @@ class RedisStore:
             found += [RequestId(id.decode()) for id in ids]
         return found
 
-    @_down
+    @down
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
         stem = self._stem_of_thread(thread)
         numbers = await self._redis.lrange(f"{stem}trail:{thread}", 0, -1)
@@ -267,12 +210,12 @@ class RedisStore:
             if row
         ]
 
-    @_down
+    @down
     async def run(self, thread: ThreadId) -> Run | None:
         body = await self._redis.hget(f"{self._stem_of_thread(thread)}run:{thread}", "body")
         return canonical.decode(Run, body) if body else None
 
-    @_down
+    @down
     async def unfinished(self) -> Sequence[Run]:
         found: list[Run] = []
         for partition in range(PARTITIONS):
@@ -283,7 +226,7 @@ class RedisStore:
 
     # ---- work
 
-    @_down
+    @down
     async def start(self, run: Run, *, token: str = "", audit: Sequence[AuditEntry] = ()) -> bool:
         call = uuid.uuid4().hex
         name, kept = (f"start:{token}", TOKEN_MS) if token else (call, CALL_MS)
@@ -295,7 +238,7 @@ class RedisStore:
         )  # fmt: skip
         return bool(started)
 
-    @_down
+    @down
     async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
         look = self._waker.look("work")
         for done, partition in enumerate(look):
@@ -308,86 +251,29 @@ class RedisStore:
         await self._waker.wait("work", wait)
         return None
 
-    @_down
+    @down
     async def entered(self, item: WorkItem, worker: str) -> int | None:
         tries = await self._call("ENTERED", self._stem(item.partition), item.id, worker, uuid.uuid4().hex)
         return None if int(tries) < 0 else int(tries)
 
-    @_down
+    @down
     async def keep(self, item: WorkItem, worker: str) -> bool:
         return int(await self._call("KEEP", self._stem(item.partition), item.id, worker)) == 1
 
-    @_down
+    @down
     async def finish(self, item: WorkItem, worker: str) -> None:
         await self._call("FINISH", self._stem(item.partition), item.id, worker)
 
-    @_down
+    @down
     async def finish_run(self, thread: ThreadId, entry: AuditEntry, notices: Sequence[Notice] = ()) -> None:
         await self._call(
             "FINISH_RUN", self._stem_of_thread(thread), self._channel, thread, *redis_rows.entries((entry,)),
             *self._notices(notices),
         )  # fmt: skip
 
-    # ---- telling
-
-    @_down
-    async def claim(self, lanes: Sequence[Lane], *, lease: timedelta, limit: int = 10) -> Sequence[Target]:
-        found: list[Target] = []
-        look = self._waker.look(lanes[0])
-        for done, partition in enumerate(look):
-            rows = await self._call(
-                "CLAIM",
-                self._stem(partition),
-                redis_rows.ms_of(lease),
-                limit - len(found),
-                len(lanes),
-                *map(str, lanes),
-            )
-            found += [Target.parse(row.decode()) for row in rows]
-            if len(found) >= limit:
-                self._waker.again(lanes[0], look[done:])
-                break
-        return found
-
-    @_down
-    async def told(self, target: Target) -> Told:
-        raw = await self._redis.hget(f"{self._stem_of(target.id)}told:{target.id}", str(target))
-        return canonical.decode(Told, raw) if raw else Told()
-
-    @_down
-    async def all_told(self, id: RequestId) -> Mapping[str, Told]:
-        rows = await self._redis.hgetall(f"{self._stem_of(id)}told:{id}")
-        return {name.decode(): canonical.decode(Told, raw) for name, raw in rows.items()}
-
-    @_down
-    async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
-        ref = told.ref
-        place = f"{ref.platform}:{ref.channel}/{ref.thread or ref.message}" if ref else ""
-        await self._call(
-            "SET_TOLD", self._stem_of(target.id), self._channel, str(target), str(target.kind), target.id,
-            canonical.encode(told), told.version, redis_rows.ms_of(again) if again is not None else "",
-            place if target.kind is TargetKind.CARD else "",
-        )  # fmt: skip
-
-    @_down
-    async def notice(self, id: str) -> Notice | None:
-        raw = await self._redis.get(f"{self._stem_of(id)}notice:{id}")
-        return canonical.decode(Notice, raw) if raw else None
-
-    @_down
-    async def standing_in(self, place: Place) -> Sequence[RequestId]:
-        found: list[RequestId] = []
-        for partition in range(PARTITIONS):
-            ids = await self._call("STANDING_IN", self._stem(partition), place)
-            found += [RequestId(id.decode()) for id in ids]
-        return found
-
-    async def woken(self, lanes: Sequence[Lane], timeout: timedelta) -> None:
-        await self._waker.wait(lanes[0], timeout)
-
     # ---- leases
 
-    @_down
+    @down
     async def lease_held(self, id: RequestId) -> bool:
         return bool(await self._redis.exists(f"{self._stem_of(id)}lease:{id}"))
 

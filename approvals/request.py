@@ -176,6 +176,7 @@ class Ask:
         deadline: Its clock, frozen.
         places: Where cards stand from the start.
         pager: Name of the pager; empty when the route has none.
+        fallback: Where a card stands once none is left that all approvers could see; empty when the route has none.
         edits: What a typed edit leads to.
         schema: JSON Schema of the tool's arguments, as JSON text; forms are drawn from it.
         fingerprint: Of the code from the gate to the act; an approval counts for no other.
@@ -193,6 +194,7 @@ class Ask:
     deadline: Deadline
     places: tuple[Place, ...] = ()
     pager: str = ""
+    fallback: Place = Place("")
     edits: Edits = Edits.APPLY
     schema: str = "{}"
     fingerprint: str = ""
@@ -218,6 +220,7 @@ class Request:
         votes: Valid votes on the newest revision.
         circles: Approver sets added by steps.
         places: Where cards stand beyond `ask.places`.
+        unreachable: Those of its places that took no card when it was last tried.
         fired: How many steps of the deadline have fired.
         paged_at: UTC; since when on-call is paged. None before, and again once decided or expired.
         resume_by: UTC; the clock after a decision.
@@ -232,6 +235,7 @@ class Request:
     votes: tuple[Vote, ...] = ()
     circles: tuple[str, ...] = ()
     places: tuple[Place, ...] = ()
+    unreachable: tuple[Place, ...] = ()
     fired: int = 0
     paged_at: datetime | None = None
     decision: Decision | None = None

@@ -20,7 +20,9 @@ class Route:
         places: Channels where cards are posted beside the run's origin; at least one.
         rule: Who must agree.
         second_line, supervisor, on_call: Approver sets of the wider circles; empty when there are none.
-        pager: Name of the pager that is triggered when the approvers' time ends; empty when there is none.
+        pager: Name of the pager that is triggered when the approvers' time ends, or when they cannot be reached; empty
+            when there is none.
+        fallback: A channel that gets the card when `places` take none; empty when there is none.
         on_call_decides: Whether the paged set may decide.
         unattended: Whether it takes runs without a known human behind them.
     """
@@ -32,6 +34,7 @@ class Route:
     supervisor: str = ""
     on_call: str = ""
     pager: str = ""
+    fallback: Place = Place("")
     on_call_decides: bool = False
     unattended: bool = False
 
@@ -56,6 +59,6 @@ def compose(
     return Ask(
         id=request_id(key, partitions), key=key, run=run, first=first, route=route.name, rule=route.rule,
         ttl_class=ttl_class, opened_at=opened_at, deadline=deadline,
-        places=tuple(dict.fromkeys((*origin, *route.places))), pager=route.pager, edits=edits,
-        schema=schema, fingerprint=fingerprint, revises=revises,
+        places=tuple(dict.fromkeys((*origin, *route.places))), pager=route.pager, fallback=route.fallback,
+        edits=edits, schema=schema, fingerprint=fingerprint, revises=revises,
     )  # fmt: skip

@@ -113,6 +113,10 @@ class WorkQueue(Protocol):
         ...
 
 
+#: Dead letters kept in each partition; the audit trail holds them all.
+MOST_LETTERS = 1_000
+
+
 class Lane(StrEnum):
     """What goes first: pages, then what is new or decided, then mere redraws."""
 
@@ -188,6 +192,28 @@ class Told:
     status: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A target that nobody will see: it rests until the record changes or somebody has it replayed.
+
+    Attributes:
+        places: Where it was tried; empty when there was no place to try.
+        why: In words for people, at most 300 characters.
+        since: UTC, by the store's time.
+        tries: How often it was tried since it last worked; at least 1.
+        thread: The run it belongs to.
+        request: None for a notice about a run.
+    """
+
+    target: Target
+    places: tuple[Place, ...]
+    why: str
+    since: datetime
+    tries: int
+    thread: ThreadId
+    request: RequestId | None = None
+
+
 class Outbox(Protocol):
     """What is still to be told. Level-triggered: a target is dirty until it shows the newest record."""
 
@@ -206,8 +232,30 @@ class Outbox(Protocol):
     async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
         """Record what it shows; clean if that is the newest version, else (or with `again`) dirty again.
 
+        A target that becomes clean is no dead letter any more.
+
         Args:
             again: Look at it again after this time, whatever the version.
+        """
+        ...
+
+    async def bury(self, letter: DeadLetter, told: Told, *, version: int = 0) -> None:
+        """Record what it shows, and that nothing newer can be told: clean unless the record is beyond `version`.
+
+        Args:
+            letter: Buried again it keeps its first `since`. The newest `MOST_LETTERS` of a partition are kept.
+            version: Of the record that could not be told; of no account for notices.
+        """
+        ...
+
+    async def dead_letters(self) -> Sequence[DeadLetter]:
+        """All of them, oldest first; they are kept as long as their request."""
+        ...
+
+    async def replay(self, target: Target) -> bool:
+        """Try a dead letter again: it is dirty, and a letter no more; False when it is none.
+
+        A notice is said again wherever it was not heard.
         """
         ...
 
@@ -241,6 +289,6 @@ class Store(RequestStore, WorkQueue, Outbox, Protocol):
 
 
 __all__ = [
-    "Applied", "Ask", "Lane", "MessageRef", "Outbox", "PureStep", "RequestStore", "Store", "Target",
+    "Applied", "Ask", "DeadLetter", "Lane", "MessageRef", "Outbox", "PureStep", "RequestStore", "Store", "Target",
     "TargetKind", "Told", "Work", "WorkItem", "WorkQueue",
 ]  # fmt: skip

@@ -1,0 +1,75 @@
+"""What every role of the Redis store stands on: its clients, its scripts, and where each partition's keys are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+from redis.exceptions import RedisError
+
+from . import redis_scripts
+from .connection import is_away, open_redis, open_sync_redis
+from .errors import RequestNotFound, StoreDown
+from .redis_wake import Waker
+from .request import PARTITIONS, partition_of
+from .verdict import ThreadId
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def down(verb: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
+    """The verb, which says StoreDown when the server cannot be reached, is not up yet or takes no writes."""
+
+    @wraps(verb)
+    async def translated(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await verb(*args, **kwargs)
+        except RedisError as error:
+            if not is_away(error):
+                raise
+            raise StoreDown(
+                f"Redis cannot be reached or takes no writes ({type(error).__name__})."
+            ) from error
+
+    return translated
+
+
+class RedisCalls:
+    """One Redis and the scripts in it."""
+
+    def __init__(self, url: str, *, prefix: str = "sayso", demo: bool = False) -> None:
+        self._redis: Any = open_redis(url)  # its own types mix str and bytes
+        self._sync = open_sync_redis(url)
+        self._prefix = prefix
+        self._demo = demo
+        sources = redis_scripts.texts(demo=demo)
+        self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
+        self._renew = self._sync.register_script(sources["RENEW"])
+        self._waker = Waker(url, self._channel, PARTITIONS)
+        #: Milliseconds the server's clock was seen to go back; 0 is healthy.
+        self.clock_went_back_ms = 0
+
+    def _stem(self, partition: int) -> str:
+        return f"{self._prefix}:{{{partition:02x}}}:"
+
+    def _stem_of(self, id: str) -> str:
+        """Raises: RequestNotFound when the id is not one of ours."""
+        try:
+            partition = int(id[:2], 16)
+        except ValueError:
+            raise RequestNotFound from None
+        if id[2:3] != "-" or partition >= PARTITIONS:
+            raise RequestNotFound
+        return self._stem(partition)
+
+    async def _call(self, name: str, stem: str, *args: Any) -> Any:
+        return await self._scripts[name](keys=[stem], args=list(args))
+
+    @property
+    def _channel(self) -> str:
+        return f"{self._prefix}:{redis_scripts.WAKE}"
+
+    def _stem_of_thread(self, thread: ThreadId) -> str:
+        return self._stem(partition_of(thread, PARTITIONS))
