@@ -92,8 +92,14 @@ def _rating(value: object) -> object:
 
 def _place(value: str) -> str:
     if not re.fullmatch(r"(slack|teams|person):\S+", value):
-        raise ValueError(f'"{value[:40]}" is not a place; {SLACK_PLACE}')
+        raise ValueError(
+            f'"{value[:40]}" is not a place; {SLACK_PLACE}; or "teams:" and the id of one in Teams'
+        )
     return value
+
+
+def _place_or_none(value: str) -> str:
+    return _place(value) if value else value
 
 
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
@@ -105,6 +111,8 @@ SetNames = Annotated[tuple[Name, ...], listed('set names, like ["finance"]')]
 Places = Annotated[
     tuple[Annotated[str, AfterValidator(_place)], ...], listed('places, like ["slack:C0123ABC"]')
 ]
+#: Empty where there is none.
+MaybePlace = Annotated[str, AfterValidator(_place_or_none)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 #: 0 means never.
 ShareOrNever = Annotated[float, Field(ge=0, lt=1)]
@@ -156,6 +164,7 @@ class _Route(_Strict):
     supervisor: MaybeName = ""
     on_call: MaybeName = ""
     pager: MaybeName = ""
+    fallback: MaybePlace = ""
     on_call_decides: bool = False
     unattended: bool = False
 
@@ -163,7 +172,7 @@ class _Route(_Strict):
         return Route(
             name=name, places=tuple(Place(place) for place in self.places),
             rule=Rule(approvers=self.approvers, needed=self.needed), second_line=self.second_line,
-            supervisor=self.supervisor, on_call=self.on_call, pager=self.pager,
+            supervisor=self.supervisor, on_call=self.on_call, pager=self.pager, fallback=Place(self.fallback),
             on_call_decides=self.on_call_decides, unattended=self.unattended,
         )  # fmt: skip
 
@@ -213,6 +222,8 @@ def _wrong_names(policy: Policy) -> Iterator[str]:
     for route in policy.routes.values():
         if route.on_call_decides and not route.on_call:
             yield f"routes.{route.name}.on_call_decides: there is no on_call set that could decide"
+        if route.fallback in route.places:
+            yield f"routes.{route.name}.fallback: {route.fallback} is one of its places; name another channel"
     if policy.default_route not in policy.routes:
         yield f"default_route: {_no_route(policy.default_route, policy)}"
     for tool in (*policy.tools.values(), policy.of("")):

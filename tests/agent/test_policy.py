@@ -90,6 +90,17 @@ def test_a_tools_own_time_replaces_its_class() -> None:
     assert chain.grace == timedelta(hours=1)
 
 
+def test_a_route_may_name_a_fallback_and_places_of_both_platforms() -> None:
+    """Where the card stands once none of the route's own places takes it; most routes have none."""
+    spare = "teams:19:spare@thread.tacv2"
+    policy = a_policy(
+        {"routes.ops.places": ["slack:C0OPS", "teams:19:ops@thread.tacv2"], "routes.ops.fallback": spare}
+    )
+    assert policy.route("ops").fallback == spare
+    assert policy.route("ops").places == ("slack:C0OPS", "teams:19:ops@thread.tacv2")
+    assert policy.route("finance").fallback == ""
+
+
 def test_a_chain_that_pages_nobody_has_no_grace() -> None:
     """Switching the page off takes the grace with it."""
     chain = a_policy({"ttl.sensitive.pages": False}).chain(TtlClass.SENSITIVE)
@@ -160,6 +171,12 @@ def test_the_version_changes_with_the_rules() -> None:
             "routes.ops.places",
             ["#ops"],
             r'routes\.ops\.places: "#ops" is not a place; write "slack:" and the channel\'s id',
+        ),
+        ("routes.ops.fallback", "#ops", r'routes\.ops\.fallback: "#ops" is not a place; write "slack:" and'),
+        (
+            "routes.ops.fallback",
+            "slack:C0OPS",
+            r"routes\.ops\.fallback: slack:C0OPS is one of its places; name another channel",
         ),
         ("routes.ops.needed", 0, r"routes\.ops\.needed: it must be at least 1$"),
         ("routes.ops.on_call_decides", "perhaps", r"routes\.ops\.on_call_decides: write true or false$"),
