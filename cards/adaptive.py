@@ -11,11 +11,19 @@ from ..approvals.people import PersonId
 from ..approvals.request import Request, State
 from . import details as everything
 from . import rows
-from .adaptive_actions import Surface, action_set, back, card, pressing, rows_of, turning
+from .adaptive_actions import MOST_BYTES, Surface, action_set, back, card, press_of, rows_of, turning
 from .adaptive_answers import Pressed, pressed
 from .adaptive_bodies import answer, attachment, closing, dialog, error
 from .adaptive_escape import literal
-from .adaptive_forms import Retry, modify_form, modify_values, reject_form, reject_values
+from .adaptive_forms import (
+    Retry,
+    modify_form,
+    modify_retry,
+    modify_values,
+    reject_form,
+    reject_retry,
+    reject_values,
+)
 from .adaptive_text import (
     Account,
     Element,
@@ -36,8 +44,6 @@ from .rows import Writer
 from .spans import Row, Text, plain
 from .standing import standing
 
-#: Of one card as compact JSON, in bytes; ours (Teams takes 100 KB, counted in UTF-16).
-MOST_BYTES = 20_000
 #: Of the rows on one page of Details, in bytes; the rest is for heads and buttons.
 PAGE_BYTES = 14_000
 MOST_PENDING = 40
@@ -63,13 +69,13 @@ class AdaptiveMessage:
     entities: tuple[Element, ...]
 
 
-def message(shown: Card, *, account: Account = no_account) -> AdaptiveMessage:
-    """A card as a message.
+def message(shown: Card, *, surface: Surface = Surface.CARD) -> AdaptiveMessage:
+    """A card as a message, or as what one person sees in its place.
 
-    An open card calls nobody: posting it would ring whom the agent works for, who may not answer it.
+    It calls nobody, and names people only: whom the agent works for may not answer it, and is often no member where
+    it stands, whom Teams lets nobody call.
     """
-    calls = account if shown.shrunk else no_account
-    return _first_that_fits(lambda limit: _message(shown, calls, limit))
+    return _first_that_fits(lambda limit: _message(shown, surface, limit))
 
 
 def say(
@@ -102,7 +108,7 @@ def pending(
 
 def details(
     request: Request, number: int = 1, *,
-    name: Callable[[PersonId], str], tz: tzinfo = UTC, surface: Surface = Surface.CARD,
+    name: Callable[[PersonId], str], tz: tzinfo = UTC, surface: Surface = Surface.VIEW,
 ) -> dict[str, Any]:  # fmt: skip
     """One page of everything; answers can be given on each. A page number beyond the ends means the nearest."""
     pages = _pages(everything.details(request, name=name, tz=tz))
@@ -112,15 +118,23 @@ def details(
     page.put(*pages[at - 1])
     if len(pages) > 1:
         page.put(note(f"Page {at} of {len(pages)}"), action_set(turning(request, at, len(pages), surface)))
-    press = encode_press(request.id, request.revision)
+    press = press_of(request)
     page.put(*rows_of(answers(request), press, surface))
-    if surface is Surface.CARD:
+    if surface is not Surface.DIALOG:
         page.put(action_set([back(press)]))
     return card(page.elements(), fallback=literal(cut(line(request.proposal.action.summary), SUMMARY)))
 
 
-def _message(shown: Card, account: Account, limit: int | None) -> AdaptiveMessage:
-    page = Page(account)
+def words_view(words: str, press: str) -> dict[str, Any]:
+    """A sentence in place of the card, and the way back to it."""
+    page = Page()
+    page.add(Row("", (Text(cut(line(words), SUMMARY)),)))
+    page.put(action_set([back(press)]))
+    return card(page.elements(), fallback=literal(cut(line(words), SUMMARY)))
+
+
+def _message(shown: Card, surface: Surface, limit: int | None) -> AdaptiveMessage:
+    page = Page()
     page.head(shown.flags, shown.summary)
     buttons, body = shown.buttons, shown.rows
     if limit is not None:
@@ -128,8 +142,8 @@ def _message(shown: Card, account: Account, limit: int | None) -> AdaptiveMessag
         body = (*(shorter(row, limit) for row in body if row != TOO_LONG), TOO_LONG)
     for row in body:
         page.add(row)
-    press = encode_press(shown.request, shown.revision)
-    page.put(*rows_of(buttons, press, Surface.CARD))
+    press = encode_press(shown.request, shown.revision, shown.digest)
+    page.put(*rows_of(buttons, press, surface))
     return _whole(page, shown.push)
 
 
@@ -145,8 +159,7 @@ def _said(
 def _pending(request: Request, writer: Writer, page: Page) -> list[Element]:
     summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
     row = rows.deadline(request, writer) if request.state is State.OPEN else standing(request, writer)
-    press = encode_press(request.id, request.revision)
-    return [*labelled(summary, row, page), action_set(pressing((DETAILS,), press, Surface.CARD))]
+    return [*labelled(summary, row, page), *rows_of((DETAILS,), press_of(request), Surface.VIEW)]
 
 
 def _pages(some: tuple[Row, ...]) -> list[list[Element]]:
@@ -182,6 +195,6 @@ def _first_that_fits(draw: Callable[[int | None], AdaptiveMessage]) -> AdaptiveM
 
 __all__ = [
     "Account", "AdaptiveMessage", "Members", "Mentioned", "Pressed", "Retry", "Surface", "answer", "attachment", "closing",
-    "details", "dialog", "error", "message", "modify_form", "modify_values", "pending", "pressed", "reject_form",
-    "reject_values", "say",
+    "details", "dialog", "error", "message", "modify_form", "modify_retry", "modify_values", "pending", "pressed",
+    "reject_form", "reject_retry", "reject_values", "say", "words_view",
 ]  # fmt: skip

@@ -11,22 +11,31 @@ from .adaptive_text import Element
 from .answers import encode_page, encode_press
 from .card import Button, Style, Verb
 
+#: Of one card as compact JSON, in bytes; ours (Teams takes 100 KB, counted in UTF-16).
+MOST_BYTES = 20_000
 #: Draws the card anew where a form or Details stands; the only verb that is no button of the neutral card.
 BACK = "card"
 #: Says in a press that the form was filled in; without it the press asks for the form.
 SENT = "sent"
+#: Says in a press that it was made on a posted card itself, and not on what one person sees there or on a list.
+POSTED = "posted"
 _STYLES: dict[Style, Element] = {
     Style.PLAIN: {},
     Style.PRIMARY: {"style": "positive"},
     Style.DANGER: {"style": "destructive"},
 }
-_IN_DIALOGS = {Verb.MODIFY: "Modify in a dialog…", Verb.REJECT: "Reject in a dialog…"}
+_IN_DIALOGS = {
+    Verb.MODIFY: "Modify in a dialog…",
+    Verb.REJECT: "Reject in a dialog…",
+    Verb.DETAILS: "Details in a dialog…",
+}
 
 
 class Surface(StrEnum):
     """Where a card stands; some Teams clients have only one of them for forms."""
 
-    CARD = "card"  #: in the conversation
+    CARD = "card"  #: in the conversation, for everybody
+    VIEW = "view"  #: in its place, for the one person who pressed
     DIALOG = "dialog"  #: in a task dialog, which knows no Action.Execute
 
 
@@ -37,6 +46,8 @@ def press_action(
     looks = {"title": title, **_STYLES[style]}
     match surface:
         case Surface.CARD:
+            return {"type": "Action.Execute", "verb": verb, "data": {**data, POSTED: True}, **looks}
+        case Surface.VIEW:
             return {"type": "Action.Execute", "verb": verb, "data": data, **looks}
         case Surface.DIALOG:
             return {"type": "Action.Submit", "data": {**data, "verb": verb}, **looks}
@@ -54,11 +65,14 @@ def pressing(buttons: Sequence[Button], press: str, surface: Surface) -> list[El
     ]
 
 
-def dialogs(buttons: Sequence[Button], press: str) -> list[Element]:
-    """The forms among the buttons once more, as dialogs, out of the way behind the dots."""
+def dialogs(buttons: Sequence[Button], press: str, surface: Surface) -> list[Element]:
+    """What changes a card for one person once more as dialogs, for clients that cannot; behind the dots."""
+    if surface is Surface.DIALOG:
+        return []
+    posted = {POSTED: True} if surface is Surface.CARD else {}
     return [
         {"type": "Action.Submit", "title": _IN_DIALOGS[one.verb], "mode": "secondary",
-         "data": {"msteams": {"type": "task/fetch"}, "press": press, "verb": one.verb.value}}
+         "data": {"msteams": {"type": "task/fetch"}, "press": press, "verb": one.verb.value, **posted}}
         for one in buttons if one.verb in _IN_DIALOGS
     ]  # fmt: skip
 
@@ -67,7 +81,7 @@ def turning(request: Request, number: int, of: int, surface: Surface) -> list[El
     """The way to the other pages of Details."""
     return [
         press_action(
-            label, Verb.DETAILS.value, {"press": encode_page(request.id, request.revision, number + step)}, surface
+            label, Verb.DETAILS.value, {"press": _page_of(request, number + step)}, surface
         )
         for label, step in (("Previous page", -1), ("Next page", 1))
         if 1 <= number + step <= of
@@ -78,14 +92,13 @@ def rows_of(buttons: Sequence[Button], press: str, surface: Surface) -> list[Ele
     """The answers, and Details below them: more than three buttons in a row are too wide for a telephone."""
     given = [one for one in buttons if one.verb is not Verb.DETAILS]
     others = [one for one in buttons if one.verb is Verb.DETAILS]
-    more = dialogs(given, press) if surface is Surface.CARD else []
-    made = [[*pressing(given, press, surface), *more], pressing(others, press, surface)]
+    made = [[*pressing(some, press, surface), *dialogs(some, press, surface)] for some in (given, others)]
     return [action_set(row) for row in made if row]
 
 
 def back(press: str) -> Element:
     """From a form or Details to the card, whatever the form's inputs hold."""
-    action = press_action("Back to the card", BACK, {"press": press}, Surface.CARD)
+    action = press_action("Back to the card", BACK, {"press": press}, Surface.VIEW)
     return {**action, "associatedInputs": "none"}
 
 
@@ -104,5 +117,9 @@ def card(body: Sequence[Element], *, fallback: str, entities: Sequence[Element] 
 
 
 def press_of(request: Request) -> str:
-    """What the buttons of a form about this request carry."""
-    return encode_press(request.id, request.revision)
+    """What buttons and forms about this request carry: the request, and by its digest what was shown."""
+    return encode_press(request.id, request.revision, request.current.digest)
+
+
+def _page_of(request: Request, page: int) -> str:
+    return encode_page(request.id, request.revision, page, request.current.digest)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .adaptive_actions import BACK, SENT
+from .adaptive_actions import BACK, POSTED, SENT
 from .answers import BadPress, decode_press
 from .card import Verb
 
 _VERBS = frozenset(verb.value for verb in Verb) | {BACK}
-_OURS = frozenset(("press", "verb", SENT, "msteams"))
+_OURS = frozenset(("press", "verb", SENT, POSTED, "msteams"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +22,14 @@ class Pressed:
         verb: One of `Verb`, or "card": draw the card anew.
         press: For `decode_press` and `decode_page`, which both take it.
         sent: Whether a filled-in form comes with it; without, modify and reject ask for their form.
+        posted: Whether the button stands on a posted card itself.
         inputs: Input id -> text as the client sent it; an input that was emptied is missing.
     """
 
     verb: str
     press: str
     sent: bool = False
+    posted: bool = False
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,7 +53,8 @@ def pressed(value: Any) -> Pressed:
         raise BadPress
     decode_press(press)
     inputs = {str(id): _text(said) for id, said in filled.items() if id not in _OURS}
-    return Pressed(verb=verb, press=press, sent=sent, inputs=inputs)
+    posted = filled.get(POSTED) is True
+    return Pressed(verb=verb, press=press, sent=sent, posted=posted, inputs=inputs)
 
 
 def _text(said: object) -> str:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..approvals.errors import BadChange
 from ..approvals.request import Request
 from ..approvals.verdict import Modify, Reject
 from . import answers, fields, form_words, rows
-from .adaptive_actions import Surface, action_set, back, card, press_of, send_action
+from .adaptive_actions import MOST_BYTES, Surface, action_set, back, card, press_of, send_action
 from .adaptive_escape import literal
 from .adaptive_text import Element, Page, note, utf8
 from .answers import HAND_ON, INSTRUCTION, LONGEST, REASON, VALUE, HandOn, can_hand_on
 from .card import Verb
-from .escape import cut, line
+from .escape import clean, cut, line
 from .fields import CHOICE, Field, Kind, Shape
 from .spans import Row, Text
 
@@ -25,50 +26,44 @@ LABEL, HINT = 150, 300
 #: Digits that a number input keeps exactly.
 DIGITS = 15
 _LONG_LINE = 80
+#: How long, in turn, what a person typed may be to stand in a form that comes back, until all of it fits.
+_KEPT = (LONGEST, 600, 120, 0)
+_NOT_KEPT = "What you entered is too long to be shown here again."
+_MISFIT = "This does not fit."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A form that comes back.
+    """A form that comes back; made by `modify_retry` and `reject_retry`.
 
     Attributes:
-        problems: Input id -> sentence, as `answers.field_errors` gives them.
-        typed: Input id -> what the person had entered.
+        problems: Input id -> sentence.
+        typed: Input id -> what the person had entered; empty for what they had emptied.
     """
 
     problems: Mapping[str, str] = field(default_factory=dict)
     typed: Mapping[str, str] = field(default_factory=dict)
 
+    def of_length(self, most: int) -> Retry:
+        """Without what was typed beyond `most` characters: cut in two it would say something else."""
+        kept = {id: text for id, text in self.typed.items() if len(text) <= most}
+        said = {id: text if most else _MISFIT for id, text in self.problems.items()}
+        lost = {id: f"{said.get(id, '')} {_NOT_KEPT}".strip() for id in self.typed if id not in kept}
+        return Retry(problems={**said, **lost}, typed=kept)
+
 
 def modify_form(
-    request: Request, *, surface: Surface = Surface.CARD, retry: Retry = Retry()
+    request: Request, *, surface: Surface = Surface.VIEW, retry: Retry = Retry()
 ) -> dict[str, Any]:  # fmt: skip
-    """Typed inputs with the present arguments, and room for an instruction (S20)."""
-    page, drawn = _head(request), _drawn(request)
-    page.add(Row("", (Text(form_words.what_follows(request.ask.edits)),)))
-    if drawn.missing:
-        page.add(Row("", (Text(form_words.too_long(drawn.missing)),)))
-    for input, hint in drawn.inputs:
-        page.put(*_with_words(input, hint, retry))
-    instruction = _text_input(INSTRUCTION, form_words.INSTRUCTION_LABEL, multiline=True)
-    page.put(*_with_words(instruction, form_words.INSTRUCTION_HINT, retry))
-    return _form(page, request, Verb.MODIFY, surface)
+    """Typed inputs with the present arguments, and room for an instruction."""
+    return _that_fits(lambda again: _modify_form(request, surface, again), retry)
 
 
 def reject_form(
-    request: Request, *, surface: Surface = Surface.CARD, retry: Retry = Retry()
+    request: Request, *, surface: Surface = Surface.VIEW, retry: Retry = Retry()
 ) -> dict[str, Any]:  # fmt: skip
     """A reason, and, where there is a next line, the choice to hand the question on instead."""
-    page = _head(request)
-    reason = _text_input(REASON, form_words.REASON_LABEL, multiline=True)
-    needed = {"isRequired": True, "errorMessage": "Please say why."}
-    page.put(*_with_words({**reason, **needed}, form_words.REASON_HINT, retry))
-    if can_hand_on(request):
-        page.put({
-            "type": "Input.Toggle", "id": HAND_ON, "title": form_words.HAND_ON_LABEL, "wrap": True,
-            "value": retry.typed.get(HAND_ON, "false"), "valueOn": "true", "valueOff": "false",
-        })  # fmt: skip
-    return _form(page, request, Verb.REJECT, surface)
+    return _that_fits(lambda again: _reject_form(request, surface, again), retry)
 
 
 def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify:
@@ -91,6 +86,60 @@ def reject_values(inputs: Mapping[str, str]) -> Reject | HandOn:
     return answers.reject_from(
         {REASON: {VALUE: {"value": inputs.get(REASON, "")}}, HAND_ON: {VALUE: {"selected_options": ticked}}}
     )
+
+
+def modify_retry(request: Request, inputs: Mapping[str, str], bad: BadChange) -> Retry:
+    """The modify form again: each problem beside its input, or beside the instruction where there is none."""
+    drawn = {str(input["id"]): str(input.get("value", "")) for input, _ in _drawn(request).inputs}
+    drawn[INSTRUCTION] = ""
+    names = {one.block: one.name for one in fields.form(request).fields}
+    problems: dict[str, str] = {}
+    for id, text in answers.field_errors(request, bad).items():
+        home, said = (id, text) if id in drawn else (INSTRUCTION, f"{names.get(id, id)}: {text}")
+        problems[home] = f"{problems[home]}; {said}" if home in problems else said
+    typed = {id: clean(inputs.get(id, "")) for id, shown in drawn.items() if inputs.get(id, "") != shown}
+    return Retry(problems=problems, typed=typed)
+
+
+def reject_retry(inputs: Mapping[str, str], bad: BadChange) -> Retry:
+    """The reject form again."""
+    typed = {id: clean(inputs.get(id, "")) for id in (REASON, HAND_ON)}
+    return Retry(problems=dict(bad.problems), typed=typed)
+
+
+def _that_fits(draw: Callable[[Retry], dict[str, Any]], retry: Retry) -> dict[str, Any]:
+    """The form with as much of what was typed as fits."""
+    for most in _KEPT:
+        made = draw(retry.of_length(most))
+        if utf8(made) <= MOST_BYTES:
+            break
+    return made
+
+
+def _modify_form(request: Request, surface: Surface, retry: Retry) -> dict[str, Any]:
+    page, drawn = _head(request), _drawn(request)
+    page.add(Row("", (Text(form_words.what_follows(request.ask.edits)),)))
+    if drawn.missing:
+        page.add(Row("", (Text(form_words.too_long(drawn.missing)),)))
+    for input, hint in drawn.inputs:
+        page.put(*_with_words(input, hint, retry))
+    instruction = _text_input(INSTRUCTION, form_words.INSTRUCTION_LABEL, multiline=True)
+    page.put(*_with_words(instruction, form_words.INSTRUCTION_HINT, retry))
+    return _form(page, request, Verb.MODIFY, surface)
+
+
+def _reject_form(request: Request, surface: Surface, retry: Retry) -> dict[str, Any]:
+    page = _head(request)
+    reason = _text_input(REASON, form_words.REASON_LABEL, multiline=True)
+    needed = {"isRequired": True, "errorMessage": "Please say why."}
+    page.put(*_with_words({**reason, **needed}, form_words.REASON_HINT, retry))
+    if can_hand_on(request):
+        handing_on = {
+            "type": "Input.Toggle", "id": HAND_ON, "title": form_words.HAND_ON_LABEL, "wrap": True,
+            "value": "false", "valueOn": "true", "valueOff": "false",
+        }  # fmt: skip
+        page.put(*_with_words(handing_on, "", retry))
+    return _form(page, request, Verb.REJECT, surface)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +238,27 @@ def _with_words(input: Element, hint: str, retry: Retry) -> list[Element]:
 
 def _with_typed(input: Element, typed: str) -> Element:
     """The input with what the person had entered, so that sending the form again loses nothing of it."""
-    if input["type"] != "Input.Number":
-        return {**input, "value": typed[:LONGEST]}
+    bare = {key: value for key, value in input.items() if key != "value"}
+    match input["type"]:
+        case "Input.Toggle":
+            return {**bare, "value": "true" if typed == "true" else "false"}
+        case "Input.ChoiceSet":
+            offered = any(choice["value"] == typed for choice in input["choices"])
+            return {**bare, "value": typed} if offered else bare
+        case "Input.Number":
+            return {**bare, **_if_it_fits(Kind.NUMBER, typed)} if len(typed) <= DIGITS else bare
+        case "Input.Date":
+            return {**bare, **_if_it_fits(Kind.DATE, typed)}
+        case _:
+            return {**bare, "value": typed} if typed else bare
+
+
+def _if_it_fits(kind: Kind, typed: str) -> Element:
+    """A value that the input can show; none where it cannot."""
     try:
-        number = fields.coerce(Shape(kind=Kind.NUMBER), typed)
+        return {"value": fields.coerce(Shape(kind=kind), typed)}
     except fields.DoesNotFit:
-        return input
-    return {**input, "value": number}
+        return {}
 
 
 def _head(request: Request) -> Page:
@@ -207,7 +270,7 @@ def _head(request: Request) -> Page:
 def _form(page: Page, request: Request, verb: Verb, surface: Surface) -> dict[str, Any]:
     press = press_of(request)
     buttons = [send_action(verb, press, surface)]
-    if surface is Surface.CARD:
+    if surface is not Surface.DIALOG:
         buttons.append(back(press))
     page.put(action_set(buttons))
     summary = cut(line(request.proposal.action.summary), rows.SUMMARY)

@@ -47,11 +47,11 @@ class TeamsChannel:
 
     async def post_card(self, place: Place, card: Card) -> MessageRef:
         """Post a card. Raises: Gone, Dead, RetryLater, Unclear."""
-        return await self._post(place, adaptive.message(card, account=self._account))
+        return await self._post(place, adaptive.message(card))
 
     async def update_card(self, ref: MessageRef, card: Card) -> None:
         """Redraw a card. Raises: Gone, Dead, RetryLater, Unclear."""
-        drawn = adaptive.message(card, account=self._account)
+        drawn = adaptive.message(card)
         async with self._in_turn(f"update {ref.channel}"):
             await self._transport.update(ref, drawn)
 

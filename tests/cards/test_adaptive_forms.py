@@ -178,21 +178,21 @@ def test_the_form_says_what_an_edit_leads_to() -> None:
 def test_a_form_is_sent_in_a_card_or_in_a_dialog(draw: Any) -> None:
     """By Action.Execute with a way back; in a dialog by Action.Submit with the verb in its data. Both carry the revision."""
     request = states()["open_edited"]
-    for surface, kind in ((Surface.CARD, "Action.Execute"), (Surface.DIALOG, "Action.Submit")):
+    for surface, kind in ((Surface.VIEW, "Action.Execute"), (Surface.DIALOG, "Action.Submit")):
         form = draw(request, surface=surface)
         buttons = [part for part in objects(form["body"]) if str(part.get("type")).startswith("Action.")]
         assert {one["type"] for one in buttons} == {kind}
         verb = "modify" if draw is adaptive.modify_form else "reject"
         value = (
             {"action": {**buttons[0], "data": {**buttons[0]["data"], "reason": "no"}}, "trigger": "manual"}
-            if surface is Surface.CARD
+            if surface is Surface.VIEW
             else {"data": {**buttons[0]["data"], "reason": "no"}, "context": {"theme": "dark"}}
         )
         read = adaptive.pressed(value)
         assert (read.verb, read.sent, dict(read.inputs)) == (verb, True, {"reason": "no"})
         assert answers.decode_press(read.press) == (request.id, 2)
         backs = [one for one in buttons if one["title"] == "Back to the card"]
-        assert [one["associatedInputs"] for one in backs] == (["none"] if surface is Surface.CARD else [])
+        assert [one["associatedInputs"] for one in backs] == (["none"] if surface is Surface.VIEW else [])
 
 
 def test_rejecting_needs_a_reason_and_can_hand_on() -> None:

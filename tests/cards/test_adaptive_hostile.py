@@ -73,7 +73,7 @@ def name(person: PersonId) -> str:
 
 def everything(request: Request) -> Iterator[dict[str, Any]]:
     """Each card that people may get to see of it (of Details, some pages)."""
-    yield adaptive.message(card_of(request, name=name), account=str).card
+    yield adaptive.message(card_of(request, name=name)).card
     if request.state is State.CLOSED:
         return
     yield from (adaptive.details(request, number, name=name) for number in (1, 2, 9_999))
@@ -125,7 +125,7 @@ def _alive_in(text: str) -> Iterator[str]:
 def test_nothing_an_agent_says_comes_alive(attack: str) -> None:
     """Promise 11b: no live mention, link, function or markdown, no hidden character; small enough, in every state."""
     for number, request in enumerate(in_every_state(hostile(ATTACKS[attack]))):
-        message = adaptive.message(card_of(request, name=name), account=str).card
+        message = adaptive.message(card_of(request, name=name)).card
         for card in everything(request) if number < 4 or is_unknown(request) else (message,):
             assert lint_card(card) == ()
             assert alive(card) == []

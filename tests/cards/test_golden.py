@@ -21,11 +21,6 @@ def name(person: PersonId) -> str:
     return person.title()
 
 
-def account(person: PersonId) -> str:
-    """Bo is known in Teams, too."""
-    return {"bo": "7d3c1f52-0000-4000-8000-0000000000b0"}.get(person, "")
-
-
 def written(value: object) -> str:
     return json.dumps(value, indent=1, ensure_ascii=False) + "\n"
 
@@ -52,7 +47,7 @@ def drawn(request: Request) -> dict[str, str]:
     card = card_of(request, name=name)
     message = blockkit.message(card)
     slack = {"text": message.text, "metadata": message.metadata, "blocks": message.blocks}
-    teams = adaptive.message(card, account=account)
+    teams = adaptive.message(card)
     return {"txt": plaintext.text(card), "json": written(slack), "adaptive.json": written(teams.card)}
 
 
