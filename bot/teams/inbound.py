@@ -1,4 +1,4 @@
-"""From a delivery's bytes to what somebody said or pressed: checked, well formed, and free of any SDK."""
+"""From a delivery's bytes to what somebody said or pressed, and to the answer: checked, well formed, and free of any SDK."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from ...approvals.store import MessageRef
 from ...cards import adaptive
-from .auth import Doorkeeper, Refused
+from .auth import Doorkeeper, Keys, Refused
 from .port import (
     PLATFORM,
     Added,
@@ -26,6 +26,7 @@ from .port import (
     Said,
 )
 from .registration import Registration
+from .whereabouts import Whereabouts
 
 log = logging.getLogger(__name__)
 
@@ -36,13 +37,27 @@ Activity = dict[str, Any]
 
 
 class Inbound:
-    """Reads deliveries."""
+    """Reads deliveries and has them answered, the same for every transport."""
 
-    def __init__(self, registration: Registration, doorkeeper: Doorkeeper) -> None:
+    def __init__(self, registration: Registration, keys: Keys, whereabouts: Whereabouts) -> None:
+        """Let in whom `keys` vouch for, and tell `whereabouts` where they write from."""
         self._registration = registration
-        self._doorkeeper = doorkeeper
+        self._doorkeeper = Doorkeeper(registration, keys)
+        self._whereabouts = whereabouts
 
-    async def read(self, posted: Posted) -> Arrived | None:
+    async def handle(self, posted: Posted, dispatch: Dispatch) -> Reply:
+        """Check what came in, hand it to `dispatch`, and answer."""
+        try:
+            arrived = await self._read(posted)
+        except Refused as no:
+            log.info("teams.refused status=%s why=%s", no.status, no)
+            return Reply(status=no.status)
+        if arrived is None:
+            return Reply(status=200)
+        self._whereabouts.learn(arrived.ref)
+        return await _answered(arrived, dispatch)
+
+    async def _read(self, posted: Posted) -> Arrived | None:
         """What it means; None for what concerns nobody. Raises: Refused."""
         verified = await self._doorkeeper.checked(posted.authorization)
         activity = _an_object(posted.body)
@@ -106,7 +121,7 @@ class Inbound:
         )
 
 
-async def answered(arrived: Arrived, dispatch: Dispatch) -> Reply:
+async def _answered(arrived: Arrived, dispatch: Dispatch) -> Reply:
     """What goes back: the handler's body as it is, or words that something broke."""
     try:
         body = await dispatch(arrived)

@@ -1,13 +1,12 @@
-"""Teams through botbuilder-core: the one file that imports a Microsoft SDK, and the one to delete when it goes.
+"""Teams through botbuilder-core: the one file that imports it, and the one to delete when it goes.
 
-The SDK's `CloudAdapter` is not used as it is: it answers bad tokens with 500, serialises invoke bodies twice, forgets
-that keys rotate, and asks for a token per turn (measured with 4.17.1). Tokens and bodies are checked before it sees them.
+The SDK only writes. What arrives does not pass through it: its `CloudAdapter` answers bad tokens with 500, serialises
+invoke bodies twice, forgets that keys rotate, and asks for a token per turn (measured with 4.17.1).
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
@@ -25,9 +24,7 @@ from botbuilder.schema import (
 )
 from botframework.connector.aio import ConnectorClient
 from botframework.connector.auth import (
-    AuthenticateRequestResult,
     BotFrameworkAuthentication,
-    ClaimsIdentity,
     ConnectorFactory,
 )
 from botframework.connector.bot_framework_sdk_client_async import BotFrameworkConnectorConfiguration
@@ -42,21 +39,14 @@ from ...approvals.store import MessageRef
 from ...cards import adaptive
 from ...cards.adaptive import AdaptiveMessage
 from ..channel import ChannelError, RetryLater, Unclear
-from .auth import CHANNEL, Doorkeeper, Keys, Refused
+from .auth import CHANNEL, Keys
 from .credentials import EntraToken
 from .failures import SOON, refused
-from .inbound import Inbound, answered
-from .port import PLATFORM, Arrived, Conversation, Dispatch, Member, Posted, Pressed, Reply
+from .inbound import Inbound
+from .pace import AT_ONCE, PAGE, PATIENCE
+from .port import Conversation, Dispatch, Member, Posted, Reply
 from .registration import Registration, on_this_machine
 from .whereabouts import Whereabouts
-
-log = logging.getLogger(__name__)
-
-#: How long one call to Teams may take to connect, and then to answer; seconds.
-PATIENCE = 10
-#: Calls under way at once; the next ones wait for a thread.
-THREADS = 8
-_PAGE = 200  # members asked for at once
 
 
 class BotbuilderTransport:
@@ -65,28 +55,14 @@ class BotbuilderTransport:
     def __init__(self, registration: Registration, *, token: EntraToken, keys: Keys) -> None:
         self._registration = registration
         self._token = token
-        self._inbound = Inbound(registration, Doorkeeper(registration, keys))
         self._whereabouts = Whereabouts(registration)
-        self._authentication = _Authentication(registration, token)
+        self._inbound = Inbound(registration, keys, self._whereabouts)
+        self._authentication = _Authentication(token)
         self._adapter = CloudAdapterBase(self._authentication)
 
     async def handle(self, posted: Posted, dispatch: Dispatch) -> Reply:
-        """Check what came in, hand it to `dispatch` inside a turn of the SDK, and answer."""
-        try:
-            arrived = await self._inbound.read(posted)
-        except Refused as no:
-            log.info("teams.refused status=%s why=%s", no.status, no)
-            return Reply(status=no.status)
-        if arrived is None:
-            return Reply(status=200)
-        self._whereabouts.learn(arrived.ref)
-        replies: list[Reply] = []
-
-        async def turn(_: TurnContext) -> None:
-            replies.append(await answered(arrived, dispatch))
-
-        await self._adapter.process_activity(self._authentication.authentic(), _outline(arrived), turn)
-        return replies[0]
+        """Check what came in, hand it to `dispatch`, and answer."""
+        return await self._inbound.handle(posted, dispatch)
 
     async def post_root(self, channel: str, message: AdaptiveMessage) -> MessageRef:
         """Begin a new thread. Raises: Dead, RetryLater, Unclear, Gone when there is no such channel."""
@@ -97,7 +73,7 @@ class BotbuilderTransport:
         where = Conversation.parse(began)
         if not where.root:
             raise Unclear
-        return self._ref(where, where.root)
+        return self._whereabouts.ref(where, where.root)
 
     async def reply(self, to: Conversation, message: AdaptiveMessage) -> MessageRef:
         """Write into a thread or chat. Raises: Gone, Dead, RetryLater, Unclear."""
@@ -110,7 +86,7 @@ class BotbuilderTransport:
         await self._continue(to, self._whereabouts.of(to.channel), write)
         if not written or not written[0].id:
             raise Unclear
-        return self._ref(to, str(written[0].id))
+        return self._whereabouts.ref(to, str(written[0].id))
 
     async def update(self, ref: MessageRef, message: AdaptiveMessage) -> None:
         """Redraw a message. Raises: Gone, Dead, RetryLater, Unclear."""
@@ -138,9 +114,7 @@ class BotbuilderTransport:
             client = context.turn_state[CloudAdapterBase.BOT_CONNECTOR_CLIENT_KEY]
             more: str | None = None
             while True:
-                page = await client.conversations.get_teams_conversation_paged_members(
-                    of.channel, _PAGE, more
-                )
+                page = await client.conversations.get_teams_conversation_paged_members(of.channel, PAGE, more)
                 found.extend(_member(one) for one in page.members or ())
                 more = page.continuation_token
                 if not more:
@@ -198,8 +172,8 @@ class BotbuilderTransport:
             raise _answered(error) from error
         except ClientRequestError as error:
             raise _unanswered(error) from error
-        except (ClientException, ValueError) as error:  # a success whose body makes no sense
-            raise Unclear from error
+        except (ClientException, ValueError, TypeError, AttributeError) as error:
+            raise Unclear from error  # a success whose body makes no sense
 
     def _drawn(self, message: AdaptiveMessage, conversation: str = "", id: str = "") -> Any:
         """The card alone: Teams splits a message that has a text beside it, and gives no id back."""
@@ -211,19 +185,6 @@ class BotbuilderTransport:
             channel_data={"tenant": {"id": self._registration.tenant}},
             attachments=[Attachment(content_type=card["contentType"], content=card["content"])],
         )  # fmt: skip
-
-    def _ref(self, where: Conversation, message: str) -> MessageRef:
-        facts = {
-            "tenant": self._registration.tenant, "service_url": self._whereabouts.of(where.channel),
-            "bot_id": self._registration.bot_id,
-        }  # fmt: skip
-        return MessageRef(
-            platform=PLATFORM,
-            channel=where.channel,
-            message=message,
-            thread=where.root or message,
-            facts=facts,
-        )
 
 
 class _HeldToken(SansIOHTTPPolicy):  # type: ignore[type-arg]  # msrest says nothing about what it wants
@@ -261,7 +222,7 @@ class _Clients(ConnectorFactory):  # type: ignore[misc]  # published without typ
 
     def __init__(self, token: EntraToken) -> None:
         self._token = _HeldToken(token)
-        self._threads = ThreadPoolExecutor(THREADS, "teams")
+        self._threads = ThreadPoolExecutor(AT_ONCE, "teams")
         self._by_url: dict[str, Any] = {}
 
     async def create(self, service_url: str, audience: str = "") -> Any:
@@ -269,6 +230,7 @@ class _Clients(ConnectorFactory):  # type: ignore[misc]  # published without typ
         if service_url not in self._by_url:
             told = BotFrameworkConnectorConfiguration(self._token, service_url, pipeline_type=self._pipeline)
             told.connection.timeout = PATIENCE
+            told.redirect_policy.allow = False  # cards are for Teams, and for nobody Teams names
             told.proxies.use_env_settings = not on_this_machine(service_url)
             self._by_url[service_url] = ConnectorClient(
                 self._token, base_url=service_url, custom_configuration=told
@@ -288,18 +250,10 @@ class _Clients(ConnectorFactory):  # type: ignore[misc]  # published without typ
 
 
 class _Authentication(BotFrameworkAuthentication):  # type: ignore[misc]  # published without types
-    """What the adapter asks about credentials; whoever gets this far was checked by the `Doorkeeper`."""
+    """What the adapter asks about credentials: it writes only, nobody comes in through it."""
 
-    def __init__(self, registration: Registration, token: EntraToken) -> None:
-        self._registration = registration
+    def __init__(self, token: EntraToken) -> None:
         self._clients = _Clients(token)
-
-    def authentic(self) -> Any:
-        """Of a delivery that was let in."""
-        result = AuthenticateRequestResult()
-        result.claims_identity = ClaimsIdentity({"aud": self._registration.app_id}, is_authenticated=True)
-        result.connector_factory = self._clients
-        return result
 
     def create_connector_factory(self, claims_identity: Any) -> Any:
         """Clients that all share one token."""
@@ -318,14 +272,6 @@ class _Authentication(BotFrameworkAuthentication):  # type: ignore[misc]  # publ
     async def authenticate_streaming_request(self, auth_header: str, channel_id_header: str) -> Any:
         """Refuse: the bot has no streaming door."""
         raise PermissionError
-
-
-def _outline(arrived: Arrived) -> Any:
-    """As much of a delivery as a turn needs. The SDK refuses whole ones for a date it cannot read, clicks and all."""
-    return Activity(
-        type="invoke" if isinstance(arrived, Pressed) else "event", channel_id=CHANNEL,
-        service_url=arrived.ref.facts["service_url"], conversation=ConversationAccount(id=arrived.ref.channel),
-    )  # fmt: skip
 
 
 def _member(one: Any) -> Member:

@@ -81,7 +81,7 @@ async def test_keys_may_be_rotated_at_any_time(bot: Bot) -> None:
 async def test_nobody_is_judged_without_keys(bot: Bot) -> None:
     """503, so that Teams comes back; a token is not refused for good because Microsoft's keys were down."""
     nobody = Registration(app_id="a", tenant="t", metadata_url="http://127.0.0.1:9/nothing")
-    inside = TRANSPORTS["botbuilder"](nobody, token=bot.token, keys=ChannelKeys(nobody.metadata_url))
+    inside = bot.another(nobody, keys=ChannelKeys(nobody.metadata_url))
     assert (
         await inside.handle(Posted(authorization=f"Bearer {bot.teams.token()}", body=b"{}"), bot.hears)
     ).status == 503

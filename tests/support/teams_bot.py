@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from sayso.bot.teams.agents_transport import AgentsTransport
 from sayso.bot.teams.channel import TeamsChannel
 from sayso.bot.teams.credentials import EntraToken, entra_token
 from sayso.bot.teams.door import TeamsDoor
@@ -29,13 +30,17 @@ from sayso.sandbox.workplace import Workplace
 Body = Mapping[str, Any] | None
 
 #: Every way to speak to Teams; each passes the same tests.
-TRANSPORTS: Mapping[str, Callable[..., Transport]] = {"botbuilder": BotbuilderTransport}
+TRANSPORTS: Mapping[str, Callable[..., Transport]] = {
+    "botbuilder": BotbuilderTransport,
+    "agents": AgentsTransport,
+}
 
 
 @dataclass
 class Bot:
     """What a scene needs; `clock` moves, in seconds, what the bot believes about the age of keys and its pace."""
 
+    sdk: str
     workplace: Workplace
     teams: Teams
     transport: Transport
@@ -45,6 +50,12 @@ class Bot:
     heard: list[Arrived] = field(default_factory=list)
     answers: list[Body | Exception] = field(default_factory=list)
     clock: list[float] = field(default_factory=lambda: [0.0])
+    others: list[Transport] = field(default_factory=list)
+
+    def another(self, registration: Registration, *, keys: ChannelKeys | None = None) -> Transport:
+        """Another process' transport on the same SDK, closed with the bot."""
+        self.others.append(TRANSPORTS[self.sdk](registration, token=self.token, keys=keys))
+        return self.others[-1]
 
     async def hears(self, arrived: Arrived) -> Body:
         self.heard.append(arrived)
@@ -97,6 +108,7 @@ async def teams_bot(transport: str = "botbuilder") -> AsyncIterator[Bot]:
         made = TRANSPORTS[transport](registration, token=token, keys=keys)
         channel = TeamsChannel(made, monotonic=lambda: clock[0])
         bot = Bot(
+            sdk=transport,
             workplace=workplace,
             teams=teams,
             transport=made,
@@ -109,19 +121,27 @@ async def teams_bot(transport: str = "botbuilder") -> AsyncIterator[Bot]:
             teams.app_url = bot.url
             yield bot
             await teams.settled()
-            made.close()
+            for one in (made, *bot.others):
+                one.close()
 
 
 @asynccontextmanager
 async def _served(door: TeamsDoor) -> AsyncIterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(door, lifespan="off", log_level="warning", ws="none"))
-    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    config = uvicorn.Config(door, lifespan="off", log_level="warning", ws="none")
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    await server.startup(sockets=[listening])
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/api/messages"
     finally:
-        server.should_exit = True
-        await serving
+        # Its own way to stop sleeps two tenths of a second, in each of a hundred tests.
+        for one in server.servers:
+            one.close()
+        for connection in list(server.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0)
 
 
 @dataclass
