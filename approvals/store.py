@@ -181,7 +181,8 @@ class Told:
         revision: Of what is decided.
         at: UTC wall time of the platform's answer.
         attempts: Failed tries since it last worked.
-        status: For a page: "", "triggering", "triggered", "resolving", "resolved", "unknown"; for others "".
+        status: For a page: "", "triggering", "triggered", "resolving", "resolved", "unknown"; of a card "unclear" when
+            it may stand there or not; how a notice was settled in one of its places.
     """
 
     ref: MessageRef | None = None

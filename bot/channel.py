@@ -34,12 +34,16 @@ class RetryLater(ChannelError):
         self.after = after
 
 
+class NotYet(RetryLater):
+    """It is not its turn: nobody was asked, and nothing is wrong."""
+
+
 class Unclear(ChannelError):
     """The answer was lost: it may have been sent."""
 
 
 class Channel(Protocol):
-    """One platform. No verb waits for its turn: what cannot be sent now raises RetryLater.
+    """One platform. No verb waits for its turn: what cannot be sent now raises RetryLater or NotYet.
 
     Every verb raises Dead, RetryLater or Unclear; those that follow up on a message raise Gone as well.
     """

@@ -1,4 +1,4 @@
-"""A place that takes no messages is never silent: it is audited, said elsewhere, and approvers get the card directly."""
+"""A place that takes no card is never silent: it is put on record, gone round, and listed until it is delivered."""
 
 from __future__ import annotations
 
@@ -6,54 +6,64 @@ import logging
 from dataclasses import replace
 from datetime import datetime
 
-from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
+from ..approvals.change import Change
 from ..approvals.errors import DirectoryDown
-from ..approvals.machine import ALL_CARDS
-from ..approvals.people import Directory, PersonId, Place
-from ..approvals.request import Request, State
-from ..approvals.store import Store, Target
-from .places import PERSON
+from ..approvals.machine import Circles
+from ..approvals.people import Directory, Place
+from ..approvals.request import Request
+from ..approvals.store import DeadLetter, Store, Target, Told
+from ..approvals.unreachable import nobody_sees_it, people_needed, reached, unreachable
 
 log = logging.getLogger(__name__)
 
+#: Tries during which a directory that is down is waited for; then on-call is paged without it.
+PATIENCE = 4
+
 
 class DeadPlaces:
-    """Says once per request and place what could not be delivered."""
+    """Keeps the record and the dead letters right about places that take no cards."""
 
     def __init__(self, *, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
 
-    async def note(self, request: Request, target: Target, why: str) -> int:
-        """Put it on record and go round it; the request's version afterwards. Raises: StoreDown, RequestNotFound."""
+    async def note(self, request: Request, target: Target, told: Told, why: str) -> None:
+        """Put it on record, go round it, and let the target rest as a dead letter.
+
+        Raises: DirectoryDown (try again, the target does not rest yet), RequestNotFound, StoreDown.
+        """
         log.error("card.undeliverable request=%s place=%s", request.id, target.where)
-        entry = AuditEntry(
-            event=Event.UNDELIVERABLE, words=f"The card cannot stand in {target.where}: {why}"[:300]
-        )
-        direct = await self._direct_instead(request, Place(target.where))
+        place = Place(target.where)
+        current = await self._gone_round(request, place, why, None)
+        if nobody_sees_it(current):
+            circles = await self._circles(current, wait=told.attempts < PATIENCE)
+            current = await self._gone_round(current, place, why, circles)
+        letter = DeadLetter(
+            target=target, places=(place,), why=why[:300], since=await self._store.now(), tries=told.attempts + 1,
+            thread=request.ask.run.thread, request=request.id,
+        )  # fmt: skip
+        tried = replace(told, attempts=told.attempts + 1)
+        await self._store.bury(letter, tried, version=current.version)
 
-        def step(current: Request, _: datetime) -> Change:
-            if current.state is State.CLOSED:  # what remains is a card nobody can redraw
-                return Change(request=current, audit=(entry,))
-            places = tuple(dict.fromkeys((*current.places, *direct)))
-            notice = Notice(
-                key=f"{current.id}-unreachable-{target.where}", kind=NoticeKind.UNREACHABLE, place=ALL_CARDS,
-                thread=current.ask.run.thread, request=current.id, text=f"{target.where}: {why}",
-            )  # fmt: skip
-            return Change(request=replace(current, places=places), audit=(entry,), notices=(notice,))
+    async def forget(self, request: Request, place: Place) -> None:
+        """A card stands there after all. Raises: RequestNotFound, StoreDown."""
+        if place in request.unreachable:
+            await self._store.change(request.id, lambda current, _: reached(current, place))
 
-        applied = await self._store.change(request.id, step, token=f"undeliverable-{target.where}")
-        return applied.request.version
+    async def _gone_round(self, request: Request, place: Place, why: str, circles: Circles | None) -> Request:
+        def step(current: Request, now: datetime) -> Change | None:
+            return unreachable(current, place, why, circles, now)
 
-    async def _direct_instead(self, request: Request, dead: Place) -> tuple[Place, ...]:
-        """The approvers' direct conversations, where no card is left that all of them could see."""
-        others = [place for place in request.card_places if place not in (dead, request.ask.run.origin)]
-        if others or dead.startswith(PERSON):
-            return ()
-        people = set[PersonId]()
-        for circle in request.approver_sets:
+        return (await self._store.change(request.id, step)).request
+
+    async def _circles(self, request: Request, *, wait: bool) -> Circles:
+        """Members of the sets that get it directly, as far as they can be looked up. Raises: DirectoryDown."""
+        found = {}
+        for circle in people_needed(request):
             try:
-                people |= await self._directory.members(circle)
+                found[circle] = await self._directory.members(circle)
             except DirectoryDown:
                 log.warning("card.directory_down request=%s circle=%s", request.id, circle)
-        return tuple(Place(f"{PERSON}{person}") for person in sorted(people - request.requesters))
+                if wait:
+                    raise
+        return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -21,9 +22,11 @@ from ..approvals.request import Request
 from ..approvals.store import Lane, MessageRef, Store, Target, TargetKind, Told
 from ..approvals.verdict import RequestId
 from ..cards.card import Card, card_of
-from .channel import Channel, Dead, Gone, RetryLater, Unclear
+from .backoff import pause
+from .channel import Channel, ChannelError, Dead, Gone, NotYet, RetryLater, Unclear
 from .dead_places import DeadPlaces
 from .notices import Notices
+from .places import PERSON, conversation_of
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +36,6 @@ LEASE = timedelta(seconds=20)
 WORKERS: Mapping[Lane, int] = {Lane.PAGE: 2, Lane.TELL: 4, Lane.REDRAW: 2}
 #: What a target that failed for a reason we did not foresee waits.
 AFTER_TROUBLE = timedelta(seconds=30)
-#: A lost answer is looked into after this pause, doubling up to a minute.
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(minutes=1)
 #: What `Told.status` says of a card whose posting may or may not have worked.
 UNCLEAR = "unclear"
 
@@ -51,7 +52,7 @@ class Deliverer:
 
     def __init__(
         self, *, store: Store, channels: Mapping[str, Channel], directory: Directory, pages: PageKeeper,
-        tz: tzinfo = UTC, wall: Callable[[], datetime] = utc_now,
+        tz: tzinfo = UTC, wall: Callable[[], datetime] = utc_now, jitter: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
         """Take channels by platform, and `pages`, which brings one page target up to date."""
         self._store = store
@@ -60,7 +61,8 @@ class Deliverer:
         self._pages = pages
         self._tz = tz
         self._wall = wall
-        self._notices = Notices(store=store, channels=channels, directory=directory, tz=tz)
+        self._jitter = jitter
+        self._notices = Notices(store=store, channels=channels, directory=directory, tz=tz, jitter=jitter)
         self._dead_places = DeadPlaces(store=store, directory=directory)
         self._under_way: dict[Target, asyncio.Event] = {}
 
@@ -102,6 +104,26 @@ class Deliverer:
         """Redraw a second card that no target stands for. Raises: ChannelError, RequestNotFound, StoreDown."""
         card = self._drawn(await self._store.get(id))
         await self._channels[ref.platform].update_card(ref, card)
+
+    async def revive(self, place: Place) -> int:
+        """The bot may write in a conversation again: its dead letters are tried again; how many these are.
+
+        Raises: StoreDown.
+        """
+        letters = await self._store.dead_letters()
+        dead = {one for letter in letters for one in letter.places}
+        back = {one for one in dead if await self._conversation(one) == conversation_of(place)}
+        again = [letter.target for letter in letters if back.intersection(letter.places)]
+        return sum([await self._store.replay(target) for target in again])
+
+    async def _conversation(self, place: Place) -> Place:
+        """A person's is their direct one; empty when there is none."""
+        if not place.startswith(PERSON):
+            return conversation_of(place)
+        try:
+            return conversation_of((await self._where(place))[1])
+        except ChannelError:
+            return Place("")
 
     # ---- lanes
 
@@ -159,22 +181,29 @@ class Deliverer:
         try:
             channel, place = await self._where(Place(target.where))
             ref = await self._drawn_there(channel, place, told, card)
+        except NotYet as later:
+            await self._store.set_told(target, told, again=later.after)
         except (RetryLater, DirectoryDown) as later:
-            again = later.after if isinstance(later, RetryLater) else AFTER_TROUBLE
-            await self._store.set_told(target, replace(told, attempts=told.attempts + 1), again=again)
+            await self._again(target, told, later.after if isinstance(later, RetryLater) else AFTER_TROUBLE)
         except Unclear:
-            missed = replace(told, attempts=told.attempts + 1, status="" if told.ref else UNCLEAR)
-            pause = min(FIRST_PAUSE * 2 ** min(told.attempts, 10), LONGEST_PAUSE)
-            await self._store.set_told(target, missed, again=pause)
+            await self._again(target, replace(told, status="" if told.ref else UNCLEAR))
         except (Dead, Gone) as dead:
-            version = await self._dead_places.note(request, target, str(dead))
-            await self._store.set_told(target, replace(told, version=version, attempts=0))
+            try:
+                await self._dead_places.note(request, target, told, str(dead))
+            except DirectoryDown:
+                await self._again(target, told, AFTER_TROUBLE)
         else:
             crash_point("card-redrawn" if told.ref else "card-posted")
             shown = self._shown(request, told, ref)
             await self._store.set_told(target, shown)
             if (shown.ref, shown.revision) != (told.ref, told.revision):
                 await self._audit_shown(request, target, ref)
+            await self._dead_places.forget(request, Place(target.where))
+
+    async def _again(self, target: Target, told: Told, at_least: timedelta = timedelta(0)) -> None:
+        """It did not work: later, and the more often it did not, the later."""
+        wait = pause(told.attempts, at_least, jitter=self._jitter())
+        await self._store.set_told(target, replace(told, attempts=told.attempts + 1), again=wait)
 
     async def _drawn_there(self, channel: Channel, place: Place, told: Told, card: Card) -> MessageRef:
         """Where the card stands afterwards. Raises: ChannelError."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta, tzinfo
 
@@ -12,24 +13,32 @@ from ..approvals.crash import crash_point
 from ..approvals.errors import RequestNotFound
 from ..approvals.people import Directory, PersonId, Place
 from ..approvals.request import Request
-from ..approvals.store import MessageRef, Store, Target, TargetKind, Told
+from ..approvals.store import DeadLetter, MessageRef, Store, Target, TargetKind, Told
 from ..cards.words import notice_text
-from .channel import Channel, Dead, Gone, RetryLater, Unclear
-from .places import reach
+from .backoff import pause
+from .channel import Channel, Dead, Gone, NotYet, RetryLater, Unclear
+from .places import conversation_of, reach
 
 log = logging.getLogger(__name__)
 
 #: While a card is not posted yet its thread does not exist; a notice waits for it this long, this often.
 NO_CARD_YET, PATIENCE = timedelta(seconds=3), 40
+#: The shortest wait for one's turn.
+SHORTLY = timedelta(milliseconds=200)
+#: What `Told.status` says of a notice in one of its places: heard; answer lost once, twice; not to be said there.
+SAID, DOUBTFUL, UNCLEAR, DEAD = "said", "doubtful", "unclear", "dead: "
+LOST = "the answer was lost twice; it may have been said"
 
 
 class Notices:
     """Delivers notice targets."""
 
     def __init__(
-        self, *, store: Store, channels: Mapping[str, Channel], directory: Directory, tz: tzinfo = UTC
-    ) -> None:
+        self, *, store: Store, channels: Mapping[str, Channel], directory: Directory, tz: tzinfo = UTC,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:  # fmt: skip
         self._store = store
+        self._jitter = jitter
         self._channels = channels
         self._directory = directory
         self._tz = tz
@@ -46,12 +55,16 @@ class Notices:
         if not places and notice.place == "" and request is not None and told.attempts < PATIENCE:
             await self._store.set_told(target, replace(told, attempts=told.attempts + 1), again=NO_CARD_YET)
             return
-        if not places:
-            await self._unheard(notice, "nowhere", "there is no place to say it")
         waits = [wait for place in places if (wait := await self._say(target, notice, request, place))]
-        again = min(waits, default=None)
-        attempts = told.attempts + 1 if waits else 0
-        await self._store.set_told(target, replace(told, attempts=attempts), again=again)
+        tried = replace(told, attempts=told.attempts + 1)
+        if waits:
+            await self._store.set_told(target, tried, again=min(waits))
+        elif silence := await self._silence(target, places):
+            if not places:
+                await self._unheard(notice, "nowhere", silence)
+            await self._bury(target, notice, places, silence, tried)
+        else:
+            await self._store.set_told(target, replace(told, attempts=0))
 
     async def where(self, place: Place) -> tuple[Channel, Place]:
         """The channel of a place. Raises: Dead, RetryLater, Unclear."""
@@ -63,7 +76,7 @@ class Notices:
         """Say it in one place; how long to wait before the next try, None when it is settled there."""
         here = Target(kind=TargetKind.NOTICE, id=target.id, where=place)
         told = await self._store.told(here)
-        if told.ref is not None or told.status:
+        if told.status not in ("", DOUBTFUL):
             return None
         words = notice_text(notice, request, name=self._name, tz=self._tz)
         try:
@@ -71,26 +84,51 @@ class Notices:
             try:
                 ref = await channel.say(there, words)
             except Gone:  # its thread is gone: say it in the channel
-                ref = await channel.say(Place(there.partition("/")[0]), words)
+                ref = await channel.say(conversation_of(there), words)
+        except NotYet as later:
+            return max(later.after, SHORTLY)
         except RetryLater as later:
-            return max(later.after, timedelta(milliseconds=200))
+            return await self._again(here, told, later.after)
         except Unclear:
             # said twice would be a nuisance, not said at all would be silence: once more
-            if told.attempts >= 1:
-                await self._settled(here, None, "unclear")
-                return None
-            await self._store.set_told(here, replace(told, attempts=1))
-            return timedelta(seconds=2)
+            if told.status == "":
+                return await self._again(here, replace(told, status=DOUBTFUL))
+            await self._settled(here, None, UNCLEAR)
+            return None
         except (Dead, Gone) as dead:
             await self._unheard(notice, place, str(dead))
-            await self._settled(here, None, "dead")
+            await self._settled(here, None, f"{DEAD}{dead}")
             return None
         crash_point("notice-said")
-        await self._settled(here, ref, "said")
+        await self._settled(here, ref, SAID)
         return None
 
     async def _settled(self, here: Target, ref: MessageRef | None, status: str) -> None:
         await self._store.set_told(here, Told(ref=ref, status=status))
+
+    async def _again(self, here: Target, told: Told, at_least: timedelta = timedelta(0)) -> timedelta:
+        """The wait after one more try in one place."""
+        await self._store.set_told(here, replace(told, attempts=told.attempts + 1))
+        return pause(told.attempts, at_least, jitter=self._jitter())
+
+    async def _silence(self, target: Target, places: Sequence[Place]) -> str:
+        """Why nobody can have heard it for certain; empty when somebody has."""
+        found = []
+        for place in places:
+            status = (await self._store.told(replace(target, where=place))).status
+            if status == SAID:
+                return ""
+            found.append(f"{place}: {status.removeprefix(DEAD) if status != UNCLEAR else LOST}")
+        return "; ".join(found) or "there is no place to say it"
+
+    async def _bury(
+        self, target: Target, notice: Notice, places: tuple[Place, ...], why: str, told: Told
+    ) -> None:
+        letter = DeadLetter(
+            target=target, places=places, why=why[:300], since=await self._store.now(), tries=told.attempts,
+            thread=notice.thread, request=notice.request,
+        )  # fmt: skip
+        await self._store.bury(letter, told)
 
     async def _places(self, notice: Notice, request: Request | None) -> tuple[Place, ...]:
         """Where it belongs: its place, or the thread of every card of the request."""

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..approvals.people import Directory, PersonId, Place
+from ..approvals.unreachable import PERSON
 from .channel import Channel, Dead
 
-#: Places that stand for a person begin so.
-PERSON = "person:"
+__all__ = ["PERSON", "conversation_of", "reach"]
+
+
+def conversation_of(place: Place) -> Place:
+    """The channel or chat a place is in, whatever the thread."""
+    return Place(place.partition("/")[0])
 
 
 async def reach(

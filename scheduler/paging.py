@@ -17,8 +17,9 @@ from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
 from ..approvals.crash import crash_point
 from ..approvals.machine import ALL_CARDS
 from ..approvals.marks import page_is_wanted
+from ..approvals.people import Place
 from ..approvals.request import Request
-from ..approvals.store import MessageRef, Store, Target, Told
+from ..approvals.store import DeadLetter, MessageRef, Store, Target, Told
 from ..approvals.verdict import RequestId
 from .pagerduty import (
     ATTEMPT_LIMIT,
@@ -201,7 +202,7 @@ class Pages:
     # ---- both
 
     async def _lost(self, target: Target, request: Request, told: Told, why: str) -> None:
-        """Nothing more can be done by machine: people are told once; the target rests until the record changes."""
+        """Nothing more can be done by machine: people are told once; a dead letter until the record changes."""
         log.error("page.lost request=%s pager=%s", request.id, target.where)
         entry = AuditEntry(event=Event.UNDELIVERABLE, words=f"Page at {target.where}: {why}"[:300])
         notice = Notice(
@@ -213,8 +214,12 @@ class Pages:
             token=f"page-lost-{target.where}-{told.status}",
         )  # fmt: skip
         status = told.status if told.status != TRIGGERING else ""
-        rested = replace(told, status=status, version=applied.request.version, attempts=0)
-        await self._store.set_told(target, rested)
+        rested = replace(told, status=status, attempts=told.attempts + 1)
+        letter = DeadLetter(
+            target=target, places=(Place(target.where),), why=why[:300], since=await self._store.now(),
+            tries=rested.attempts, thread=request.ask.run.thread, request=request.id,
+        )  # fmt: skip
+        await self._store.bury(letter, rested, version=applied.request.version)
 
     def _pause(self, told: Told, at_least: timedelta = timedelta(0)) -> timedelta:
         """Doubling, with up to a quarter of jitter, until it is accepted."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from ..channel import RetryLater
+from ..channel import NotYet
 
 #: Messages that may follow each other at once in one place; afterwards one a second.
 BURST = 4
@@ -22,13 +22,13 @@ class Pace:
         self._free_at: dict[str, float] = {}
 
     def take(self, method: str, place: str) -> None:
-        """Count one call. Raises: RetryLater, when it is not its turn yet (nothing is counted then)."""
+        """Count one call. Raises: NotYet, when it is not its turn yet (nothing is counted then)."""
         now = self._monotonic()
         if (left := self._blocked.get(method, now) - now) > 0:
-            raise RetryLater(timedelta(seconds=left))
+            raise NotYet(timedelta(seconds=left))
         free_at = max(self._free_at.get(place, 0.0), now - BURST)
         if (left := free_at + 1 - now) > 0:
-            raise RetryLater(timedelta(seconds=left))
+            raise NotYet(timedelta(seconds=left))
         if len(self._free_at) > _QUIET_FOR_GOOD:
             self._free_at = {one: at for one, at in self._free_at.items() if at > now - BURST}
         self._free_at[place] = free_at + 1

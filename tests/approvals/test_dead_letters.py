@@ -14,7 +14,7 @@ from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import Place
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import OutcomeKind, Request
-from sayso.approvals.store import DeadLetter, Lane, MessageRef, Store, Target, TargetKind, Told
+from sayso.approvals.store import MOST_LETTERS, DeadLetter, Lane, MessageRef, Store, Target, TargetKind, Told
 from scenes import a_run, an_ask
 
 SOON = timedelta(seconds=30)
@@ -167,7 +167,7 @@ async def test_a_closed_request_can_still_be_replayed(store: Store) -> None:
 async def test_the_list_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """The newest of a partition are kept; the audit trail has them all."""
     if not isinstance(store, MemoryStore):
-        script = redis_scripts.SET_TOLD.replace(str(-redis_scripts.MOST_LETTERS - 1), "-4")
+        script = redis_scripts.SET_TOLD.replace(str(-MOST_LETTERS - 1), "-4")
         assert script != redis_scripts.SET_TOLD
         whole = redis_scripts.texts(demo=True)["SET_TOLD"].replace(redis_scripts.SET_TOLD, script)
         store._scripts["SET_TOLD"] = store._redis.register_script(whole)  # type: ignore[attr-defined]
