@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-from ...approvals.people import Place
+from ...approvals.people import PersonId, Place
 from ...approvals.store import MessageRef
 from ...approvals.verdict import RequestId
 from ...cards import adaptive
 from ...cards.adaptive import Account, AdaptiveMessage, Mentioned
 from ...cards.adaptive_text import no_account
 from ...cards.card import Card
-from ...cards.spans import Circle, Row
-from ..channel import Dead, Gone
-from .failures import SlowDown
+from ...cards.spans import Circle, Row, Who
+from ..channel import Dead, Gone, RetryLater, Unclear
+from ..fresh import Fresh
+from .failures import SOON, SlowDown
 from .pace import Pace
 from .port import PLATFORM, Conversation, Transport
 
+log = logging.getLogger(__name__)
+
+#: How long we believe to know who reads along in a conversation.
+_READERS_FRESH = timedelta(minutes=5)
 _LINKS = "https://teams.microsoft.com/l"
 
 #: The people of an approver set as it is now: bots in Teams can mention people, but no groups. Raises nothing.
@@ -43,6 +50,7 @@ class TeamsChannel:
         self._account = account
         self._circle = circle
         self._pace = Pace(monotonic)
+        self._readers = Fresh(self._ask_readers, max_age=_READERS_FRESH, monotonic=monotonic)
         self._direct: dict[str, Place] = {}
 
     async def post_card(self, place: Place, card: Card) -> MessageRef:
@@ -60,10 +68,21 @@ class TeamsChannel:
         return None
 
     async def say(self, place: Place, words: Sequence[Row]) -> MessageRef:
-        """Say something. Raises: Gone, Dead, RetryLater, Unclear."""
-        names = {span.name for row in words for span in row.spans if isinstance(span, Circle)}
-        called = {name: await self._circle(name) for name in sorted(names)}
-        return await self._post(place, adaptive.say(words, account=self._account, members=called.__getitem__))
+        """Say something; whoever cannot read it there is named, and not called. Raises: Gone, Dead, RetryLater, Unclear."""
+        spans = [span for row in words for span in row.spans]
+        if not any(isinstance(span, Who | Circle) for span in spans):
+            return await self._post(place, adaptive.say(words))
+        here = await self._readers.get(_split(place).channel)
+        called = {
+            name: [one for one in await self._circle(name) if one.id in here]
+            for name in sorted({span.name for span in spans if isinstance(span, Circle)})
+        }
+
+        def account(person: PersonId) -> str:
+            id = self._account(person)
+            return id if id in here else ""
+
+        return await self._post(place, adaptive.say(words, account=account, members=called.__getitem__))
 
     async def direct(self, account: str) -> Place:
         """The personal chat with an Entra object id. Raises: Dead, RetryLater, Unclear."""
@@ -86,15 +105,25 @@ class TeamsChannel:
 
     # ---- inside
 
+    async def _ask_readers(self, channel: str) -> frozenset[str]:
+        """Object ids of whoever reads along; none where Teams does not let us ask. Raises: RetryLater."""
+        try:
+            members = await self._transport.members(Conversation(channel=channel))
+        except (Dead, Gone):
+            log.warning("teams.no_roster channel=%s", channel)
+            return frozenset()
+        except Unclear as lost:
+            raise RetryLater(SOON) from lost  # nothing has been said yet
+        return frozenset(member.object_id for member in members)
+
     async def _post(self, place: Place, message: AdaptiveMessage) -> MessageRef:
         """Raises: ChannelError."""
-        channel, _, root = place.partition(":")[2].partition("/")
-        where = Conversation.at(channel, root)
-        async with self._in_turn(channel):
+        where = _split(place)
+        async with self._in_turn(where.channel):
             if not where.is_channel:
                 return await self._transport.reply(where, message)
             try:
-                return await self._transport.post_root(channel, message)
+                return await self._transport.post_root(where.channel, message)
             except Gone as gone:
                 raise Dead(f"the channel does not exist or sayso cannot see it ({gone})") from gone
 
@@ -107,3 +136,8 @@ class TeamsChannel:
         except SlowDown as slow:
             self._pace.block(conversation, slow.after)
             raise
+
+
+def _split(place: Place) -> Conversation:
+    channel, _, root = place.partition(":")[2].partition("/")
+    return Conversation.at(channel, root)
