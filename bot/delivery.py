@@ -23,10 +23,10 @@ from ..approvals.store import Lane, MessageRef, Store, Target, TargetKind, Told
 from ..approvals.verdict import RequestId
 from ..cards.card import Card, card_of
 from .backoff import pause
-from .channel import Channel, ChannelError, Dead, Gone, NotYet, RetryLater, Unclear
+from .channel import Channel, Dead, Gone, NotYet, RetryLater, Unclear
 from .dead_places import DeadPlaces
 from .notices import Notices
-from .places import PERSON, conversation_of
+from .places import Places, conversation_of
 
 log = logging.getLogger(__name__)
 
@@ -56,13 +56,13 @@ class Deliverer:
     ) -> None:  # fmt: skip
         """Take channels by platform, and `pages`, which brings one page target up to date."""
         self._store = store
-        self._channels = channels
         self._directory = directory
         self._pages = pages
         self._tz = tz
         self._wall = wall
         self._jitter = jitter
-        self._notices = Notices(store=store, channels=channels, directory=directory, tz=tz, jitter=jitter)
+        self._places = Places(channels, directory)
+        self._notices = Notices(store=store, places=self._places, directory=directory, tz=tz, jitter=jitter)
         self._dead_places = DeadPlaces(store=store, directory=directory)
         self._under_way: dict[Target, asyncio.Event] = {}
 
@@ -103,7 +103,7 @@ class Deliverer:
     async def redraw_stray(self, id: RequestId, ref: MessageRef) -> None:
         """Redraw a second card that no target stands for. Raises: ChannelError, RequestNotFound, StoreDown."""
         card = self._drawn(await self._store.get(id))
-        await self._channels[ref.platform].update_card(ref, card)
+        await self._places.channel(ref.platform).update_card(ref, card)
 
     async def revive(self, place: Place) -> int:
         """The bot may write in a conversation again: its dead letters are tried again; how many these are.
@@ -112,18 +112,9 @@ class Deliverer:
         """
         letters = await self._store.dead_letters()
         dead = {one for letter in letters for one in letter.places}
-        back = {one for one in dead if await self._conversation(one) == conversation_of(place)}
+        back = {one for one in dead if conversation_of(place) in await self._places.conversations(one)}
         again = [letter.target for letter in letters if back.intersection(letter.places)]
         return sum([await self._store.replay(target) for target in again])
-
-    async def _conversation(self, place: Place) -> Place:
-        """A person's is their direct one; empty when there is none."""
-        if not place.startswith(PERSON):
-            return conversation_of(place)
-        try:
-            return conversation_of((await self._where(place))[1])
-        except ChannelError:
-            return Place("")
 
     # ---- lanes
 
@@ -179,8 +170,7 @@ class Deliverer:
             return
         card = self._drawn(request)
         try:
-            channel, place = await self._where(Place(target.where))
-            ref = await self._drawn_there(channel, place, told, card)
+            ref = await self._drawn_there(Place(target.where), told, card)
         except NotYet as later:
             await self._store.set_told(target, told, again=later.after)
         except (RetryLater, DirectoryDown) as later:
@@ -205,17 +195,25 @@ class Deliverer:
         wait = pause(told.attempts, at_least, jitter=self._jitter())
         await self._store.set_told(target, replace(told, attempts=told.attempts + 1), again=wait)
 
-    async def _drawn_there(self, channel: Channel, place: Place, told: Told, card: Card) -> MessageRef:
+    async def _drawn_there(self, place: Place, told: Told, card: Card) -> MessageRef:
         """Where the card stands afterwards. Raises: ChannelError."""
-        if told.ref is None and told.status == UNCLEAR:
-            told = replace(told, ref=await self._found(channel, place, card))
-        if told.ref is None:
-            return await channel.post_card(place, card)
+        if told.ref is not None:
+            return await self._redrawn(self._places.channel(told.ref.platform), place, told.ref, card)
+
+        async def posted(channel: Channel, there: Place) -> MessageRef:
+            known = await self._found(channel, there, card) if told.status == UNCLEAR else None
+            return await (
+                self._redrawn(channel, place, known, card) if known else channel.post_card(there, card)
+            )
+
+        return await self._places.at(place, posted)
+
+    async def _redrawn(self, channel: Channel, place: Place, ref: MessageRef, card: Card) -> MessageRef:
         try:
-            await channel.update_card(told.ref, card)
+            await channel.update_card(ref, card)
         except Gone:
-            return await self._replaced(channel, place, told.ref, card)
-        return told.ref
+            return await self._replaced(channel, place, ref, card)
+        return ref
 
     async def _found(self, channel: Channel, place: Place, card: Card) -> MessageRef | None:
         """The card whose posting was unclear. Raises: RetryLater, Unclear."""
@@ -231,7 +229,7 @@ class Deliverer:
             thread = Place(f"{lost.platform}:{lost.channel}/{lost.thread or lost.message}")
             return await channel.post_card(thread, card)
         except Gone:
-            return await channel.post_card(place, card)
+            return await self._places.at(place, lambda other, there: other.post_card(there, card))
 
     async def _audit_shown(self, request: Request, target: Target, ref: MessageRef) -> None:
         """What was put before people, where: the proof that a vote was about what was shown."""
@@ -250,9 +248,6 @@ class Deliverer:
 
     def _drawn(self, request: Request) -> Card:
         return card_of(request, name=self._name, tz=self._tz)
-
-    async def _where(self, place: Place) -> tuple[Channel, Place]:
-        return await self._notices.where(place)
 
     def _name(self, person: PersonId) -> str:
         known = self._directory.known(person)

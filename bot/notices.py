@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta, tzinfo
 
@@ -17,7 +17,7 @@ from ..approvals.store import DeadLetter, MessageRef, Store, Target, TargetKind,
 from ..cards.words import notice_text
 from .backoff import pause
 from .channel import Channel, Dead, Gone, NotYet, RetryLater, Unclear
-from .places import conversation_of, reach
+from .places import Places, conversation_of
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,12 @@ class Notices:
     """Delivers notice targets."""
 
     def __init__(
-        self, *, store: Store, channels: Mapping[str, Channel], directory: Directory, tz: tzinfo = UTC,
+        self, *, store: Store, places: Places, directory: Directory, tz: tzinfo = UTC,
         jitter: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
         self._store = store
         self._jitter = jitter
-        self._channels = channels
+        self._anywhere = places
         self._directory = directory
         self._tz = tz
 
@@ -66,10 +66,6 @@ class Notices:
         else:
             await self._store.set_told(target, replace(told, attempts=0))
 
-    async def where(self, place: Place) -> tuple[Channel, Place]:
-        """The channel of a place. Raises: Dead, RetryLater, Unclear."""
-        return await reach(place, channels=self._channels, directory=self._directory)
-
     async def _say(
         self, target: Target, notice: Notice, request: Request | None, place: Place
     ) -> timedelta | None:
@@ -79,12 +75,15 @@ class Notices:
         if told.status not in ("", DOUBTFUL):
             return None
         words = notice_text(notice, request, name=self._name, tz=self._tz)
-        try:
-            channel, there = await self.where(place)
+
+        async def said(channel: Channel, there: Place) -> MessageRef:
             try:
-                ref = await channel.say(there, words)
+                return await channel.say(there, words)
             except Gone:  # its thread is gone: say it in the channel
-                ref = await channel.say(conversation_of(there), words)
+                return await channel.say(conversation_of(there), words)
+
+        try:
+            ref = await self._anywhere.at(place, said)
         except NotYet as later:
             return max(later.after, SHORTLY)
         except RetryLater as later:

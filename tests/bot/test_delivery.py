@@ -15,6 +15,7 @@ from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.approvals.store import Lane, Target, TargetKind
 from sayso.bot.channel import Dead, RetryLater
+from sayso.bot.places import Places
 from sayso.bot.slack.pace import BURST
 from sayso.cards.card import card_of
 from sayso.sandbox.faults import Delay, Dropped, Fail, LostReply, RateLimited, Status
@@ -324,4 +325,6 @@ async def test_a_person_without_an_account_cannot_be_reached() -> None:
     """Said by name of the failure, not swallowed."""
     async with office() as o:
         with pytest.raises(Dead):
-            await o.deliverer._where(Place("person:nobody"))
+            await Places({"slack": o.channel}, o.directory).at(
+                Place("person:nobody"), lambda _, there: o.channel.say(there, [])
+            )
