@@ -28,7 +28,7 @@ from ...cards.adaptive import AdaptiveMessage
 from ..channel import RetryLater, Unclear
 from .auth import Keys
 from .credentials import EntraToken
-from .failures import SOON, refused
+from .failures import SOON, TokenRefused, refused
 from .inbound import Inbound
 from .pace import AT_ONCE, PAGE, PATIENCE
 from .port import Conversation, Dispatch, Member, Posted, Reply
@@ -178,7 +178,19 @@ class _Lines:
     async def _called(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """One call. What fails leaves here under our name, or the session would send some of it again. Raises: ChannelError."""
+        """A token that is refused is replaced, once: it may have ended early. Raises: ChannelError."""
+        token = self._token.held()
+        try:
+            return await self._once(request, handler)
+        except TokenRefused:
+            self._token.forget(token)
+            await self._token.ready()
+            return await self._once(request, handler)
+
+    async def _once(
+        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        """What fails leaves here under our name, or the session would send some of it again. Raises: ChannelError."""
         request.headers["Authorization"] = f"Bearer {self._token.held()}"
         try:
             answer = await handler(request)
@@ -190,8 +202,6 @@ class _Lines:
             raise RetryLater(SOON) from error
         except (aiohttp.ClientError, OSError) as error:
             raise Unclear from error
-        if answer.status == 401:
-            self._token.forget()
         # A redirect is refused like any other answer: the token is for Teams and for nobody Teams names.
         raise refused(answer.status, said, retry_after=answer.headers.get("Retry-After", ""))
 

@@ -28,6 +28,10 @@ class SlowDown(RetryLater):
     """Teams answered 429: no such call to this conversation may come earlier."""
 
 
+class TokenRefused(Dead):
+    """Teams answered 401: nothing was done, and another token may do."""
+
+
 def refused(status: int, body: str, *, retry_after: str = "") -> ChannelError:
     """Our name for an answer that is no success.
 
@@ -38,6 +42,8 @@ def refused(status: int, body: str, *, retry_after: str = "") -> ChannelError:
     code = error_code(body)
     if status == 429:
         return SlowDown(_wait(retry_after))
+    if status == 401:
+        return TokenRefused(_WHY["Unauthorized"])
     if status in _LATER:
         return RetryLater(_wait(retry_after))
     if status == 404:

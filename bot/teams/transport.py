@@ -41,7 +41,7 @@ from ...cards.adaptive import AdaptiveMessage
 from ..channel import ChannelError, RetryLater, Unclear
 from .auth import CHANNEL, Keys
 from .credentials import EntraToken
-from .failures import SOON, refused
+from .failures import SOON, TokenRefused, refused
 from .inbound import Inbound
 from .pace import AT_ONCE, PAGE, PATIENCE
 from .port import Conversation, Dispatch, Member, Posted, Reply
@@ -162,13 +162,21 @@ class BotbuilderTransport:
         )
 
     async def _send(self, call: Callable[[], Awaitable[Any]]) -> None:
-        """Raises: ChannelError."""
+        """A token that is refused is replaced, once: it may have ended early. Raises: ChannelError."""
         await self._token.ready()
+        token = self._token.held()
+        try:
+            await self._once(call)
+        except TokenRefused:
+            self._token.forget(token)
+            await self._token.ready()
+            await self._once(call)
+
+    async def _once(self, call: Callable[[], Awaitable[Any]]) -> None:
+        """Raises: ChannelError."""
         try:
             await call()
         except HttpOperationError as error:
-            if error.response.status_code == 401:
-                self._token.forget()
             raise _answered(error) from error
         except ClientRequestError as error:
             raise _unanswered(error) from error

@@ -116,7 +116,6 @@ TROUBLES: tuple[tuple[Fault, type[ChannelError], str], ...] = (
     (Fail("MessageWritesBlocked"), Dead, "archived or locked"),
     (Fail("MessageSizeTooBig"), Dead, "too big"),
     (Fail("BadArgument"), Dead, "Teams says BadArgument"),
-    (Fail("Unauthorized"), Dead, "does not accept sayso's credentials"),
     (Status(418), Dead, "Teams says ServiceError"),
     (Fail("ConversationNotFound"), Gone, "ConversationNotFound"),
     (Fail("ActivityNotFoundInConversation"), Gone, "ActivityNotFoundInConversation"),
@@ -212,13 +211,34 @@ async def test_one_token_request_per_lifetime(bot: Bot) -> None:
     assert bot.token_requests() == 2
 
 
-async def test_a_token_that_teams_refuses_is_thrown_away(bot: Bot) -> None:
-    """The call after it asks for another one."""
+async def test_a_token_that_teams_refuses_is_replaced(bot: Bot) -> None:
+    """It ended early by Teams' clock: the same call goes through with another one, whatever it is."""
+    root = await bot.transport.post_root(support(bot), words("first"))
+    for number, call in enumerate(
+        (
+            lambda: bot.transport.post_root(support(bot), words("second")),
+            lambda: bot.transport.reply(Conversation.at(root.channel, root.message), words("third")),
+            lambda: bot.transport.update(root, words("redrawn")),
+            lambda: bot.transport.members(Conversation(channel=root.channel)),
+        ),
+        start=2,
+    ):
+        bot.workplace.tokens.advance(bot.workplace.tokens.lifetime + 1)
+        await call()
+        assert bot.token_requests() == number
+    assert seen(bot) == ["redrawn", "second", "third"]
+
+
+async def test_credentials_that_teams_refuses_are_said_so(bot: Bot) -> None:
+    """With another token it is no better: it is not tried a third time."""
     await bot.transport.post_root(support(bot), words("first"))
-    bot.teams.faults.add(Fail("Unauthorized"), on="create")
-    assert isinstance(await raised(bot.transport.post_root(support(bot), words("x"))), Dead)
+    for _ in range(2):
+        bot.teams.faults.add(Fail("Unauthorized"), on="create")
+    error = await raised(bot.transport.post_root(support(bot), words("x")))
+    assert isinstance(error, Dead)
+    assert "does not accept sayso's credentials" in str(error)
     await bot.transport.post_root(support(bot), words("second"))
-    assert (bot.token_requests(), seen(bot)) == (2, ["first", "second"])
+    assert (bot.token_requests(), len(bot.teams.calls), seen(bot)) == (2, 4, ["first", "second"])
 
 
 async def test_without_a_token_nothing_is_sent(bot: Bot) -> None:
