@@ -70,6 +70,7 @@ class TokenService:
     Time: tokens live `lifetime` seconds on the service's own clock, which `advance(seconds)` pushes forward.
     A back office asks `is_valid(token)`, or over HTTPS `POST {url}/introspect` (form field `token`), which
     answers `{"active": true, "sub": ..., "scope": ..., "exp": ...}` or `{"active": false}`.
+    `roles` holds, by audience, the application permissions that an administrator has consented to.
     `issued` lists every access token, `refresh_tokens_seen` every refresh token, `assertions_seen` what was signed:
     canaries for leak scans.
     """
@@ -85,6 +86,7 @@ class TokenService:
         self.client_secret = secrets.token_urlsafe(30)
         self.certificates = Certificates(self.client_id)
         self.assertions_seen: list[str] = []
+        self.roles: dict[str, set[str]] = {}
         self.issued: list[IssuedToken] = []
         self.refresh_tokens_seen: list[str] = []
         self._refresh: dict[str, _Refresh] = {}
@@ -165,8 +167,16 @@ class TokenService:
         """Ours, unaltered, and not expired on the service's clock."""
         return self.claims(token) is not None
 
+    def expired(self, token: str) -> bool:
+        """Ours, unaltered, and past its end: whoever shows it may have another clock."""
+        return self._signed_here(token) is not None and not self.is_valid(token)
+
     def claims(self, token: str) -> Json | None:
         """What a valid token says; None for any other."""
+        claims = self._signed_here(token)
+        return claims if claims is not None and claims["exp"] > self.now() else None
+
+    def _signed_here(self, token: str) -> Json | None:
         try:
             claims: Json = jwt.decode(
                 token, self._key.public_key(), algorithms=["RS256"], issuer=self._issuer,
@@ -174,7 +184,7 @@ class TokenService:
             )  # fmt: skip
         except jwt.InvalidTokenError:
             return None
-        return claims if claims["exp"] > self.now() else None
+        return claims
 
     @property
     def _issuer(self) -> str:
@@ -280,7 +290,10 @@ class TokenService:
         return answer
 
     def _issue(self, subject: str, scope: str, grant: str) -> str:
-        token = self._signed({**_meant_for(scope, grant, self.client_id), "scope": scope}, subject)
+        meant = _meant_for(scope, grant, self.client_id)
+        if roles := sorted(self.roles.get(meant["aud"], ())) if grant == "client_credentials" else []:
+            meant["roles"] = roles  # none at all where nobody has consented to any
+        token = self._signed({**meant, "scope": scope}, subject)
         self.issued.append(
             IssuedToken(token=token, subject=subject, scope=scope, grant=grant,
                         expires_at=self.now() + self.lifetime)

@@ -3,73 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ...agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ...approvals.credential import CredentialRef
-from ...approvals.errors import SaysoError
 from ...scheduler.pagerduty import RoutingKey
 from ..opening import open_store
-from ..settings import CredentialTable, Settings, load_settings
+from ..settings import Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
+from ..tables import CredentialTable
 from .check_graphs import GatedTools
-from .looks import Doubtful, Look, Wrong
+from .check_slack import check_slack, slack_secrets
+from .check_teams import check_teams, teams_secrets
+from .findings import Checks, summed
+from .looks import Look, Wrong
 from .terminal import console
-
-#: Slack is asked this many things at once.
-AT_ONCE = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What one check came to; `problem` and `doubt` are empty when all is well."""
-
-    what: str
-    words: str = ""
-    problem: str = ""
-    doubt: str = ""
-
-
-@dataclass(slots=True)
-class Checks:
-    """The checks of one run of the command, in order."""
-
-    out: Console
-    found: list[Found] = field(default_factory=list)
-
-    async def each(self, *looks: tuple[str, Look]) -> bool:
-        """Make these checks, some at once, and print each; whether all were well."""
-        gate = asyncio.Semaphore(AT_ONCE)
-
-        async def one(what: str, look: Look) -> Found:
-            async with gate:
-                return await _looked(what, look)
-
-        made = await asyncio.gather(*(one(what, look) for what, look in looks))
-        for found in made:
-            self._tell(found)
-        return not any(found.problem for found in made)
-
-    def _tell(self, found: Found) -> None:
-        self.found.append(found)
-        row = Table.grid(padding=(0, 2, 0, 0))
-        row.add_column(width=5)
-        row.add_column(min_width=24, max_width=32 if self.out.is_terminal else None, overflow="fold")
-        row.add_column(overflow="fold")
-        row.add_row(_mark(found), Text(found.what), Text(found.problem or found.doubt or found.words))
-        self.out.print(row)
-
-
-def _mark(found: Found) -> Text:
-    if found.problem:
-        return Text("WRONG", style="bold red")
-    return Text("WARN", style="bold yellow") if found.doubt else Text("ok", style="green")
 
 
 def check(settings_file: Path | None, *, offline: bool) -> int:
@@ -84,16 +35,8 @@ def check(settings_file: Path | None, *, offline: bool) -> int:
     checks = Checks(console())
     asyncio.run(_all(settings, checks, offline))
     wrong = sum(1 for found in checks.found if found.problem)
-    checks.out.print(Text(_sum(checks.found), style="bold red" if wrong else "bold green"))
+    checks.out.print(Text(summed(checks.found), style="bold red" if wrong else "bold green"))
     return 1 if wrong else 0
-
-
-def _sum(found: Sequence[Found]) -> str:
-    wrong = len([one for one in found if one.problem])
-    doubts = len([one for one in found if one.doubt])
-    words = f"{wrong} of {len(found)} checks {'is' if wrong == 1 else 'are'} wrong"
-    rest = f" {doubts} {'has a warning' if doubts == 1 else 'have warnings'}." if doubts else ""
-    return f"{words if wrong else f'All {len(found)} checks are ok'}.{rest}"
 
 
 async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
@@ -105,20 +48,13 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     if offline:
         return
     await checks.each(("store", lambda: _store(settings)))
-    if settings.slack and settings.env.get("SLACK_BOT_TOKEN"):
-        await _slack(settings, checks)
+    if settings.slack:
+        await check_slack(settings, settings.slack, checks)
+    if settings.teams:
+        await check_teams(settings, settings.teams, checks)
     await checks.each(
         *((f"credentials.{name}", _token(settings, name, one)) for name, one in _usable(settings))
     )
-
-
-async def _looked(what: str, look: Look) -> Found:
-    try:
-        return Found(what, words=await look())
-    except Doubtful as error:
-        return Found(what, doubt=str(error))
-    except SaysoError as error:
-        return Found(what, problem=str(error).removesuffix(".") + ".")
 
 
 # ---- the file and the secrets
@@ -135,29 +71,13 @@ async def _settings(settings: Settings) -> str:
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
     if settings.slack:
-        yield "SLACK_BOT_TOKEN", lambda: _bot_token(settings)
-        yield (
-            "SLACK_SIGNING_SECRET",
-            lambda: _present(settings, "SLACK_SIGNING_SECRET", "Slack's clicks are checked with it"),
-        )
+        yield from slack_secrets(settings)
+    if settings.teams:
+        yield from teams_secrets(settings, settings.teams)
     for name, pager in settings.pagers.items():
         yield pager.routing_key, _routing_key(settings, pager.routing_key, name)
     for name, one in settings.credentials.items():
         yield one.client_secret, _client_secret(settings, one, name)
-
-
-async def _present(settings: Settings, name: str, why: str) -> str:
-    settings.secret(name, why)
-    return "set"
-
-
-async def _bot_token(settings: Settings) -> str:
-    token = settings.secret("SLACK_BOT_TOKEN", "the bot talks to Slack with it")
-    if not token.startswith("xoxb-"):
-        raise Wrong(
-            "SLACK_BOT_TOKEN is not a bot token: those begin with xoxb- (Slack app, OAuth & Permissions)"
-        )
-    return "set"
 
 
 def _routing_key(settings: Settings, variable: str, pager: str) -> Look:
@@ -217,57 +137,6 @@ async def _store(settings: Settings) -> str:
         waiting = len(await store.live())
     where = settings.store_named if settings.redis_url else f"embedded in {settings.data_dir / 'store'}"
     return f"{where}: fit, {waiting} open request{'s' if waiting != 1 else ''}"
-
-
-async def _slack(settings: Settings, checks: Checks) -> None:
-    from ..slack.checks import SlackChecks
-
-    assert settings.slack is not None
-    slack, groups = (
-        SlackChecks(settings.env["SLACK_BOT_TOKEN"].strip(), settings.slack.api),
-        _groups(settings),
-    )
-    team = settings.slack.team
-    if not await checks.each(("slack", lambda: slack.workspace(team, groups=bool(groups)))):
-        checks.out.print(
-            "       (channels, accounts and groups were not looked at: Slack has to let us in first)"
-        )
-        return
-    by_place: dict[str, list[str]] = {}
-    for route in settings.policy.routes.values():
-        for place in route.places:
-            by_place.setdefault(place, []).append(f"routes.{route.name}")
-    channels = (
-        (f"{', '.join(names)}: {place}", _said(slack.channel, place.removeprefix("slack:").partition("/")[0]))
-        for place, names in by_place.items() if place.startswith("slack:")
-    )  # fmt: skip
-    people = (
-        (f"people.{id}: {person.slack}", _said(slack.account, person.slack))
-        for id, person in settings.people.items() if person.slack
-    )  # fmt: skip
-    accounts = {person.slack for person in settings.people.values() if person.slack}
-    circles = (
-        (f"sets.{name}: {group}", _members(slack.group, group, accounts)) for name, group in groups.items()
-    )
-    await checks.each(*channels, *people, *circles)
-
-
-def _groups(settings: Settings) -> dict[str, str]:
-    return {name: members.slack_group for name, members in settings.sets.items() if members.slack_group}
-
-
-def _said(look: Callable[[str], Awaitable[str]], id: str) -> Look:
-    return lambda: look(id)
-
-
-def _members(ask: Callable[[str], Awaitable[frozenset[str]]], group: str, accounts: set[str]) -> Look:
-    async def look() -> str:
-        members = await ask(group)
-        if not members & accounts:
-            raise Wrong("nobody in this user group is listed under [people], so nobody in it can decide")
-        return f"{len(members & accounts)} of its {len(members)} members are listed under [people]"
-
-    return look
 
 
 def _usable(settings: Settings) -> Iterator[tuple[str, CredentialTable]]:
