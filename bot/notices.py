@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta, tzinfo
 
-from ..approvals.change import AuditEntry, Event, Notice
+from ..approvals.change import AuditEntry, Event, Notice, NoticeKind
 from ..approvals.crash import crash_point
 from ..approvals.errors import RequestNotFound
 from ..approvals.people import Directory, PersonId, Place
@@ -62,7 +62,7 @@ class Notices:
         elif silence := await self._silence(target, places):
             if not places:
                 await self._unheard(notice, "nowhere", silence)
-            await self._bury(target, notice, places, silence, tried)
+            await self._unsaid(target, notice, places, silence, tried)
         else:
             await self._store.set_told(target, replace(told, attempts=0))
 
@@ -120,9 +120,12 @@ class Notices:
             found.append(f"{place}: {status.removeprefix(DEAD) if status != UNCLEAR else LOST}")
         return "; ".join(found) or "there is no place to say it"
 
-    async def _bury(
+    async def _unsaid(
         self, target: Target, notice: Notice, places: tuple[Place, ...], why: str, told: Told
     ) -> None:
+        if notice.kind is NoticeKind.UNREACHABLE:  # what it is about is on the list itself
+            await self._store.set_told(target, told)
+            return
         letter = DeadLetter(
             target=target, places=places, why=why[:300], since=await self._store.now(), tries=told.attempts,
             thread=notice.thread, request=notice.request,

@@ -1,0 +1,202 @@
+"""Slack and Teams side by side: one conversation's trouble is no other's, and every copy ends in its final state."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from both_channels import BothChannels, both_channels
+from sayso.approvals.change import Event
+from sayso.approvals.people import Place
+from sayso.approvals.request import Request
+from sayso.approvals.store import Target, TargetKind
+from sayso.bot.backoff import LONGEST, pause
+from sayso.sandbox.faults import FOREVER, Dropped, Fail, Fault, Ignored, LostReply, RateLimited, Status
+from scenes import a_run
+
+#: Each of them means "not now"; the card goes out later, once.
+LATER: tuple[Fault, ...] = (
+    RateLimited(),
+    Fail("PreconditionFailed"),
+    Fail("BadGateway"),
+    Status(503),
+    Fail("GatewayTimeout"),
+)
+#: Nobody can say whether the card stands there.
+UNCLEAR: tuple[Fault, ...] = (LostReply(), Fail("ServiceError"))
+
+
+def card_in(place: Place, request: Request) -> Target:
+    return Target(kind=TargetKind.CARD, id=request.id, where=place)
+
+
+async def test_a_conversation_that_is_told_to_wait_holds_up_no_other() -> None:
+    """Its card is not tried again before the time Teams has said; all other cards stand meanwhile."""
+    async with both_channels() as o:
+        o.teams.faults.add(RateLimited(60), on="create")
+        places = (o.there(), o.there("#ops-approvals"), Place("slack:C0FINANCE"), Place("slack:C0OPS"))
+        began = asyncio.get_running_loop().time()
+        request = await o.asks(route=replace(o.route, places=places))
+        await o.asks(run=a_run("t2", origin=""), route=replace(o.route, places=places[1:]))
+        await o.later(seconds=55)
+        assert asyncio.get_running_loop().time() - began < 5
+        assert (o.cards(), o.cards("#ops-approvals")) == ([True, True], [True, True, True, True])
+        limited = [call for call in o.teams.calls if call.status == 429]
+        assert len(limited) == 1
+        told = await o.store.told(card_in(o.there(), request))
+        assert (told.ref, told.attempts) == (None, 1)
+
+
+async def test_slack_s_wait_is_not_teams() -> None:
+    """Slack's rule is for its whole workspace; Teams goes on."""
+    async with both_channels() as o:
+        o.slack.faults.add(RateLimited(60), on="chat.postMessage")
+        await o.asks()
+        await o.later(seconds=55)
+        assert (len(o.slack.messages("#finance-approvals")), o.cards()) == (0, [True])
+
+
+@pytest.mark.parametrize("fault", LATER, ids=str)
+async def test_not_now_is_later_and_once(fault: Fault) -> None:
+    """Posted when Teams is well again, and no place is given up."""
+    async with both_channels() as o:
+        o.teams.faults.add(fault, on="create", times=3)
+        request = await o.asks()
+        await o.later(seconds=60)
+        assert o.cards() == [True, True]
+        assert (await o.now(request)).unreachable == ()
+
+
+@pytest.mark.parametrize("fault", UNCLEAR, ids=str)
+async def test_an_unclear_post_costs_at_most_a_second_card(fault: Fault) -> None:
+    """A bot cannot read Teams back: rather one card too many than none, and the one it knows follows the record."""
+    async with both_channels() as o:
+        o.teams.faults.add(fault, on="create")
+        o.slack.faults.add(
+            fault if isinstance(fault, LostReply) else Fail("internal_error"), on="chat.postMessage"
+        )
+        request = await o.asks()
+        await o.later(seconds=10)
+        await o.approve(request)
+        await o.later(seconds=10)
+        stray = [True] if isinstance(fault, LostReply) else []
+        assert o.cards() == [False, *stray, False]
+
+
+@pytest.mark.parametrize(
+    "fault", [Fail("ActivityNotFoundInConversation"), RateLimited(), Dropped(), Status(500), Fail("PreconditionFailed")],
+    ids=str,
+)  # fmt: skip
+async def test_a_redraw_that_failed_is_made_up_for(fault: Fault) -> None:
+    """In place, or with a new card in the thread of the lost one."""
+    async with both_channels() as o:
+        request = await o.asks()
+        o.teams.faults.add(fault, on="update")
+        await o.approve(request)
+        await o.later(seconds=15)
+        told = await o.store.told(card_in(o.there(), request))
+        assert told.version == (await o.now(request)).version
+        lost = isinstance(fault, Fail) and fault.error.startswith("Activity")
+        assert o.cards() == [False, *([True] if lost else []), False]
+        assert told.ref is not None
+        assert (told.ref.message == told.ref.thread) is not lost
+
+
+async def test_an_update_that_teams_lost_is_put_right_by_the_next_one() -> None:
+    """Teams said yes and did nothing; nobody can know, until the record moves on."""
+    async with both_channels() as o:
+        request = await o.asks()
+        o.teams.faults.add(Ignored(), on="update")
+        await o.approve(request)
+        await o.later()
+        assert o.cards() == [False, True]
+        await o.close(request)
+        await o.later()
+        assert o.cards() == [False, False]
+
+
+async def test_a_storm_is_waited_out_with_longer_and_longer_pauses() -> None:
+    """An hour of failures: a minute apart at the end, never given up, and no wake of a person for it."""
+    async with both_channels(jitter=1.0) as o:
+        o.teams.faults.add(Status(503), on="create", times=FOREVER)
+        request = await o.asks()
+        await o.later(seconds=3600, by=25)
+        tries = len([call for call in o.teams.calls if call.status == 503])
+        assert 40 <= tries <= 60
+        o.teams.faults.clear()
+        await o.later(seconds=100, by=25)
+        assert o.cards() == [True, True]
+        assert Event.UNDELIVERABLE not in await o.events(request)
+
+
+def test_pauses_double_up_to_a_minute_and_differ() -> None:
+    """What failed together is not tried again together; what the platform said is the least."""
+    assert [pause(n, jitter=0).total_seconds() for n in range(7)] == [2, 4, 8, 16, 32, 60, 60]
+    assert pause(9, jitter=1) == LONGEST * 1.25
+    assert pause(0, timedelta(minutes=5), jitter=0) == timedelta(minutes=5)
+
+
+# ---- every copy ends in its final state
+
+ON_SLACK: tuple[Callable[[], Fault], ...] = (
+    lambda: Fail("message_not_found"), lambda: Fail("internal_error"), lambda: Fail("service_unavailable"),
+    lambda: Status(503), Dropped, LostReply, RateLimited,
+)  # fmt: skip
+ON_TEAMS: tuple[Callable[[], Fault], ...] = (
+    lambda: Fail("ActivityNotFoundInConversation"), lambda: Fail("ServiceError"), lambda: Fail("PreconditionFailed"),
+    lambda: Fail("BadGateway"), Dropped, LostReply, RateLimited,
+)  # fmt: skip
+
+
+async def every_copy_ends(o: BothChannels, chance: random.Random, *, requests: int) -> None:
+    """Cards in five places each; a tenth of the updates in each state meet a misfortune."""
+    places = (*o.route.places, Place("slack:C0OPS"), o.there("#ops-approvals"), Place("person:sue"))
+    route, asked = replace(o.route, places=places), list[Request]()
+    for n in range(requests):
+        asked.append(await o.asks(run=a_run(f"t{n}", origin=""), route=route))
+    await o.later(seconds=requests * 2, by=1)
+    for step in (o.approve, o.close):
+        for faults, update, kinds in (
+            (o.slack.faults, "chat.update", ON_SLACK),
+            (o.teams.faults, "update", ON_TEAMS),
+        ):
+            for _ in range(max(1, len(asked) * len(places) // 20)):
+                faults.add(chance.choice(kinds)(), on=update)
+        for request in asked:
+            await step(request)
+        await o.later(seconds=60)
+    for request in asked:
+        record, told = await o.now(request), await o.store.all_told(request.id)
+        for place in places:
+            shown = told[str(card_in(place, request))]
+            assert shown.ref is not None
+            assert shown.version == record.version
+    assert await o.store.dead_letters() == []
+
+
+def approvable(o: BothChannels) -> list[str]:
+    """Cards with a live button that are not lost messages whose replacement stands in their thread."""
+    messages = [
+        *(m for name in ("#finance-approvals", "#ops-approvals") for m in o.teams.messages(name)),
+        *o.teams.person("sue").direct_messages(),
+    ]  # fmt: skip
+    replaced = {m.root for m in messages if m.root != m.id}
+    return [m.id for m in messages if "Approve" in m.buttons() and m.id not in replaced]
+
+
+async def test_every_copy_is_terminal_or_replaced_whatever_its_updates_met() -> None:
+    """Slack, Teams and a personal chat; a tenth of all updates fail; within a minute all show the outcome."""
+    async with both_channels() as o:
+        await every_copy_ends(o, random.Random(14), requests=4)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", range(3))
+async def test_every_copy_is_terminal_or_replaced_on_a_large_scale(seed: int) -> None:
+    """Two hundred copies, another mix of misfortunes each time."""
+    async with both_channels(jitter=0.5) as o:
+        await every_copy_ends(o, random.Random(seed), requests=40)
