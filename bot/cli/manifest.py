@@ -27,34 +27,31 @@ def manifest() -> None:
     """
 
 
+Out = Annotated[
+    Path, typer.Option("--out", "-o", help="Where to write it; another file there is left alone.")
+]
+Name = Annotated[str, typer.Option(help="What people call the app and mention, at most 30 characters.")]
+Developer = Annotated[str, typer.Option(help="Who runs it, at most 32 characters.")]
+Website = Annotated[
+    str, typer.Option(help="Your page about it, https; Teams shows people a link.", show_default=False)
+]
+Privacy = Annotated[str, typer.Option(help="Your privacy page (default: the website).", show_default=False)]
+Terms = Annotated[str, typer.Option(help="Your terms of use (default: the website).", show_default=False)]
+Version = Annotated[
+    str,
+    typer.Option(
+        help="MAJOR.MINOR.PATCH (default: sayso's own). Teams takes a changed package only with a higher one.",
+        show_default=False,
+    ),
+]
+
+
 @app.command()
 def teams(
-    *,
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Where to write it; another file there is left alone.")
-    ] = Path("sayso-teams.zip"),
-    name: Annotated[
-        str, typer.Option(help="What people call the app and mention, at most 30 characters.")
-    ] = "Sayso",
-    developer: Annotated[str, typer.Option(help="Who runs it, at most 32 characters.")] = "sayso",
-    website: Annotated[
-        str, typer.Option(help="Your page about it, https; Teams shows people a link.", show_default=False)
-    ] = "",
-    privacy: Annotated[
-        str, typer.Option(help="Your privacy page (default: the website).", show_default=False)
-    ] = "",
-    terms: Annotated[
-        str, typer.Option(help="Your terms of use (default: the website).", show_default=False)
-    ] = "",
-    version: Annotated[
-        str,
-        typer.Option(
-            help="MAJOR.MINOR.PATCH (default: sayso's own). Teams takes a changed package only with a higher one.",
-            show_default=False,
-        ),
-    ] = "",
+    *, out: Out = Path("sayso-teams.zip"), name: Name = "Sayso", developer: Developer = "sayso",
+    website: Website = "", privacy: Privacy = "", terms: Terms = "", version: Version = "",
     settings: SettingsFile = None,
-) -> None:
+) -> None:  # fmt: skip
     r"""Write the app package for Microsoft Teams: manifest and icons in one zip.
 
     Needs \[teams] in the settings, which names the bot's app id. Upload the zip in the Teams admin center

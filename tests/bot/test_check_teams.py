@@ -20,6 +20,7 @@ from settings_files import LITTLE_GRAPH
 NOBODY = "00000000-0000-4000-8000-000000000000"
 NOWHERE = f"19:{'0' * 32}@thread.tacv2"
 ELSEWHERE = "https://127.0.0.1:1"
+Out = pytest.CaptureFixture[str]
 
 
 @pytest.fixture(scope="module")
@@ -40,29 +41,23 @@ def _environment(
     monkeypatch.setenv("TEAMS_CLIENT_SECRET", workplace.tokens.client_secret)
 
 
-def a_settings_file(
-    folder: Path, workplace: ThreadedWorkplace, *edits: tuple[str, str], places: str = "", people: str = "",
-    sets: str = "",
-) -> Path:  # fmt: skip
-    """The right settings over this workplace, with more places, people and sets, and made wrong in places."""
-    teams, tokens = workplace.teams, workplace.tokens
-    text = f"""
+_SETTINGS = """
 default_route = "finance"
 
 [graphs]
 ops = "little_graph.py:graph"
 
 [people]
-bo = {{ name = "Bo Berg", teams = "{teams.person("bo").aad}" }}
-cy = {{ name = "Cy Chen", teams = "{teams.person("cy").aad.upper()}" }}
+bo = {{ name = "Bo Berg", teams = "{bo}" }}
+cy = {{ name = "Cy Chen", teams = "{cy}" }}
 {people}
 
 [sets]
-finance = {{ entra_group = "{teams.group_id("finance-approvers")}" }}
+finance = {{ entra_group = "{group}" }}
 {sets}
 
 [routes.finance]
-places = ["teams:{teams.channel_id("finance-approvals")}"{places}]
+places = ["teams:{channel}"{places}]
 approvers = ["finance"]
 on_call = "finance"
 
@@ -82,6 +77,19 @@ metadata_url = "{teams.open_id_metadata_url}"
 graph = "{teams.graph_url}"
 ca_file = "{tokens.ca_file}"
 """
+
+
+def a_settings_file(
+    folder: Path, workplace: ThreadedWorkplace, *edits: tuple[str, str], places: str = "", people: str = "",
+    sets: str = "",
+) -> Path:  # fmt: skip
+    """The right settings over this workplace, with more places, people and sets, and made wrong in places."""
+    teams = workplace.teams
+    text = _SETTINGS.format(
+        teams=teams, tokens=workplace.tokens, places=places, people=people, sets=sets,
+        bo=teams.person("bo").aad, cy=teams.person("cy").aad.upper(), group=teams.group_id("finance-approvers"),
+        channel=teams.channel_id("finance-approvals"),
+    )  # fmt: skip
     for old, new in edits:
         assert old in text, f"the settings hold no {old!r}"
         text = text.replace(old, new, 1)
@@ -91,7 +99,7 @@ ca_file = "{tokens.ca_file}"
     return file
 
 
-def wrong_lines(file: Path, capsys: pytest.CaptureFixture[str], *, offline: bool = False) -> list[str]:
+def wrong_lines(file: Path, capsys: Out, *, offline: bool = False) -> list[str]:
     """What is wrong, a line each; the exit code fits."""
     status = check(file, offline=offline)
     wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")]
@@ -100,9 +108,7 @@ def wrong_lines(file: Path, capsys: pytest.CaptureFixture[str], *, offline: bool
 
 
 @pytest.mark.parametrize("sdk", ["botbuilder", "agents"])
-def test_all_is_well(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str], sdk: str
-) -> None:
+def test_all_is_well(workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out, sdk: str) -> None:
     """A line for each thing, with either SDK, and neither secret nor token among them."""
     file = a_settings_file(tmp_path, workplace, ("[teams]", f'[teams]\nsdk = "{sdk}"'))
     assert check(file, offline=False) == 0
@@ -119,9 +125,7 @@ def test_all_is_well(
     workplace.violations.assert_clean()
 
 
-def test_each_wrong_channel_is_named_once(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_wrong_channel_is_named_once(workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out) -> None:
     """Unknown, without the bot, with people of another tenant: all looked at although the first is wrong."""
     random, partners = (workplace.teams.channel_id(name) for name in ("random", "partners"))
     places = "".join(f', "teams:{id}"' for id in (NOWHERE, random, partners))
@@ -137,7 +141,7 @@ def test_each_wrong_channel_is_named_once(
 
 
 def test_each_wrong_account_and_group_is_named_once(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out
 ) -> None:
     """Who can never decide should not be waited for."""
     teams = workplace.teams
@@ -170,7 +174,7 @@ def test_each_wrong_account_and_group_is_named_once(
     ],
 )
 def test_entra_that_does_not_let_us_in_is_one_line(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out,
     monkeypatch: pytest.MonkeyPatch, *, edit: str | None, secret: str | None,
 ) -> None:  # fmt: skip
     """It names the three settings that have to belong together; channels and accounts are not wrong because of it."""
@@ -209,7 +213,7 @@ def test_entra_that_does_not_let_us_in_is_one_line(
     ],
 )
 def test_everything_that_cannot_be_reached_names_its_setting(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, key: str, value: str, words: str
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out, *, key: str, value: str, words: str
 ) -> None:  # fmt: skip
     """An address of another cloud, or a misspelt one."""
     lines = a_settings_file(tmp_path, workplace).read_text().splitlines()
@@ -219,7 +223,7 @@ def test_everything_that_cannot_be_reached_names_its_setting(
 
 
 def test_a_graph_that_cannot_be_reached_is_told_for_each_thing(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out
 ) -> None:
     """The permissions are read from the token, so they are fine."""
     edit = (f'graph = "{workplace.teams.graph_url}"', 'graph = "http://127.0.0.1:1/v1.0"')
@@ -229,9 +233,7 @@ def test_a_graph_that_cannot_be_reached_is_told_for_each_thing(
     ] * 3
 
 
-def test_a_graph_without_tls_is_refused(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_graph_without_tls_is_refused(workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out) -> None:
     """The token would be readable on the way."""
     edit = (f'graph = "{workplace.teams.graph_url}"', 'graph = "http://graph.example/v1.0"')
     (line,) = wrong_lines(a_settings_file(tmp_path, workplace, edit), capsys)
@@ -247,7 +249,7 @@ def test_a_graph_without_tls_is_refused(
     ],
 )
 def test_a_missing_permission_says_what_to_do(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, granted: set[str], missing: str
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out, *, granted: set[str], missing: str
 ) -> None:  # fmt: skip
     """One line instead of one for every person, and nobody was asked about."""
     permissions = workplace.teams.graph.permissions
@@ -293,7 +295,7 @@ def test_permissions_are_read_from_the_token(token: str, missing: list[str], *, 
     ],
 )
 def test_a_channel_that_cannot_be_read_says_why(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str], *, fault: object, words: str
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out, *, fault: object, words: str
 ) -> None:  # fmt: skip
     """The accounts are looked at all the same."""
     workplace.teams.faults.add(fault, on="pagedmembers")  # type: ignore[arg-type]  # one of the kinds above
@@ -313,7 +315,7 @@ def test_a_channel_that_cannot_be_read_says_why(
 )  # fmt: skip
 @pytest.mark.parametrize("offline", [True, False])
 def test_a_wrong_secret_is_one_line(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out,
     monkeypatch: pytest.MonkeyPatch, *, value: str | None, words: str, offline: bool,
 ) -> None:  # fmt: skip
     """And never what it holds."""
@@ -332,7 +334,7 @@ def with_certificate(folder: Path, workplace: ThreadedWorkplace, pem: bytes) -> 
 
 
 def test_a_certificate_signs_in_instead_of_a_secret(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
     """Its line says how long it lasts."""
     monkeypatch.delenv("TEAMS_CLIENT_SECRET")
@@ -345,7 +347,7 @@ def test_a_certificate_signs_in_instead_of_a_secret(
 
 
 def test_a_certificate_that_ends_soon_is_warned_of(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out
 ) -> None:
     """And works until then."""
     pem = Path(workplace.tokens.new_certificate(days=20)).read_bytes()
@@ -356,7 +358,7 @@ def test_a_certificate_that_ends_soon_is_warned_of(
 
 
 def test_a_certificate_that_cannot_serve_is_one_line(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out
 ) -> None:
     """Expired, and none at all; Entra is not even asked."""
     asked = len(workplace.tokens.issued)
@@ -369,7 +371,7 @@ def test_a_certificate_that_cannot_serve_is_one_line(
 
 
 def test_a_certificate_that_entra_does_not_know_names_itself(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out
 ) -> None:
     """It was made, but not uploaded."""
     (line,) = wrong_lines(with_certificate(tmp_path, workplace, client_certificate(days=90)), capsys)
@@ -377,9 +379,7 @@ def test_a_certificate_that_entra_does_not_know_names_itself(
     assert "AADSTS700027" in line
 
 
-def test_a_missing_ca_file_is_named(
-    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_ca_file_is_named(workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out) -> None:
     """Once, and nothing is asked with it."""
     edit = (f'ca_file = "{workplace.tokens.ca_file}"', 'ca_file = "no-such.pem"')
     (line,) = wrong_lines(a_settings_file(tmp_path, workplace, edit), capsys)
@@ -387,7 +387,7 @@ def test_a_missing_ca_file_is_named(
     assert "no-such.pem" in line
 
 
-async def test_names_from_outside_do_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_names_from_outside_do_not_steer_the_terminal(capsys: Out) -> None:
     """Whoever may change their own name could otherwise turn a wrong line into a right one."""
 
     async def look() -> str:
