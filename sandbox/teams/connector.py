@@ -164,6 +164,8 @@ class Connector:
     def _authenticate(self, header: str) -> None:
         scheme, _, token = header.partition(" ")
         claims = self._tokens.claims(token) if scheme == "Bearer" else None
+        if self._tokens.expired(token):
+            raise TeamsError("ExpiredAuthenticationToken", "The access token has expired.")
         if claims is None:
             raise TeamsError("Unauthorized", "no valid bearer token")
         if (claims["aud"], claims.get("appid")) != (AUDIENCE, self._tenant.app_id):

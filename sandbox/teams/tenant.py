@@ -14,7 +14,8 @@ BOT_NAME = "sayso"
 
 #: HTTP status of Microsoft's error codes.
 STATUS_OF: Mapping[str, int] = {
-    "BadArgument": 400, "BadSyntax": 400, "Unauthorized": 401, "BotDisabledByAdmin": 403,
+    "BadArgument": 400, "BadSyntax": 400, "ExpiredAuthenticationToken": 401, "Unauthorized": 401,
+    "BotDisabledByAdmin": 403,
     "BotNotInConversationRoster": 403, "ConversationBlockedByUser": 403, "ForbiddenOperationException": 403,
     "MessageWritesBlocked": 403, "ActivityNotFoundInConversation": 404, "ConversationNotFound": 404,
     "NotFound": 404, "MemberNotFoundInConversation": 404, "PreconditionFailed": 412, "MessageSizeTooBig": 413,

@@ -91,9 +91,9 @@ async def test_a_bot_without_a_good_token_is_refused(
     for token in ("garbage", elsewhere):
         refused = await connector.call("GET", "/x/members", token=token)
         assert (refused.status, refused.code) == (401, "Unauthorized")
+    assert len(workplace.violations.take()) == 2
     workplace.tokens.advance(workplace.tokens.lifetime + 1)
-    assert (await connector.call("GET", "/x/members", token=good)).status == 401
-    assert len(workplace.violations.take()) == 3
+    assert (await connector.call("GET", "/x/members", token=good)).status == 401  # clocks differ: no mistake
 
 
 async def test_only_the_bots_own_messages_change(workplace: Workplace, connector: ConnectorClient) -> None:
