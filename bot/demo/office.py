@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...approvals.errors import BadSetting
 from ...sandbox.workplace import ThreadedWorkplace, Workplace
+from ..front import SLACK_PATH, TEAMS_PATH
 from ..settings import Settings, load_settings
 from ..signing_keys import load_signer
 from ..valkey import EmbeddedValkey
@@ -36,19 +37,30 @@ ops = "sayso.agent.ops.graph:make"
 team = "T0WORKPLACE"
 api = "{api}"
 
+[teams]
+app_id = "{client_id}"
+tenant = "{tenant}"
+authority = "{authority}"
+service_url = "{teams.service_url}"
+issuer = "{teams.issuer}"
+metadata_url = "{teams.open_id_metadata_url}"
+scope = "{teams.scope}"
+graph = "{teams.graph_url}"
+ca_file = "{ca_file}"
+
 [people]
-alex = {{ name = "Alex Asker", slack = "U0ALEX" }}
-bo = {{ name = "Bo Berg", slack = "U0BO" }}
-cy = {{ name = "Cy Chen", slack = "U0CY" }}
-sue = {{ name = "Sue Supervisor", slack = "U0SUE" }}
-kim = {{ name = "Kim Oncall", slack = "U0KIM" }}
-ned = {{ name = "Ned Neighbour", slack = "U0NED" }}
-gil = {{ name = "Gil Guest", slack = "U0GIL" }}
+alex = {{ name = "Alex Asker", slack = "U0ALEX", teams = "{ids[alex]}" }}
+bo = {{ name = "Bo Berg", slack = "U0BO", teams = "{ids[bo]}" }}
+cy = {{ name = "Cy Chen", slack = "U0CY", teams = "{ids[cy]}" }}
+sue = {{ name = "Sue Supervisor", slack = "U0SUE", teams = "{ids[sue]}" }}
+kim = {{ name = "Kim Oncall", slack = "U0KIM", teams = "{ids[kim]}" }}
+ned = {{ name = "Ned Neighbour", slack = "U0NED", teams = "{ids[ned]}" }}
+gil = {{ name = "Gil Guest", slack = "U0GIL", teams = "{ids[gil]}" }}
 
 [sets]
 finance = {{ slack_group = "S0FINANCE" }}
 data = ["bo", "cy"]
-security = ["bo", "cy"]
+security = {{ entra_group = "{security}" }}
 support = ["bo", "cy"]
 ops = {{ slack_group = "S0OPS" }}
 second-line = ["ned"]
@@ -112,17 +124,12 @@ def opened(folder: Path) -> Iterator[Office]:
 
 def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Office:
     port = _free_port()
-    workplace.slack.app_url = f"http://127.0.0.1:{port}/slack/events"
+    workplace.slack.app_url = f"http://127.0.0.1:{port}{SLACK_PATH}"
+    workplace.teams.app_url = f"http://127.0.0.1:{port}{TEAMS_PATH}"
     file = folder / "sayso.toml"
     policy = (resources.files("sayso.agent.ops") / "catalog.toml").read_text(encoding="utf-8")
-    file.write_text(
-        policy
-        + _TABLES.format(
-            store=f'url = "{redis_url}"' if redis_url else "", port=port, api=workplace.slack.api_url, pager=workplace.pager.url,
-            authority=workplace.tokens.authority,
-            client_id=workplace.tokens.client_id, ca_file=workplace.tokens.ca_file,
-        )
-    )  # fmt: skip
+    store = f'url = "{redis_url}"' if redis_url else ""
+    file.write_text(policy + _tables(workplace, store=store, port=port), encoding="utf-8")
     bot_env, worker_env = _environments(folder, workplace, redis_url)
     settings = load_settings(file, {**bot_env, **worker_env})
     load_signer(settings)  # so that the worker finds the public key whoever starts first
@@ -136,6 +143,16 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Of
     )  # fmt: skip
 
 
+def _tables(workplace: ThreadedWorkplace, *, store: str, port: int) -> str:
+    """What the settings say beside the policy: where everything listens, and who is who."""
+    teams, tokens = workplace.teams, workplace.tokens
+    return _TABLES.format(
+        store=store, port=port, api=workplace.slack.api_url, pager=workplace.pager.url, teams=teams,
+        tenant=tokens.tenant, authority=tokens.authority, client_id=tokens.client_id, ca_file=tokens.ca_file,
+        security=teams.group_id("ops-approvers"), ids={name: user.aad for name, user in teams.tenant.users.items()},
+    )  # fmt: skip
+
+
 def _environments(
     folder: Path, workplace: ThreadedWorkplace, redis_url: str
 ) -> tuple[Mapping[str, str], Mapping[str, str]]:
@@ -144,6 +161,7 @@ def _environments(
     bot = {
         "SLACK_BOT_TOKEN": workplace.slack.bot_token,
         "SLACK_SIGNING_SECRET": workplace.slack.signing_secret,
+        "TEAMS_CLIENT_SECRET": workplace.tokens.client_secret,
         "PAGER_ROUTING_KEY": workplace.pager.routing_key,
     }
     worker = {

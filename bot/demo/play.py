@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ...approvals.errors import SaysoError
 from ...sandbox.watching import NotClean, NotInTime
+from .both import answered_in_both, asked_in_teams
 from .office import Office, opened
 from .prompt import prompt
 from .stage import Stage
@@ -17,7 +18,11 @@ from .story import Story
 from .tour import approved, free_of_questions, modified, rejected, unanswered
 from .trouble import forged, killed, raced, refused
 
-SCENES = (free_of_questions, approved, modified, rejected, unanswered, killed, raced, refused, forged)
+SCENES = (
+    free_of_questions, approved, modified, rejected, unanswered,
+    answered_in_both, asked_in_teams,
+    killed, raced, refused, forged,
+)  # fmt: skip
 
 
 def play(folder: Path, *, tour_only: bool) -> int:
@@ -26,7 +31,9 @@ def play(folder: Path, *, tour_only: bool) -> int:
         signal.signal(ending, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print("[bold]sayso[/]: nothing consequential happens without someone's say-so.\n")
-    console.print("Opening a workplace on this machine: store, Slack, pager, tokens, mail, bot, worker …")
+    console.print(
+        "Opening a workplace on this machine: store, Slack, Teams, pager, tokens, mail, bot, worker …"
+    )
     try:
         with opened(folder) as office:
             _what_is_where(console, office)
@@ -38,7 +45,7 @@ def play(folder: Path, *, tour_only: bool) -> int:
             prompt(console, stage)
             stage.close()
     except NotClean as broken:
-        console.print(f"[bold red]A rule of Slack's or the pager's was broken:[/] {broken}")
+        console.print(f"[bold red]A rule of Slack's, Teams' or the pager's was broken:[/] {broken}")
         return 1
     except KeyboardInterrupt:
         pass
@@ -66,8 +73,9 @@ def _tour(office: Office, story: Story) -> int:
 def _what_is_where(console: Console, office: Office) -> None:
     work = office.workplace
     console.print(
-        f"  store {office.redis_url}\n  Slack's API {work.slack.api_url}\n  pager {work.pager.url}\n"
-        f"  tokens {work.tokens.url}\n  bot {work.slack.app_url} (process {office.bot.pid})\n"
+        f"  store {office.redis_url}\n  Slack's API {work.slack.api_url}\n"
+        f"  Teams' connector {work.teams.service_url}\n  pager {work.pager.url}\n  tokens {work.tokens.url}\n"
+        f"  bot {work.slack.app_url} and {work.teams.app_url} (process {office.bot.pid})\n"
         f"  worker (process {office.worker.pid})\n  back office {office.back_office}\n"
         f"  settings {office.folder / 'sayso.toml'}\n"
         f"  from another terminal: sayso pending -s {office.folder / 'sayso.toml'}",

@@ -15,12 +15,17 @@ from ...approvals.request import Request
 from ...approvals.verdict import ThreadId
 from ...sandbox.slack.person import Person
 from ...sandbox.slack.screen import Message
+from ...sandbox.teams import Message as TeamsMessage
+from ...sandbox.tokens import IssuedToken
 from .office import Office
 from .story import Story, TourFailed
+from .teams_side import TeamsSide
 
 T = TypeVar("T")
 TEAM = "T0WORKPLACE"
-#: Slack ids of the channels the story plays in.
+#: What the agent's tools ask a token for.
+BACK_OFFICE = "api://backoffice/.default"
+#: The channels the story plays in; Slack and Teams have them both.
 SUPPORT, FINANCE, OPS = "#support", "#finance-approvals", "#ops-approvals"
 
 
@@ -31,6 +36,7 @@ class Stage:
         self.office = office
         self.story = story
         self.work = office.workplace
+        self.teams = TeamsSide(office.workplace, story)
         self.store = self.wait(RedisStore.connect(office.redis_url, demo=True))
 
     def close(self) -> None:
@@ -86,11 +92,13 @@ class Stage:
 
     # ---- the record
 
-    def thread(self, asked: Message) -> ThreadId:
+    def thread(self, asked: Message | TeamsMessage) -> ThreadId:
         """The agent's thread for a mention."""
-        return ThreadId(f"slack:{TEAM}:{asked.channel}:{asked.ts}")
+        if isinstance(asked, Message):
+            return ThreadId(f"slack:{TEAM}:{asked.channel}:{asked.ts}")
+        return ThreadId(f"teams:{self.work.teams.tenant_id}:{asked.conversation}:{asked.id}")
 
-    def request(self, asked: Message) -> Request:
+    def request(self, asked: Message | TeamsMessage) -> Request:
         """The newest live request of a mention's run; waits for it. Raises: TourFailed."""
         thread = self.thread(asked)
 
@@ -106,7 +114,7 @@ class Stage:
         """The record as it stands."""
         return self.wait(self.store.get(request.id))
 
-    def trail(self, asked: Message) -> Sequence[AuditRecord]:
+    def trail(self, asked: Message | TeamsMessage) -> Sequence[AuditRecord]:
         """The audit trail of a mention's run."""
         return self.wait(self.store.trail(self.thread(asked)))
 
@@ -114,7 +122,7 @@ class Stage:
         """The audit trail of a request's run."""
         return self.wait(self.store.trail(request.ask.run.thread))
 
-    def events(self, asked: Message) -> list[Event]:
+    def events(self, asked: Message | TeamsMessage) -> list[Event]:
         """What the trail recorded, in order."""
         return [record.entry.event for record in self.trail(asked)]
 
@@ -133,9 +141,13 @@ class Stage:
         """What was paid back on an order, in cents."""
         return self.count("SELECT coalesce(sum(amount_cents), 0) FROM refunds WHERE order_number = ?", order)
 
-    def planned(self, asked: Message) -> int:
+    def planned(self, asked: Message | TeamsMessage) -> int:
         """How often the agent planned in a mention's run."""
         return self.count("SELECT count(*) FROM plans WHERE thread = ?", self.thread(asked))
+
+    def tool_tokens(self) -> list[IssuedToken]:
+        """What was issued to tools, in order; the bot has tokens of its own, for Teams and for Graph."""
+        return [one for one in self.work.tokens.issued if one.scope == BACK_OFFICE]
 
     def pass_time(self, by: timedelta) -> None:
         """Push every clock of the demo: the store's and the token service's."""

@@ -1,4 +1,4 @@
-"""The tour's first half: what people do with a request while everything runs."""
+"""The tour's first part: what people do with a request while everything runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tour's second half: crashes, races, people who may not, and an intruder."""
+"""The tour's last part: crashes, races, people who may not, and an intruder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .tamper import write_approval
 def killed(stage: Stage) -> None:
     """Bot and worker die while a refund waits; others take over with a fresh token."""
     story, office = stage.story, stage.office
-    story.scene("6. Bot and worker are killed while a refund waits; others take over")
+    story.scene("8. Bot and worker are killed while a refund waits; others take over")
     asked = stage.asks("refund order 1035 20.00")
     card = stage.card(FINANCE, "1035")
     request = stage.request(asked)
@@ -28,7 +28,7 @@ def killed(stage: Stage) -> None:
     office.bot.wait_ready()
     office.worker.wait_ready()
     story.tells(f"bot (process {office.bot.pid}) and worker (process {office.worker.pid}) are started")
-    issued = len(stage.work.tokens.issued)
+    issued = len(stage.tool_tokens())
     story.says("@bo", "clicks Approve on the old card")
     stage.work.run(stage.person("bo").clicks(card, "Approve"))
     soon(lambda: stage.now(request).state is State.CLOSED, "the agent goes on", seconds=30)
@@ -41,7 +41,7 @@ def killed(stage: Stage) -> None:
         and str(office.worker.pid) in after.effect.worker
         and office.worker.pid != worker,
     )
-    story.check("with a token issued after the approval", len(stage.work.tokens.issued) == issued + 1)
+    story.check("with a token issued after the approval", len(stage.tool_tokens()) == issued + 1)
     story.check("nothing was asked twice", stage.events(asked).count(Event.OPENED) == 1)
     story.check("nothing was planned twice", stage.planned(asked) == 1)
     stage.work.violations.take()  # Slack had nobody to deliver to while the bot was dead
@@ -50,7 +50,7 @@ def killed(stage: Stage) -> None:
 def raced(stage: Stage) -> None:
     """Two people at once, and one click delivered twice."""
     story = stage.story
-    story.scene("7. Two people answer at once, and a click is delivered twice")
+    story.scene("9. Two people answer at once, and a click is delivered twice")
     asked = stage.asks("refund order 1044 15.00")
     card = stage.card(FINANCE, "1044")
     request, before = stage.request(asked), stage.refunded(1044)
@@ -79,7 +79,7 @@ def raced(stage: Stage) -> None:
 def refused(stage: Stage) -> None:
     """The requester, an outsider and a guest click."""
     story = stage.story
-    story.scene("8. The requester, a colleague without a say and a guest click")
+    story.scene("10. The requester, a colleague without a say and a guest click")
     asked = stage.asks("close firewall rule 443-public")
     card = stage.card(SUPPORT, "443-public", who="alex")
     request = stage.request(asked)
@@ -95,7 +95,7 @@ def refused(stage: Stage) -> None:
 def forged(stage: Stage) -> None:
     """Somebody who can write to Redis puts an approval there."""
     story = stage.story
-    story.scene("9. An approval is written straight into Redis: it never acts")
+    story.scene("11. An approval is written straight into Redis: it never acts")
     asked = stage.asks("refund order 1041 0.01")
     request = stage.request(asked)
     stage.card(FINANCE, "0.01")

@@ -37,6 +37,7 @@ def decided(stage: Stage, amount: str) -> Request:
     request = stage.wait(stage.store.live())[-1]
     view = stage.work.run(stage.work.run(stage.person("bo").clicks(card, "Details")).modal())
     stage.work.run(stage.person("bo").closes(view))
+    stage.teams.clicks(stage.teams.card(FINANCE, amount), "Details", who="cy")
     stage.work.run(stage.person("alex").clicks(stage.card(SUPPORT, amount, who="alex"), "Approve"))  # refused
     stage.work.run(stage.person("bo").clicks(card, "Approve"))
     soon(lambda: stage.now(request).state is State.CLOSED, "it is closed")
@@ -75,9 +76,9 @@ def lived(stage: Stage) -> Stage:
 
 
 def test_no_secret_stands_anywhere(lived: Stage) -> None:
-    """Store, files, logs, command lines, Slack, pager, e-mail: no piece of any secret."""
+    """Store, files, logs, command lines, Slack, Teams, pager, e-mail: no piece of any secret."""
     places = {place.split(" ")[0] for place, _ in everything(lived)}
-    assert {"Redis", "bot.log", "worker.log", "Slack's", "back-office.db", "sayso.toml"} <= places
+    assert {"Redis", "bot.log", "worker.log", "Slack's", "Teams'", "back-office.db", "sayso.toml"} <= places
     assert leaks(lived, canaries(lived)) == []
 
 
@@ -98,7 +99,12 @@ def in_a_message(stage: Stage, token: str, undo: ExitStack) -> None:
     undo.callback(stage.work.slack.workspace.messages.remove, said)
 
 
-@pytest.mark.parametrize("plant", [in_redis, in_a_log, in_a_message])
+def in_a_message_in_teams(stage: Stage, token: str, undo: ExitStack) -> None:
+    said = stage.work.run(stage.teams.person("bo").says("#support", f"is this a token? {token}"))
+    undo.callback(stage.work.teams.tenant.messages.remove, said)
+
+
+@pytest.mark.parametrize("plant", [in_redis, in_a_log, in_a_message, in_a_message_in_teams])
 def test_a_planted_secret_is_found(plant: Callable[[Stage, str, ExitStack], None], lived: Stage) -> None:
     """The search can fail: one token where it should not be, even without its ends."""
     name, token = f"access token {len(lived.work.tokens.issued) - 1}", lived.work.tokens.issued[-1].token

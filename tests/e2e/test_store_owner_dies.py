@@ -13,6 +13,7 @@ from sayso.approvals.request import OutcomeKind, State
 from sayso.bot.demo.office import Office, _free_port, _furnished
 from sayso.bot.demo.process import Served
 from sayso.bot.demo.stage import FINANCE, Stage, soon
+from sayso.bot.front import SLACK_PATH, TEAMS_PATH
 from sayso.sandbox.workplace import Workplace
 from whole_office import quiet, within
 
@@ -31,7 +32,8 @@ def office(tmp_path: Path) -> Iterator[Office]:
             first_file.read_text().replace(f"port = {office.settings.server.port}", f"port = {port}")
         )
         two = whole("two", second_file, port, env)
-        workplace.slack.app_url = f"http://127.0.0.1:{port}/slack/events"
+        workplace.slack.app_url = f"http://127.0.0.1:{port}{SLACK_PATH}"
+        workplace.teams.app_url = f"http://127.0.0.1:{port}{TEAMS_PATH}"
         try:
             one.start()
             one.wait_ready()

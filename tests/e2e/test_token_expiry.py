@@ -31,15 +31,15 @@ def test_a_token_that_expired_during_the_wait_does_no_harm(stage: Stage) -> None
     _, request, card = asked_and_waiting(stage, "refund order 1042 2.01", "2.01")
     stage.pass_time(timedelta(hours=3))
     assert not tokens.is_valid(old)
-    issued = len(tokens.issued)
+    issued = len(stage.tool_tokens())
     stage.work.run(stage.person("bo").clicks(card, "Approve"))
     after = closed(stage, request)
 
     assert after.outcome is not None
     assert after.outcome.kind is OutcomeKind.EXECUTED
     assert stage.refunded(1042) == 201
-    assert len(tokens.issued) == issued + 1
-    assert tokens.is_valid(tokens.issued[-1].token)
+    assert len(stage.tool_tokens()) == issued + 1
+    assert tokens.is_valid(stage.tool_tokens()[-1].token)
 
 
 def test_a_token_that_would_die_halfway_is_not_begun_with(stage: Stage) -> None:

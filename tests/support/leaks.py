@@ -47,6 +47,7 @@ def everything(stage: Stage) -> Iterator[tuple[str, bytes]]:
     yield from in_files(stage.office.folder)
     yield from on_the_command_line((stage.office.bot.pid, stage.office.worker.pid))
     yield from at_slack(stage)
+    yield from at_teams(stage)
     yield from (("the pager's event", _json(event)) for event in stage.work.pager.events)
     yield from (("an incident", incident.summary.encode()) for incident in stage.work.pager.incidents)
     yield from (("an e-mail", bytes(letter.message)) for letter in stage.work.mail.letters)
@@ -69,6 +70,8 @@ def in_redis(client: Any) -> Iterator[tuple[str, bytes]]:
                 values = client.zrange(key, 0, -1)
             case "stream":
                 values = [part for _, row in client.xrange(key) for pair in row.items() for part in pair]
+            case "none":
+                continue  # the bot goes on working: what it has done is gone
             case other:
                 raise AssertionError(f"{key!r} is a {other}, which nobody looks into")
         yield from ((f"Redis {key.decode()}", value) for value in values)
@@ -100,6 +103,17 @@ def at_slack(stage: Stage) -> Iterator[tuple[str, bytes]]:
         yield "a Slack view", _json(view.content)
     for request, answer in slack.delivered:
         yield f"the answer to {request.what}", _json(asdict(answer))
+
+
+def at_teams(stage: Stage) -> Iterator[tuple[str, bytes]]:
+    """The same of Teams."""
+    teams = stage.work.teams
+    for call in teams.calls:
+        yield f"Teams' {call.name}", _json(call.body)
+    for message in tuple(teams.tenant.messages):
+        yield "a Teams message", _json([message.text, message.card, message.summary, message.own_cards])
+    for delivery, answer in teams.delivered:
+        yield f"the answer to {delivery.what}", _json(asdict(answer))
 
 
 def _json(value: Any) -> bytes:
