@@ -176,16 +176,23 @@ async def every_copy_ends(o: BothChannels, chance: random.Random, *, requests: i
             assert shown.ref is not None
             assert shown.version == record.version
     assert await o.store.dead_letters() == []
+    assert only_lost_ones_can_be_approved(o)
 
 
-def approvable(o: BothChannels) -> list[str]:
-    """Cards with a live button that are not lost messages whose replacement stands in their thread."""
-    messages = [
-        *(m for name in ("#finance-approvals", "#ops-approvals") for m in o.teams.messages(name)),
-        *o.teams.person("sue").direct_messages(),
-    ]  # fmt: skip
-    replaced = {m.root for m in messages if m.root != m.id}
-    return [m.id for m in messages if "Approve" in m.buttons() and m.id not in replaced]
+def only_lost_ones_can_be_approved(o: BothChannels) -> bool:
+    """Live buttons are left only on messages that are said to be gone, with the right card in their thread."""
+    threads = [
+        platform.person("bo").sees_in_thread(message)
+        for platform in (o.slack, o.teams)
+        for channel in ("#finance-approvals", "#ops-approvals")
+        for message in platform.messages(channel)
+        if "Approve" in message.buttons()
+    ]
+    gone = {call.body["id"] for call in o.teams.calls if (call.name, call.status) == ("update", 404)}
+    alive = {m.id for m in o.teams.person("sue").direct_messages() if "Approve" in m.buttons()}
+    return alive <= gone and all(
+        ["Details"] in [one.buttons()[:1] for one in thread[1:]] for thread in threads
+    )
 
 
 async def test_every_copy_is_terminal_or_replaced_whatever_its_updates_met() -> None:
