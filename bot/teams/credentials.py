@@ -28,29 +28,45 @@ class EntraToken:
         self._ref = CredentialRef(provider="entra", subject=_SERVICE, tenant=tenant, scopes=(scope,))
         self._source = source
         self._clock = clock
-        self._one_at_a_time = asyncio.Lock()
         self._token: Token | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     async def ready(self) -> None:
         """See to it that `held` is good for the next minutes. Raises: Dead, RetryLater."""
-        async with self._one_at_a_time:
-            if self._token is not None and self._clock() < self._token.expires_at - EARLY:
-                return
-            try:
-                self._token = await self._source.fetch(self._ref)
-            except CredentialDead as dead:
-                raise Dead(f"sayso cannot sign in to Teams: {dead}") from dead
-            except CredentialSourceDown as down:
-                raise RetryLater(SOON) from down
+        if self._token is not None and self._clock() < self._token.expires_at - EARLY:
+            return
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._ask(), name="entra-token")
+            self._asking.add_done_callback(_heard)
+        await asyncio.shield(self._asking)  # whoever gives up leaves the question to the others
+
+    async def _ask(self) -> None:
+        try:
+            self._token = await self._source.fetch(self._ref)
+        except CredentialDead as dead:
+            raise Dead(f"sayso cannot sign in to Teams: {dead}") from dead
+        except CredentialSourceDown as down:
+            raise RetryLater(SOON) from down
 
     def held(self) -> str:
         """The token; `ready` comes first."""
         assert self._token is not None, "ready() comes first"
         return self._token.value
 
-    def forget(self) -> None:
-        """Teams refused it: the next call asks for another one."""
-        self._token = None
+    def forget(self, refused: str | None = None) -> None:
+        """It was refused: the next call asks for another one.
+
+        Args:
+            refused: Only if this is still the one; somebody else may have asked already.
+        """
+        if self._token is not None and refused in (None, self._token.value):
+            self._token = None
+
+
+def _heard(asked: asyncio.Task[None]) -> None:
+    """An error that nobody waits for any more is no news."""
+    if not asked.cancelled():
+        asked.exception()
 
 
 def entra_token(

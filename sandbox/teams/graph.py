@@ -48,6 +48,8 @@ class Graph:
 
     Faults: `faults.add(RateLimited(2), on="groups")` or `on="users"`. `page_size` makes pages small (a page may
     be smaller than asked for); `permissions` holds what an administrator has granted to the application.
+    `instead` holds bodies that are sent, with status 200, instead of the next answers: nonsense, or other kinds of
+    accounts. `forgive()` ends the wait that a 429 asked for.
     """
 
     def __init__(
@@ -56,12 +58,17 @@ class Graph:
         self.faults = Faults()
         self.calls: list[GraphCall] = []
         self.page_size = _LARGEST_PAGE
-        self.permissions = {"GroupMember.Read.All", "User.Read.All"}
+        self.instead: list[str] = []
+        self.permissions = tokens.roles[AUDIENCE] = {"GroupMember.Read.All", "User.Read.All"}
         self._tenant = tenant
         self._tokens = tokens
         self._violations = violations
         self._changes = changes
         self._limited = Limited(violations)
+
+    def forgive(self) -> None:
+        """Whoever was told to wait has waited."""
+        self._limited.forget()
 
     def add_routes(self, app: web.Application) -> None:
         """Listen on this application."""
@@ -85,6 +92,8 @@ class Graph:
     def _handled(self, request: web.Request) -> web.Response:
         try:
             self._authenticate(request, request.match_info["kind"])
+            if self.instead:
+                return web.Response(text=self.instead.pop(0), content_type="application/json")
             return web.json_response(self._answered(request))
         except _GraphError as error:
             if error.status == 400:
@@ -95,8 +104,9 @@ class Graph:
     def _authenticate(self, request: web.Request, kind: str) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         claims = self._tokens.claims(token) if scheme == "Bearer" else None
-        if claims is None or claims["aud"] != AUDIENCE:
-            self._violations.note("graph", "no valid bearer token for Graph")
+        if claims is None or claims["aud"] not in (AUDIENCE, str(request.url.origin())):
+            if not self._tokens.expired(token):
+                self._violations.note("graph", "no valid bearer token for Graph")
             raise _GraphError(401, "InvalidAuthenticationToken", "Access token validation failure.")
         if not self.permissions & _PERMITS[kind]:
             raise _GraphError(403, "Authorization_RequestDenied", "Insufficient privileges.")
@@ -178,6 +188,7 @@ def _user_json(user: User) -> Json:
         "surname": surname, "mail": user.email, "userPrincipalName": user.upn, "businessPhones": [],
         "jobTitle": None, "mobilePhone": None, "officeLocation": None, "preferredLanguage": None,
         "userType": "Guest" if user.is_guest else "Member", "accountEnabled": user.enabled,
+        "externalUserState": "Accepted" if user.is_guest else None,
     }  # fmt: skip
 
 

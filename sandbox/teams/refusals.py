@@ -56,6 +56,10 @@ class Limited:
         self._violations = violations
         self._until: dict[tuple[str, str], tuple[float, float]] = {}
 
+    def forget(self) -> None:
+        """Every wait is over."""
+        self._until.clear()
+
     def note_impatience(self, call: str, conversation: str) -> None:
         """A call before its Retry-After is over is a violation, unless it was already on its way."""
         limited_at, over_at = self._until.get((call, conversation), (0.0, 0.0))
