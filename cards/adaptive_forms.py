@@ -30,6 +30,7 @@ _LONG_LINE = 80
 _KEPT = (LONGEST, 600, 120, 0)
 _NOT_KEPT = "What you entered is too long to be shown here again."
 _MISFIT = "This does not fit."
+_OVERLONG = f"This may have {LONGEST:,} characters."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +75,12 @@ def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify:
 
     Raises: BadChange, by argument; by the empty name when nothing was changed and nothing written.
     """
-    drawn = [input["id"] for input, _ in _drawn(request).inputs]
-    there = any(id in inputs for id in (*drawn, INSTRUCTION))
-    texts = {id: inputs.get(id, "") for id in (*drawn, INSTRUCTION)} if there else {}
+    drawn = [*(str(input["id"]) for input, _ in _drawn(request).inputs), INSTRUCTION]
+    there = any(id in inputs for id in drawn)
+    texts = {id: inputs.get(id, "") for id in drawn} if there else {}
+    if over := [id for id, text in texts.items() if len(text) > LONGEST]:
+        names = _names(request)
+        raise BadChange({names.get(id, ""): _OVERLONG for id in over})
     return answers.modify_from(request, {id: {VALUE: {"value": text}} for id, text in texts.items()})
 
 
@@ -92,7 +96,7 @@ def modify_retry(request: Request, inputs: Mapping[str, str], bad: BadChange) ->
     """The modify form again: each problem beside its input, or beside the instruction where there is none."""
     drawn = {str(input["id"]): str(input.get("value", "")) for input, _ in _drawn(request).inputs}
     drawn[INSTRUCTION] = ""
-    names = {one.block: one.name for one in fields.form(request).fields}
+    names = _names(request)
     problems: dict[str, str] = {}
     for id, text in answers.field_errors(request, bad).items():
         home, said = (id, text) if id in drawn else (INSTRUCTION, f"{names.get(id, id)}: {text}")
@@ -105,6 +109,13 @@ def reject_retry(inputs: Mapping[str, str], bad: BadChange) -> Retry:
     """The reject form again."""
     typed = {id: clean(inputs.get(id, "")) for id in (REASON, HAND_ON)}
     return Retry(problems=dict(bad.problems), typed=typed)
+
+
+def _names(request: Request) -> dict[str, str]:
+    """Input id -> name of its argument; of those that share an input, the first."""
+    form = fields.form(request)
+    names = {one.block: one.name for one in form.fields}
+    return {**names, fields.REST: form.overflow[0]} if form.overflow else names
 
 
 def _that_fits(draw: Callable[[Retry], dict[str, Any]], retry: Retry) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -194,7 +195,7 @@ def coerce(shape: Shape, text: str) -> Json:
 def read_json(text: str) -> Json:
     """JSON without NaN and infinity. Raises: DoesNotFit."""
     try:
-        value: Json = json.loads(text, parse_constant=_refuse_constant)
+        value: Json = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return _misfit("This is not valid JSON.")
     return value
@@ -290,6 +291,12 @@ def _json(value: Json) -> str:
     """JSON in which nothing is invisible: where there would be, it is all ASCII."""
     text = json.dumps(value, ensure_ascii=False)
     return text if clean(text) == text else json.dumps(value)
+
+
+def _finite(text: str) -> float:
+    """1e999 would be infinity, which is no JSON."""
+    value = float(text)
+    return value if math.isfinite(value) else _refuse_constant(text)
 
 
 def _refuse_constant(text: str) -> NoReturn:

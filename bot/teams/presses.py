@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 from ...approvals.errors import AlreadySettled, BadChange, NotAllowed, Outdated, SaysoError, WhyNot
 from ...approvals.people import Identity
@@ -25,6 +25,8 @@ from .port import PLATFORM, Asking, Pressed, Transport
 from .screens import Body, Drawing, InCard, InDialog, Screen
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: Seconds until somebody who waits is answered without the outcome; Teams' own patience is about five.
 PATIENCE = 2.5
@@ -204,7 +206,7 @@ class Presses:
         except (SaysoError, ChannelError):
             log.warning("teams.not_told_late request=%s", press.id, exc_info=True)
 
-    def _keep(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def _keep(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         task = asyncio.create_task(work)
         self._under_way.add(task)
         task.add_done_callback(self._ended)

@@ -195,6 +195,49 @@ def test_a_form_is_sent_in_a_card_or_in_a_dialog(draw: Any) -> None:
         assert [one["associatedInputs"] for one in backs] == (["none"] if surface is Surface.VIEW else [])
 
 
+@pytest.mark.parametrize(
+    ("argument", "typed"), [("tags", "[1e999]"), ("tags", "[NaN]"), ("rate", "1e999"), ("note", "x" * 3_001)]
+)
+def test_what_no_tool_takes_is_refused_on_the_server(argument: str, typed: str) -> None:
+    """Infinity is no JSON, however it is written; the length is no matter of the client's."""
+    request = shop()
+    with pytest.raises(BadChange) as error:
+        adaptive.modify_values(request, sent(adaptive.modify_form(request), **{argument: typed}))
+    assert list(error.value.problems) == [argument]
+
+
+def test_a_form_that_comes_back_holds_what_was_typed_and_no_more_than_fits() -> None:
+    """The person's words as they were, or none of them with a note: cut in two they would say something else."""
+    request = shop()
+    first = adaptive.modify_form(request)
+    typed = {
+        "count": "many",
+        "note": "n" * 900,
+        "size": "l",
+        "before": "soon",
+        "amount": "\u202e1 <at>Bo</at>",
+    }
+    inputs_sent = {**sent(first, **typed), inputs(first)["size"]["id"]: "99"}
+    bad = BadChange({"count": "This must be a whole number.", "nobody": "Who?"})
+    again = adaptive.modify_form(request, retry=adaptive.modify_retry(request, inputs_sent, bad))
+    shown = {label: one.get("value") for label, one in inputs(again).items()}
+    assert (shown["note"], shown["amount"]) == ("n" * 900, "1 <at>Bo</at>")
+    assert {label for label in ("count", "size", "before") if shown[label] is None} == {
+        "count",
+        "size",
+        "before",
+    }
+    assert shown["tags"] == '["a", "b"]'
+    assert "whole number" in str(again)
+    assert "nobody: Who?" in str(again)
+    crowded = shop({f"a{number}": "x" * 200 for number in range(25)}, "{}")
+    filled = sent(adaptive.modify_form(crowded), **{f"a{number}": "東" * 500 for number in range(25)})
+    small = adaptive.modify_form(crowded, retry=adaptive.modify_retry(crowded, filled, bad))
+    assert lint_card(small) == ()
+    assert "東" not in str(small)
+    assert "too long to be shown here again" in str(small)
+
+
 def test_rejecting_needs_a_reason_and_can_hand_on() -> None:
     """S14: blanks are none; the tick is there only where there is a next line."""
     assert adaptive.reject_values({"reason": " wrong order "}) == Reject("wrong order")

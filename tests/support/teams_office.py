@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from office import SIGNER, STAFF, PagesSeen, WatchedStore, the_policy
 from sayso.agent.policy import Policy
@@ -25,13 +27,15 @@ from sayso.bot.teams.identity import TeamsAccounts
 from sayso.bot.teams.keys import ChannelKeys
 from sayso.bot.teams.listener import TeamsListener
 from sayso.bot.teams.port import Transport
-from sayso.sandbox.teams import Message, Teams
+from sayso.sandbox.teams import Delivery, Message, Teams
 from sayso.sandbox.teams.places import Group, conversation_id, object_id
 from sayso.sandbox.teams.tenant import TeamsTimes
 from sayso.sandbox.workplace import Workplace
 from scenes import FINANCE, a_request, a_run, an_assessment
 from teams_bot import TRANSPORTS, registration_in
 from teams_bot import _served as served
+
+Json = dict[str, Any]
 
 ROUTE = replace(FINANCE, places=(Place(f"teams:{conversation_id('finance-approvals')}"),))
 SETS = {
@@ -101,6 +105,23 @@ class TeamsOffice:
         await self.workplace.until(lambda: seen(self.store._requests[request.id]), what="the record")
         return await self.now(request)
 
+    async def sends(self, delivery: Delivery, data: Json | None = None, **activity: object) -> Json:
+        """What is answered to a press made once more by a client of somebody's own making.
+
+        Args:
+            data: What changes in what the button carries; None leaves a name out.
+            activity: What else changes; `sender` is Teams' `from`.
+        """
+        changed = {"from" if name == "sender" else name: one for name, one in activity.items()}
+        whole: Json = {**delivery.activity, "id": f"f:{len(self.teams.delivered)}", **changed}
+        carrier = whole["value"].get("action", whole["value"])
+        carried = {**carrier["data"], **(data or {})}
+        carrier["data"] = {name: one for name, one in carried.items() if one is not None}
+        answer = await self.teams.deliver(whole)
+        assert answer.status == 200
+        body: Json = json.loads(answer.body)
+        return body
+
     async def events(self, request: Request) -> list[Event]:
         """The audit trail of its run."""
         return [record.entry.event for record in await self.store.trail(request.ask.run.thread)]
@@ -151,12 +172,15 @@ async def teams_office(
             transport=transport, desk=desk, deliverer=deliverer, hearing=hearing,
             patience=patience,
         )  # fmt: skip
-        async with served(listener.door) as teams.app_url:
-            yield TeamsOffice(
-                workplace=workplace, teams=teams, store=store, directory=directory, transport=transport,
-                channel=channel, desk=desk, deliverer=deliverer, listener=listener, pages=pages.seen, clock=clock,
-            )  # fmt: skip
-            await teams.settled()
-            await listener.close()
+        try:
+            async with served(listener.door) as teams.app_url:
+                yield TeamsOffice(
+                    workplace=workplace, teams=teams, store=store, directory=directory, transport=transport,
+                    channel=channel, desk=desk, deliverer=deliverer, listener=listener, pages=pages.seen,
+                    clock=clock,
+                )  # fmt: skip
+                await teams.settled()
+                await listener.close()
+        finally:
             transport.close()
             await graph.aclose()
