@@ -14,9 +14,20 @@ import pytest
 from sayso.approvals import crash
 from sayso.approvals.change import Event
 from sayso.approvals.request import EffectState, OutcomeKind, Request, State
-from sayso.bot.demo.stage import Stage
+from sayso.bot.demo.stage import FINANCE, Stage
 from sayso.sandbox.slack.screen import Message
-from whole_office import Doomed, approves, cards, still_to_tell, whole_office
+from sayso.sandbox.teams import Message as TeamsMessage
+from whole_office import (
+    Doomed,
+    approves,
+    cards,
+    looks_at,
+    slack_cards,
+    still_to_tell,
+    teams_cards,
+    where,
+    whole_office,
+)
 
 pytestmark = pytest.mark.chaos
 
@@ -45,7 +56,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One office for all deaths."""
     with whole_office(tmp_path_factory.mktemp("office") / "demo") as stage:
         yield stage
-        stage.work.violations.take()  # Slack had nobody to deliver to while the bot was dead
+        stage.work.violations.take()  # nobody took what Slack and Teams delivered while the bot was dead
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +89,28 @@ def test_a_refund_survives(point: str, stage: Stage, tolls: list[Toll]) -> None:
     assert times(stage, asked, Event.OPENED, Event.DECIDED, Event.EFFECT_DONE, Event.RUN_FINISHED) == [1] * 4
     assert stage.planned(asked) == 1
     costs(stage, tolls, point, asked, request)
+
+
+@pytest.mark.parametrize("point", ["decide-before-commit", "decide-after-commit"])
+def test_a_press_in_teams_survives(point: str, stage: Stage) -> None:
+    """The bot dies before Teams has its answer: pressed again it is decided once, and done once."""
+    cents = next(_CENTS)
+    doomed = Doomed(stage, stage.office.bot, point)
+    asked = stage.asks(f"refund order 1042 {cents / 100:.2f}")
+    request = doomed.until(lambda: of_run(stage, asked), "the request is on record")
+    card = doomed.until(lambda: seen_by_bo(stage, request), "a card in Teams")
+    press = stage.teams.clicks(card, "Approve", who="bo")
+    assert press.error_shown
+    doomed.until(lambda: doomed.deaths, "it has died")
+    again = stage.teams.clicks(card, "Approve", who="bo") if "Approve" in card.buttons() else None
+    doomed.until(lambda: ended(stage, asked, request), "it is closed, and the run has ended")
+    settled_cards(stage, doomed, request, "Outcome")
+
+    assert again is None or again.status == 200
+    assert doomed.deaths == 1
+    assert paid(stage, cents, request) == 1
+    assert times(stage, asked, Event.OPENED, Event.DECIDED, Event.EFFECT_DONE, Event.RUN_FINISHED) == [1] * 4
+    assert stage.planned(asked) == 1
 
 
 @pytest.mark.parametrize("point", UNANSWERED)
@@ -162,7 +195,13 @@ def is_unknown(stage: Stage, request: Request) -> bool:
 
 
 def offering(stage: Stage, request: Request, label: str) -> Message | None:
-    return next((card for card in cards(stage, request) if label in card.buttons()), None)
+    return next((card for card in slack_cards(stage, request) if label in card.buttons()), None)
+
+
+def seen_by_bo(stage: Stage, request: Request) -> TeamsMessage | None:
+    """Its card in Teams, where Bo can read it."""
+    channel = stage.work.teams.channel_id(FINANCE)
+    return next((card for card in teams_cards(stage, request) if card.conversation == channel), None)
 
 
 def times(stage: Stage, asked: Message, *events: Event) -> list[int]:
@@ -182,12 +221,19 @@ def paid(stage: Stage, cents: int, request: Request) -> int:
 def said(stage: Stage, asked: Message, request: Request) -> Counter[str]:
     """Everything the bot said in the asking thread and the cards' threads; cards themselves left out."""
     place = stage.work.slack.workspace
-    roots = {asked.ts, *(card.thread_ts or card.ts for card in cards(stage, request))}
-    return Counter(
+    roots = {asked.ts, *(card.thread_ts or card.ts for card in slack_cards(stage, request))}
+    in_slack = Counter(
         f"{channel} {message.text_as_seen()}"
         for channel in place.channels
         for message in place.timeline(channel)
         if message.thread_ts in roots and not message.metadata and message.user != asked.user
+    )
+    standing = teams_cards(stage, request)
+    threads = {(card.conversation, card.root) for card in standing}
+    return in_slack + Counter(
+        f"{message.conversation} {message.text_as_seen()}"
+        for message in stage.work.teams.tenant.messages
+        if (message.conversation, message.root) in threads and message not in standing
     )
 
 
@@ -203,15 +249,14 @@ def settled_cards(stage: Stage, doomed: Doomed, request: Request, words: str) ->
     told = stage.wait(stage.store.all_told(request.id)).values()
     known = {(one.ref.channel, one.ref.message) for one in told if one.ref is not None}
     for card in cards(stage, request):
-        if (card.channel, card.ts) not in known:
-            click = stage.work.run(stage.person("cy").clicks(card, "Details"))
-            stage.work.run(stage.person("cy").closes(stage.work.run(click.modal())))
-        doomed.until(lambda: words in stage.current(card).text_as_seen(), f"{words!r} on each card")  # noqa: B023
+        if where(card) not in known:
+            looks_at(stage, card)
+        doomed.until(lambda: words in card.text_as_seen(), f"{words!r} on each card")  # noqa: B023
 
 
 def costs(stage: Stage, tolls: list[Toll], point: str, asked: Message, request: Request) -> None:
     """What was on its way when the bot died may stand twice, at most; when a worker dies nothing does."""
-    standing = Counter(card.channel for card in cards(stage, request))
+    standing = Counter(where(card)[0] for card in cards(stage, request))
     again = said(stage, asked, request)
     toll = Toll(
         point=point, cards=standing.total() - len(stage.now(request).card_places),

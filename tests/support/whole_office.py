@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from rich.console import Console
 from sayso.approvals.connection import open_sync_redis
@@ -20,13 +21,16 @@ from sayso.bot.demo.process import Served
 from sayso.bot.demo.stage import Stage
 from sayso.bot.demo.story import Story
 from sayso.sandbox.slack.screen import Message
+from sayso.sandbox.teams import Message as TeamsMessage
 
 T = TypeVar("T")
+#: A card as it stands on one platform or the other.
+Copy: TypeAlias = Message | TeamsMessage
 
 
 @contextmanager
 def whole_office(folder: Path) -> Iterator[Stage]:
-    """Store, Slack, pager, tokens, mail, bot and worker in an empty folder; all of it ends with the block."""
+    """Store, Slack, Teams, pager, tokens, mail, bot and worker in an empty folder; all of it ends with the block."""
     with opened(folder) as office:
         stage = Stage(office, quiet())
         try:
@@ -112,8 +116,13 @@ def still_to_tell(stage: Stage, within: float = 3) -> int:
         return leased + sum(int(client.zcount(key, "-inf", soon)) for key in keys)
 
 
-def cards(stage: Stage, request: Request) -> list[Message]:
-    """Every card of a request, in every channel."""
+def cards(stage: Stage, request: Request) -> list[Copy]:
+    """Every card of a request, in every channel of Slack and of Teams."""
+    return [*slack_cards(stage, request), *teams_cards(stage, request)]
+
+
+def slack_cards(stage: Stage, request: Request) -> list[Message]:
+    """Those in Slack."""
     place = stage.work.slack.workspace
     return [
         message
@@ -123,8 +132,28 @@ def cards(stage: Stage, request: Request) -> list[Message]:
     ]
 
 
+def teams_cards(stage: Stage, request: Request) -> list[TeamsMessage]:
+    """Those in Teams: their buttons name the request."""
+    messages = [one for one in stage.work.teams.tenant.messages if one.card and not one.deleted]
+    return [one for one in messages if request.id in json.dumps(one.card)]
+
+
+def where(card: Copy) -> tuple[str, str]:
+    """The conversation a card stands in, and the platform's id of it there."""
+    return (card.channel, card.ts) if isinstance(card, Message) else (card.conversation, card.id)
+
+
+def looks_at(stage: Stage, card: Copy, *, who: str = "cy") -> None:
+    """Press Details, and close what opens."""
+    if isinstance(card, Message):
+        click = stage.work.run(stage.person(who).clicks(card, "Details"))
+        stage.work.run(stage.person(who).closes(stage.work.run(click.modal())))
+    else:
+        stage.teams.clicks(card, "Details", who=who)
+
+
 def approves(stage: Stage, doomed: Doomed, request: Request, *, who: str = "bo") -> None:
-    """Press Approve on the newest card, again when nothing came of it, as people do."""
+    """Press Approve on the newest card in Slack, again when nothing came of it, as people do."""
     for _ in range(3):
         card = doomed.until(lambda: _open_card(stage, request), "a card with its buttons")
         click = stage.work.run(stage.person(who).clicks(card, "Approve"))
@@ -137,7 +166,7 @@ def approves(stage: Stage, doomed: Doomed, request: Request, *, who: str = "bo")
 
 
 def _open_card(stage: Stage, request: Request) -> Message | None:
-    found = [one for one in cards(stage, request) if "Approve" in one.buttons()]
+    found = [one for one in slack_cards(stage, request) if "Approve" in one.buttons()]
     return found[-1] if found else None
 
 
