@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import manifest
+from . import dead_letters, manifest
 from .options import SettingsFile
 
 app = typer.Typer(
@@ -143,4 +143,5 @@ def show(
     print_timeline(settings, id)
 
 
+app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(manifest.app, name="manifest")

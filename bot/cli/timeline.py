@@ -195,6 +195,8 @@ def _print_copies(request: Request, told: Mapping[str, Told], out: Console) -> N
 def _copy(target: Target, shown: Told, request: Request) -> str:
     if target.kind is TargetKind.PAGE:
         return f"{target.where} (pager): {shown.status or 'not paged yet'}"
+    if target.where in request.unreachable:
+        return f"{target.where}: cannot be delivered, see `sayso dead-letters`"
     if shown.ref is None:
         tries = f" after {shown.attempts} tries" if shown.attempts else ""
         return f"{target.where}: not posted yet{tries}"

@@ -181,13 +181,12 @@ async def every_copy_ends(o: BothChannels, chance: random.Random, *, requests: i
 
 def only_lost_ones_can_be_approved(o: BothChannels) -> bool:
     """Live buttons are left only on messages that are said to be gone, with the right card in their thread."""
-    threads = [
-        platform.person("bo").sees_in_thread(message)
-        for platform in (o.slack, o.teams)
-        for channel in ("#finance-approvals", "#ops-approvals")
-        for message in platform.messages(channel)
-        if "Approve" in message.buttons()
-    ]
+    channels, threads = ("#finance-approvals", "#ops-approvals"), list[list[list[str]]]()
+    for channel in channels:
+        for here in (m for m in o.slack.messages(channel) if "Approve" in m.buttons()):
+            threads.append([one.buttons() for one in o.slack.person("bo").sees_in_thread(here)])
+        for there in (m for m in o.teams.messages(channel) if "Approve" in m.buttons()):
+            threads.append([one.buttons() for one in o.teams.person("bo").sees_in_thread(there)])
     gone = {call.body["id"] for call in o.teams.calls if (call.name, call.status) == ("update", 404)}
     alive = {m.id for m in o.teams.person("sue").direct_messages() if "Approve" in m.buttons()}
     return alive <= gone and all(
