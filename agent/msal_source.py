@@ -116,9 +116,7 @@ class MsalSource:
             )
         self._authority = authority
         self._client_id = client_id
-        self._credential: str | Mapping[str, str] = (
-            client_certificate(certificate, now=utc_now()).for_msal() if certificate else client_secret
-        )
+        self._credential = _credential(client_id, client_secret, certificate)
         self._service = service
         self._refresh_tokens = refresh_tokens
         self._ca_file = ca_file
@@ -172,6 +170,13 @@ class MsalSource:
             # No proxy stands between us and our own machine.
             http_client=_Session(self._ca_file, trust_env=not _is_loopback(self._host)),
         )  # fmt: skip
+
+
+def _credential(client_id: str, secret: str, certificate: str | None) -> str | Mapping[str, str]:
+    """The secret, or the certificate as msal takes it. Raises: BadSetting."""
+    if bool(secret.strip()) == bool(certificate):
+        raise BadSetting(f"{client_id} signs in with either a secret or a certificate, not both or neither.")
+    return client_certificate(certificate, now=utc_now()).for_msal() if certificate else secret
 
 
 class _Session(requests.Session):
