@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ...approvals.errors import SaysoError
+from ...sandbox.slack.forms import CannotDoThat
 from ...sandbox.watching import NotClean, NotInTime
 from .both import answered_in_both, asked_in_teams
 from .office import Office, opened
@@ -58,7 +59,7 @@ def _tour(office: Office, story: Story) -> int:
     try:
         for scene in SCENES:
             scene(stage)
-    except (SaysoError, NotInTime) as failure:
+    except (SaysoError, NotInTime, CannotDoThat) as failure:
         story.tells(f"The tour stopped: {failure}")
         for message in stage.person("bo").sees("#support")[-5:]:
             story.shows("#support", message.text_as_seen())

@@ -15,6 +15,7 @@ from ...approvals.request import Request, State
 from ...sandbox.slack.forms import CannotDoThat
 from ...sandbox.slack.screen import Message
 from ...sandbox.watching import NotInTime
+from .prompt_teams import in_teams
 from .stage import FINANCE, OPS, SUPPORT, Stage, soon
 from .story import TourFailed
 
@@ -29,9 +30,12 @@ Try things; Ctrl-C ends everything.
   bo approve                         press Approve on the newest card that waits
   bo reject too much                 reject it with a reason, in the card's thread
   bo modify amount=5.00              change it, in the card's thread
+  teams alex: refund order 1041 10   the same in Teams, where forms stand in the card; likewise
+                                     teams bo approve, teams bo reject too much, teams bo modify amount=5.00
   +15m   +1h   +1d                   let time pass; whatever is due on the way happens
   kill                               kill bot and worker (SIGKILL) and start them again
-  see {SUPPORT}                       what stands in a channel ({FINANCE}, {OPS})
+  see {SUPPORT}                       what stands in a channel ({FINANCE}, {OPS});
+                                     teams see {SUPPORT} shows the one in Teams
   pages   mails   orders             the pager, the mailbox, the back office
   help    quit
 """
@@ -62,6 +66,8 @@ def prompt(console: Console, stage: Stage) -> None:
 def _do(console: Console, stage: Stage, said: str) -> None:
     if found := re.fullmatch(r"\+(\d{1,4})([mhd])", said):
         _pass_time(stage, timedelta(**{_SPANS[found[2]]: int(found[1])}))
+    elif found := re.fullmatch(r"teams (.+)", said):
+        in_teams(stage, found[1])
     elif found := re.fullmatch(r"(\w+): *(.+)", said):
         _ask(stage, found[1].lower(), found[2])
     elif found := re.fullmatch(r"(\w+) (approve|reject|modify)\b *(.*)", said):
@@ -90,7 +96,7 @@ def _ask(stage: Stage, who: str, goal: str) -> None:
 def _answer(stage: Stage, who: str, verb: str, words: str) -> None:
     """Buttons where a click is enough, the card's thread where words are needed; shows what came back."""
     person = stage.person(who)
-    request = _waiting(stage)
+    request = stage.waiting()
     channel, card = _card(stage, who, request)
     heard, version = len(person.ephemerals), request.version
     stage.story.says(f"@{who} in {channel}", "presses Approve" if verb == "approve" else f"{verb} {words}")
@@ -111,13 +117,6 @@ def _answer(stage: Stage, who: str, verb: str, words: str) -> None:
         stage.story.shows(f"only @{who} sees", message.text_as_seen())
     if stage.now(request).version > version:
         stage.story.shows(channel, stage.current(card).text_as_seen())
-
-
-def _waiting(stage: Stage) -> Request:
-    waiting = [request for request in stage.wait(stage.store.live()) if request.state is State.OPEN]
-    if not waiting:
-        raise LookupError("Nothing waits for an answer.")
-    return waiting[-1]
 
 
 def _card(stage: Stage, who: str, request: Request) -> tuple[str, Message]:

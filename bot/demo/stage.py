@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from ...approvals.change import AuditRecord, Event
 from ...approvals.redis_store import RedisStore
-from ...approvals.request import Request
+from ...approvals.request import Request, State
 from ...approvals.verdict import ThreadId
 from ...sandbox.slack.person import Person
 from ...sandbox.slack.screen import Message
@@ -109,6 +109,13 @@ class Stage:
         found = soon(seen, "the request is on record")
         assert found is not None
         return found
+
+    def waiting(self) -> Request:
+        """The newest request that waits for an answer. Raises: LookupError."""
+        waiting = [request for request in self.wait(self.store.live()) if request.state is State.OPEN]
+        if not waiting:
+            raise LookupError("Nothing waits for an answer.")
+        return waiting[-1]
 
     def now(self, request: Request) -> Request:
         """The record as it stands."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
+from ...approvals.request import Request
 from ...sandbox.teams import ClickResult, Message, Person
 from ...sandbox.workplace import ThreadedWorkplace
 from .story import Story
@@ -36,11 +38,18 @@ class TeamsSide:
         assert found is not None
         return found
 
+    def cards(self, request: Request) -> list[Message]:
+        """Every card of a request, oldest first: its buttons name the request."""
+        messages = tuple(self._work.teams.tenant.messages)
+        return [
+            one for one in messages if one.card and not one.deleted and request.id in json.dumps(one.card)
+        ]
+
     def replies(self, message: Message, words: str, *, who: str = "alex", within: float = 15) -> Message:
-        """The first message in its thread that shows `words`. Raises: NotInTime."""
+        """The first message in its thread that shows `words`, cards left out. Raises: NotInTime."""
 
         def seen() -> Message | None:
-            thread = self.person(who).sees_in_thread(message)[1:]
+            thread = [one for one in self.person(who).sees_in_thread(message)[1:] if not one.buttons()]
             return next((one for one in thread if words in one.text_as_seen()), None)
 
         found = self._work.until(seen, timeout=within, what=f"{words!r} in the thread in Teams")
@@ -58,7 +67,12 @@ class TeamsSide:
         return self._work.run(self.person(who).clicks(card, button))
 
     def sends_form(self, card: Message, button: str, answers: Mapping[str, str], *, who: str) -> ClickResult:
-        """Press a button that opens a form in the card, fill it in by its labels, and send it. Raises: CannotDoThat."""
-        self.clicks(card, button, who=who)
+        """Press a button that opens a form in the card, fill it in by its labels, and send it. Raises: CannotDoThat.
+
+        Whoever is refused the form gets the refusal.
+        """
+        asked = self.clicks(card, button, who=who)
+        if asked.words:
+            return asked
         self.person(who).fills(card, answers)
         return self.clicks(card, "Send", who=who)

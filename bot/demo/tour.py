@@ -33,6 +33,7 @@ def approved(stage: Stage) -> None:
     card = stage.card(FINANCE, "1042")
     story.shows(FINANCE, card.text_as_seen())
     story.check("the card stands in the asking thread too", stage.card(SUPPORT, "1042", who="alex"))
+    story.check(f"and in Teams, in {FINANCE}", stage.teams.card(FINANCE, "1042"))
     story.check("nothing has happened yet", stage.refunded(1042) == 0)
     story.says("@bo", "clicks Approve")
     click = stage.work.run(stage.person("bo").clicks(card, "Approve"))

@@ -24,7 +24,6 @@ from whole_office import (
     looks_at,
     slack_cards,
     still_to_tell,
-    teams_cards,
     where,
     whole_office,
 )
@@ -201,7 +200,7 @@ def offering(stage: Stage, request: Request, label: str) -> Message | None:
 def seen_by_bo(stage: Stage, request: Request) -> TeamsMessage | None:
     """Its card in Teams, where Bo can read it."""
     channel = stage.work.teams.channel_id(FINANCE)
-    return next((card for card in teams_cards(stage, request) if card.conversation == channel), None)
+    return next((card for card in stage.teams.cards(request) if card.conversation == channel), None)
 
 
 def times(stage: Stage, asked: Message, *events: Event) -> list[int]:
@@ -228,7 +227,7 @@ def said(stage: Stage, asked: Message, request: Request) -> Counter[str]:
         for message in place.timeline(channel)
         if message.thread_ts in roots and not message.metadata and message.user != asked.user
     )
-    standing = teams_cards(stage, request)
+    standing = stage.teams.cards(request)
     threads = {(card.conversation, card.root) for card in standing}
     return in_slack + Counter(
         f"{message.conversation} {message.text_as_seen()}"

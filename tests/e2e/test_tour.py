@@ -66,6 +66,9 @@ def test_ctrl_c_ends_everything_and_it_can_be_played_again(tmp_path: Path) -> No
         terminal.reads("sayso demo>", within=90)
         terminal.types("alex: refund order 1042 5.01\n")
         terminal.reads("sayso demo>", within=20)
+        terminal.types("teams bo approve\n")
+        terminal.reads("Outcome", within=20)
+        terminal.reads("sayso demo>", within=20)
         assert len(running_in(tmp_path)) >= 3  # demo, bot, worker; the store where /proc shows it
         terminal.types(CTRL_C)
         assert terminal.ended() == 0

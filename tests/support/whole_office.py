@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -118,7 +117,7 @@ def still_to_tell(stage: Stage, within: float = 3) -> int:
 
 def cards(stage: Stage, request: Request) -> list[Copy]:
     """Every card of a request, in every channel of Slack and of Teams."""
-    return [*slack_cards(stage, request), *teams_cards(stage, request)]
+    return [*slack_cards(stage, request), *stage.teams.cards(request)]
 
 
 def slack_cards(stage: Stage, request: Request) -> list[Message]:
@@ -130,12 +129,6 @@ def slack_cards(stage: Stage, request: Request) -> list[Message]:
         for message in place.timeline(channel)
         if ((message.metadata or {}).get("event_payload") or {}).get("request") == request.id
     ]
-
-
-def teams_cards(stage: Stage, request: Request) -> list[TeamsMessage]:
-    """Those in Teams: their buttons name the request."""
-    messages = [one for one in stage.work.teams.tenant.messages if one.card and not one.deleted]
-    return [one for one in messages if request.id in json.dumps(one.card)]
 
 
 def where(card: Copy) -> tuple[str, str]:
