@@ -189,9 +189,7 @@ def only_lost_ones_can_be_approved(o: BothChannels) -> bool:
             threads.append([one.buttons() for one in o.teams.person("bo").sees_in_thread(there)])
     gone = {call.body["id"] for call in o.teams.calls if (call.name, call.status) == ("update", 404)}
     alive = {m.id for m in o.teams.person("sue").direct_messages() if "Approve" in m.buttons()}
-    return alive <= gone and all(
-        ["Details"] in [one.buttons()[:1] for one in thread[1:]] for thread in threads
-    )
+    return alive <= gone and all(["Details"] in [buttons[:1] for buttons in thread[1:]] for thread in threads)
 
 
 async def test_every_copy_is_terminal_or_replaced_whatever_its_updates_met() -> None:
