@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import pytest
-from both_offices import SUPPORT, BothOffices, both_offices
+from both_offices import AFTERWARDS, SUPPORT, BothOffices, both_offices, missing, pieces_of
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Event
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.cards import details
 from sayso.cards.card import card_of
-from sayso.cards.spans import Row, Text
 from sayso.sandbox.slack import View
 from sayso.sandbox.slack.results import ClickResult
 from sayso.scheduler.sweep import Sweeper
 from scenes import a_run
 from teams_bot import TRANSPORTS
-
-AFTERWARDS = ["Details", "Details in a dialog…"]
 
 
 def decided(request: Request) -> bool:
@@ -289,24 +285,6 @@ async def test_a_vote_lapses_when_its_account_is_closed() -> None:
 # ---- the same words
 
 
-def in_order(shown: str, pieces: Iterable[str]) -> None:
-    """All of the pieces stand there, in this order."""
-    at, flat = 0, " ".join(shown.split())
-    for piece in (" ".join(one.split()) for one in pieces):
-        found = flat.find(piece, at)
-        assert found >= 0, f"{piece!r} does not follow {flat[max(0, at - 60) : at]!r}"
-        at = found + len(piece)
-
-
-def pieces_of(rows: Sequence[Row]) -> list[str]:
-    """Labels and literal words; people, places and times are written in each platform's own way, a digest in lines."""
-    found = []
-    for row in rows:
-        texts = (span.text for span in row.spans if isinstance(span, Text))
-        found += [row.label, *(text for text in texts if row.label != "Digest")]
-    return [piece for piece in found if piece.strip()]
-
-
 @pytest.mark.parametrize("state", ["open", "unknown", "decided"])
 async def test_both_cards_are_the_neutral_card(state: str) -> None:
     """Flags, summary, sections, order and words are the same, and so are the answers that can be given."""
@@ -319,8 +297,8 @@ async def test_both_cards_are_the_neutral_card(state: str) -> None:
             await lost_track(o, request)
         card = card_of(await o.now(request), name=o.desk.name)
         wanted = [*card.flags, card.summary, *pieces_of(card.rows)]
-        in_order(o.card().text_as_seen(), wanted)
-        in_order(o.teams_card().text_as_seen(), wanted)
+        assert missing(o.card().text_as_seen(), wanted) == ""
+        assert missing(o.teams_card().text_as_seen(), wanted) == ""
         labels = [button.label for button in card.buttons]
         assert o.card().buttons() == labels
         assert [label for label in o.teams_card().buttons() if not label.endswith("in a dialog…")] == labels
@@ -338,7 +316,7 @@ async def test_details_say_the_same_in_both() -> None:
         await cy.clicks(o.teams_card(), "Details")
         assert "Next page" not in (*cy.offered(o.teams_card()), *dialog.buttons())
         for shown in (view.text_as_seen(), cy.reads(o.teams_card()), cy.reads(dialog)):
-            in_order(shown, wanted)
+            assert missing(shown, wanted) == ""
         assert (await o.events(request)).count(Event.DETAILS_SEEN) == 3
 
 

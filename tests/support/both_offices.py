@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from sayso.bot.settings import Settings, load_settings
 from sayso.bot.slack.platform import SlackPlatform
 from sayso.bot.slack.transport import SlackChannel
 from sayso.bot.teams.platform import TeamsPlatform
+from sayso.cards.spans import Row, Text
 from sayso.sandbox.teams import Message as TeamsMessage
 from sayso.sandbox.teams import Teams
 from sayso.sandbox.workplace import Workplace
@@ -40,6 +41,8 @@ ON_BOTH, ONLY_SLACK, ONLY_TEAMS = ("alex", "bo", "cy", "gil", "dee"), ("sue",), 
 #: Where every card can be read by everybody, approver or not.
 SUPPORT = "#support"
 FINANCE = "#finance-approvals"
+#: What can be pressed on a card in Teams once it is decided; in Slack it is the first of them.
+AFTERWARDS = ["Details", "Details in a dialog…"]
 
 _SETTINGS = """
 default_route = "finance"
@@ -135,6 +138,26 @@ async def both_offices(
             finally:
                 for platform in platforms.values():
                     await platform.close()
+
+
+def missing(shown: str, pieces: Iterable[str]) -> str:
+    """The first of the pieces that does not stand there after those before it; empty when all do, in this order."""
+    at, flat = 0, " ".join(shown.split())
+    for piece in (" ".join(one.split()) for one in pieces):
+        found = flat.find(piece, at)
+        if found < 0:
+            return piece
+        at = found + len(piece)
+    return ""
+
+
+def pieces_of(rows: Sequence[Row]) -> list[str]:
+    """Labels and literal words; people, places and times are written in each platform's own way, a digest in lines."""
+    found = []
+    for row in rows:
+        texts = (span.text for span in row.spans if isinstance(span, Text))
+        found += [row.label, *(text for text in texts if row.label != "Digest")]
+    return [piece for piece in found if piece.strip()]
 
 
 @asynccontextmanager
