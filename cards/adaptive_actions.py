@@ -92,7 +92,8 @@ def rows_of(buttons: Sequence[Button], press: str, surface: Surface) -> list[Ele
     """The answers, and Details below them: more than three buttons in a row are too wide for a telephone."""
     given = [one for one in buttons if one.verb is not Verb.DETAILS]
     others = [one for one in buttons if one.verb is Verb.DETAILS]
-    made = [[*pressing(some, press, surface), *dialogs(some, press, surface)] for some in (given, others)]
+    first, *more = [pressing(row, press, surface) for row in (given, others) if row] or [[]]
+    made = ([*first, *dialogs(buttons, press, surface)], *more)
     return [action_set(row) for row in made if row]
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-#: Seconds until somebody who waits is answered without the outcome; Teams' own patience is about five.
+#: Seconds until somebody who waits is answered without the outcome; Teams gives up, as documented for dialogs, after five.
 PATIENCE = 2.5
 _HANDED_ON = "The next line is asked now."
 _NOTED = "Noted. The card shows how it goes on."
@@ -85,7 +85,7 @@ class Presses:
         coming = self._keep(self._came(press, screen))
         await asyncio.wait({coming}, timeout=self._patience)
         if press.said.posted and pressed.ref.message:
-            self._keep(self._mind_the_card(press.id, pressed))
+            self._keep(self._mind_the_card(press.id, pressed, after=coming))
         if coming.done():
             return coming.result().body
         if not press.decides:
@@ -185,8 +185,9 @@ class Presses:
                 log.warning("teams.not_explained request=%s", press.id, exc_info=True)
         return refusal(error, name=self._desk.name, request=request, tz=self._tz)
 
-    async def _mind_the_card(self, id: RequestId, pressed: Pressed) -> None:
-        """A card whose posting was never recorded becomes known; a stray second one is redrawn here."""
+    async def _mind_the_card(self, id: RequestId, pressed: Pressed, *, after: asyncio.Task[_Came]) -> None:
+        """A card whose posting was never recorded becomes known; a stray second one is redrawn, as it stands then."""
+        await asyncio.wait({after})
         try:
             if not await self._deliverer.adopt(id, pressed.ref):
                 await self._deliverer.redraw_stray(id, pressed.ref)

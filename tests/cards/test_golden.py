@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from card_states import states
+from sayso.approvals.errors import BadChange
 from sayso.approvals.people import PersonId
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.cards import adaptive, blockkit, plaintext
@@ -29,6 +30,9 @@ def views() -> dict[str, object]:
     """Details and the forms of an open request by file name."""
     request = STATES["open"]
     dialog = adaptive.Surface.DIALOG
+    typed = {"arg.0": "1042", "arg.1": "a lot", "arg.2": "0", "instruction": "and hurry"}
+    wrong = BadChange({"amount": "This must be a number, like 129.90."})
+    again = adaptive.modify_retry(request, typed, wrong)
     return {
         "view_details.json": blockkit.details_view(request, name=name),
         "view_modify.json": blockkit.modify_view(request),
@@ -36,6 +40,8 @@ def views() -> dict[str, object]:
         "view_details.adaptive.json": adaptive.details(request, name=name),
         "view_modify.adaptive.json": adaptive.modify_form(request),
         "view_reject.adaptive.json": adaptive.reject_form(request),
+        "view_modify_again.adaptive.json": adaptive.modify_form(request, retry=again),
+        "view_words.adaptive.json": adaptive.words_view("This is still being counted.", "07-a.1"),
         "view_modify_dialog.adaptive.json": adaptive.modify_form(request, surface=dialog),
         "view_reject_dialog.adaptive.json": adaptive.reject_form(request, surface=dialog),
         "view_pending.adaptive.json": adaptive.pending([request, STATES["unknown"]], name=name).card,
