@@ -10,8 +10,8 @@ from sayso.approvals.people import Place
 from sayso.approvals.request import State
 from sayso.approvals.store import TargetKind
 from sayso.approvals.verdict import Rule
-from sayso.sandbox.faults import FOREVER, Fail, LostReply
-from scenes import FINANCE, a_run
+from sayso.sandbox.faults import FOREVER, Fail, LostReply, Status
+from scenes import FINANCE, NOON, a_run
 
 DISABLED = Fail("BotDisabledByAdmin")
 
@@ -56,17 +56,35 @@ async def test_when_everything_is_dead_on_call_is_paged_once_and_it_ends_there()
         request = await o.asks(route=replace(o.route, fallback=o.there("#second-line")))
         assert (await o.now(request)).paged_at == await o.store.now()
         assert (await o.events(request)).count(Event.PAGED) == 1
-        assert {page.where for page in o.pages} == {"primary"}
+        (incident,) = o.pager.open_incidents()
         await o.later(seconds=300)  # notices wait for a card, and give up
         assert await o.later(seconds=600) == 0
         places = {"slack:C0FINANCE", o.there(), request.ask.fallback, "person:bo", "person:cy", "person:sue"}
         assert places | {"person:kim"} == set(await o.letters())
         letters = await o.store.dead_letters()
         assert any(letter.target.kind is TargetKind.NOTICE and not letter.places for letter in letters)
-        o.pages.clear()
         await o.approve(request)
         await o.later()
-        assert ((await o.now(request)).paged_at, len(o.pages)) == (None, 1)
+        assert incident.history == ["trigger", "resolve"]
+
+
+async def test_a_page_that_the_pager_refuses_is_a_dead_letter_too() -> None:
+    """With everything else dead, the list is all there is; replayed, the page goes out."""
+    async with both_channels() as o:
+        o.pager.faults.add(Status(400), on="/v2/enqueue", times=FOREVER)
+        o.slack.revoke_bot_token()
+        await o.asks(
+            route=replace(o.route, places=(Place("slack:C0FINANCE"),), rule=Rule(approvers=("nobody",)))
+        )
+        await o.later(seconds=5)
+        (page,) = [one for one in await o.store.dead_letters() if one.target.kind is TargetKind.PAGE]
+        assert (page.places, page.since) == (("primary",), NOON)
+        assert o.pager.open_incidents() == []
+        o.pager.faults.clear()
+        assert await o.store.replay(page.target)
+        await o.later()
+        assert len(o.pager.open_incidents()) == 1
+        assert page.target not in [one.target for one in await o.store.dead_letters()]
 
 
 async def test_replayed_letters_show_the_final_state() -> None:

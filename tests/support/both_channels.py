@@ -1,26 +1,31 @@
-"""Delivery over the sandbox's Slack and Teams at once, without a desk: the store's time stands still until told."""
+"""Delivery over the sandbox's Slack, Teams and pager, without a desk: the store's time stands still until told."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import httpx
 from desk_scene import Doorman
-from office import SIGNER, PagesSeen
+from office import SIGNER
 from sayso.approvals import machine
 from sayso.approvals.change import Event
 from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import Person, PersonId, Place
 from sayso.approvals.request import OutcomeKind, Request
 from sayso.approvals.route import Route
-from sayso.approvals.store import Target
+from sayso.bot.channel import Channel
 from sayso.bot.delivery import Deliverer
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
+from sayso.bot.page_words import PageWriter
 from sayso.bot.slack.transport import SlackChannel, slack_client
+from sayso.sandbox.pager import Pager as PagerStandIn
 from sayso.sandbox.slack import Slack
 from sayso.sandbox.teams import Teams
+from sayso.scheduler.pagerduty import PagerDuty, RoutingKey
+from sayso.scheduler.paging import Pager, Pages
 from scenes import FINANCE, a_request, a_run, a_vote
 from teams_bot import Bot, teams_bot
 
@@ -35,7 +40,7 @@ class BothChannels:
     store: MemoryStore
     deliverer: Deliverer
     doorman: Doorman
-    pages: list[Target] = field(default_factory=list)
+    pager: PagerStandIn
 
     def there(self, name: str = "#finance-approvals") -> Place:
         """A channel of Teams."""
@@ -100,7 +105,7 @@ class BothChannels:
 @asynccontextmanager
 async def both_channels(*, jitter: float = 0.0) -> AsyncIterator[BothChannels]:
     """Bo has an account in both, cy in Slack only, sue in Teams only; at the end no vendor's rule may be broken."""
-    async with teams_bot() as bot:
+    async with teams_bot() as bot, httpx.AsyncClient(trust_env=False) as http:
         slack, teams, doorman = bot.workplace.slack, bot.teams, Doorman()
         accounts = {
             "bo": {"slack": "U0BO", "teams": teams.person("bo").aad}, "cy": {"slack": "U0CY"},
@@ -115,10 +120,19 @@ async def both_channels(*, jitter: float = 0.0) -> AsyncIterator[BothChannels]:
             platforms={"teams": doorman}, monotonic=lambda: bot.clock[0],
         )  # fmt: skip
         client = slack_client(slack.bot_token, base_url=slack.api_url)
-        store = MemoryStore()
-        pages = PagesSeen(store)
-        deliverer = Deliverer(
-            store=store, channels={"slack": SlackChannel(client, monotonic=lambda: 1_000 + bot.clock[0]), "teams": bot.channel},
-            directory=directory, pages=pages, jitter=lambda: jitter,
+        slack_channel = SlackChannel(client, monotonic=lambda: 1_000 + bot.clock[0])
+        channels: dict[str, Channel] = {"slack": slack_channel, "teams": bot.channel}
+        store, phone = MemoryStore(), bot.workplace.pager
+        pager = Pager(sender=PagerDuty(phone.url, http), key=RoutingKey(phone.routing_key))
+        pages = Pages(
+            store=store, pagers={"primary": pager}, source="sayso", jitter=lambda: jitter,
+            words=PageWriter(store=store, channels=channels, name=str),
         )  # fmt: skip
-        yield BothChannels(bot, slack, teams, store, deliverer, doorman, pages.seen)
+        deliverer = Deliverer(
+            store=store,
+            channels=channels,
+            directory=directory,
+            pages=pages.bring_up_to_date,
+            jitter=lambda: jitter,
+        )
+        yield BothChannels(bot, slack, teams, store, deliverer, doorman, phone)
