@@ -101,7 +101,7 @@ class ConfiguredDirectory:
         return find
 
     async def _ask_standing(self, key: str) -> WhyNot | None:
-        platform, tenant, user = key.split("\0")
+        platform, tenant, user = key.split("\0", 2)
         accounts = self._platforms.get(platform)
         if accounts is None:
             return WhyNot.UNKNOWN_PERSON  # nobody vouches for accounts of this platform

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
@@ -38,15 +39,28 @@ async def nobody(_: str) -> tuple[Mentioned, ...]:
     return ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Readers:
+    """Who reads along in a conversation: the object ids of our tenant, and whether people of another one do."""
+
+    ours: frozenset[str]
+    outsiders: bool
+
+
 class TeamsChannel:
     """A `Channel` over a transport."""
 
     def __init__(
-        self, transport: Transport, *, account: Account = no_account, circle: Circles = nobody,
+        self, transport: Transport, *, tenant: str, account: Account = no_account, circle: Circles = nobody,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
-        """Take `account`, a person's Entra object id, and `circle`, whom a mention of an approver set calls."""
+        """Take `account`, a person's Entra object id, and `circle`, whom a mention of an approver set calls.
+
+        Args:
+            tenant: Whose people may read cards; a channel where others read along gets none.
+        """
         self._transport = transport
+        self._tenant = tenant
         self._account = account
         self._circle = circle
         self._pace = Pace(monotonic)
@@ -54,7 +68,10 @@ class TeamsChannel:
         self._direct: dict[str, Place] = {}
 
     async def post_card(self, place: Place, card: Card) -> MessageRef:
-        """Post a card. Raises: Gone, Dead, RetryLater, Unclear."""
+        """Post a card. Raises: Dead (where people of another tenant read along too), Gone, RetryLater, Unclear."""
+        where = _split(place)
+        if where.in_team and (await self._readers.get(where.channel)).outsiders:
+            raise Dead("the channel is shared with people of another tenant")
         return await self._post(place, adaptive.message(card))
 
     async def update_card(self, ref: MessageRef, card: Card) -> None:
@@ -72,7 +89,7 @@ class TeamsChannel:
         spans = [span for row in words for span in row.spans]
         if not any(isinstance(span, Who | Circle) for span in spans):
             return await self._post(place, adaptive.say(words))
-        here = await self._readers.get(_split(place).channel)
+        here = (await self._readers.get(_split(place).channel)).ours
         called = {
             name: [one for one in await self._circle(name) if one.id in here]
             for name in sorted({span.name for span in spans if isinstance(span, Circle)})
@@ -105,16 +122,18 @@ class TeamsChannel:
 
     # ---- inside
 
-    async def _ask_readers(self, channel: str) -> frozenset[str]:
-        """Object ids of whoever reads along; none where Teams does not let us ask. Raises: RetryLater."""
+    async def _ask_readers(self, channel: str) -> _Readers:
+        """Whoever reads along; nobody known where Teams does not let us ask. Raises: RetryLater."""
         try:
             members = await self._transport.members(Conversation(channel=channel))
         except (Dead, Gone):
             log.warning("teams.no_roster channel=%s", channel)
-            return frozenset()
+            return _Readers(ours=frozenset(), outsiders=False)
         except Unclear as lost:
             raise RetryLater(SOON) from lost  # nothing has been said yet
-        return frozenset(member.object_id for member in members)
+        foreign = [one for one in members if one.tenant and one.tenant.lower() != self._tenant.lower()]
+        ours = frozenset(one.object_id for one in members if one not in foreign)
+        return _Readers(ours=ours, outsiders=bool(foreign))
 
     async def _post(self, place: Place, message: AdaptiveMessage) -> MessageRef:
         """Raises: ChannelError."""

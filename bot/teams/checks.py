@@ -110,8 +110,8 @@ class TeamsChecks:
             raise TeamsProblem(f"teams.service_url: the Bot Connector cannot be reached at {url}") from error
         if outsiders := [one for one in members if self._from_outside(one)]:
             raise TeamsProblem(
-                f"{len(outsiders)} of its {len(members)} members are people of another tenant, who would read "
-                "every card: give the route another channel"
+                f"{len(outsiders)} of its {len(members)} members are people of another tenant: no cards "
+                "are posted there"
             )
         return f"{len(members)} {'person reads' if len(members) == 1 else 'people read'} it"
 

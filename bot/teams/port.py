@@ -47,9 +47,14 @@ class Conversation:
         return f"{self.channel}{_THREAD}{self.root}" if self.root else self.channel
 
     @property
+    def in_team(self) -> bool:
+        """Whether a whole team may read it."""
+        return self.channel.endswith(_CHANNELS)
+
+    @property
     def is_channel(self) -> bool:
         """Whether a new message in it begins a thread."""
-        return self.channel.endswith(_CHANNELS) and not self.root
+        return self.in_team and not self.root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,7 +134,7 @@ def test_each_wrong_channel_is_named_once(workplace: ThreadedWorkplace, tmp_path
     for id, words in {
         NOWHERE: "there is no such channel, or sayso cannot see it",
         random: "sayso is not a member there: the app has to be installed",
-        partners: "1 of its 3 members are people of another tenant, who would read every card",
+        partners: "1 of its 3 members are people of another tenant: no cards are posted there",
     }.items():
         assert [words in line for line in wrong if id in line] == [True]
     assert len(wrong) == 3

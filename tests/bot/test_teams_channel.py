@@ -40,6 +40,18 @@ async def test_a_card_is_posted_redrawn_and_followed_up(bot: Bot) -> None:
     assert await bot.channel.find_card(place(bot), a_request().id) is None
 
 
+async def test_no_card_stands_where_another_tenant_reads_along(bot: Bot) -> None:
+    """Words may be said there; what a card shows is for our own people. A new member is noticed in minutes."""
+    partners = place(bot, "#partners")
+    with pytest.raises(Dead, match="shared with people of another tenant"):
+        await bot.channel.post_card(partners, card_of(a_request(), name=str))
+    await bot.channel.say(partners, [Row("", (Text("Somebody has to look at this."),))])
+    bot.teams.tenant.teams["Partners"].members.remove("zoe")
+    bot.clock[0] += 301
+    await bot.channel.post_card(partners, card_of(a_request(), name=str))
+    assert len(bot.teams.person("bo").sees("#partners")) == 2
+
+
 async def test_a_direct_place_is_asked_for_once(bot: Bot) -> None:
     """Cards there need no thread; whoever has no app is dead, and so is somebody nobody knows."""
     bo, ned = bot.teams.person("bo"), bot.teams.person("ned")
@@ -59,7 +71,9 @@ async def test_a_direct_place_is_asked_for_once(bot: Bot) -> None:
 async def test_people_are_called_by_their_entra_id(bot: Bot) -> None:
     """A mention with its entity, in the card itself; those without an account are named only."""
     accounts = {PersonId("bo"): bot.teams.person("bo").aad}
-    channel = TeamsChannel(bot.transport, account=lambda person: accounts.get(person, ""))
+    channel = TeamsChannel(
+        bot.transport, tenant=bot.teams.tenant_id, account=lambda person: accounts.get(person, "")
+    )
     words = (Who(PersonId("bo"), "Bo"), Text(" and "), Who(PersonId("cy"), "Cy"))
     await channel.say(place(bot), [Row("", words)])
     (message,) = bot.teams.messages("#support")

@@ -106,7 +106,7 @@ async def teams_bot(transport: str = "botbuilder") -> AsyncIterator[Bot]:
         token._clock = lambda: datetime.now(UTC) + timedelta(seconds=clock[0])
         keys = ChannelKeys(registration.metadata_url, monotonic=lambda: clock[0])
         made = TRANSPORTS[transport](registration, token=token, keys=keys)
-        channel = TeamsChannel(made, monotonic=lambda: clock[0])
+        channel = TeamsChannel(made, tenant=teams.tenant_id, monotonic=lambda: clock[0])
         bot = Bot(
             sdk=transport,
             workplace=workplace,
