@@ -158,7 +158,7 @@ async def teams_office(
             platforms={"teams": TeamsAccounts(graph, tenant=teams.tenant_id)},
         )  # fmt: skip
         account = directory.account("teams")
-        channel = TeamsChannel(transport, account=account, monotonic=lambda: clock[0])
+        channel = TeamsChannel(transport, tenant=teams.tenant_id, account=account, monotonic=lambda: clock[0])
         desk = Desk(
             store=store, directory=directory, rules=policy or teams_policy(), signer=SIGNER,
             assess=lambda _: an_assessment(),
