@@ -219,6 +219,21 @@ class Desk:
             raise
         return request
 
+    async def still_asked(self, id: RequestId, revision: int, who: Identity, *, token: str) -> Request:
+        """The record that a form about `revision` is read against; one that comes too late is audited.
+
+        Raises: AlreadySettled, Outdated, RequestNotFound, StoreDown.
+        """
+        request = await self._store.get(id)
+        try:
+            if request.state is not State.OPEN:
+                raise AlreadySettled(request.state, request.decision.by if request.decision else ())
+            _must_show(request, revision, "")
+        except AnswerRefused as error:
+            await self._refused(request, error, await self._named(who), who, token)
+            raise
+        return request
+
     async def seen(self, id: RequestId, who: Identity, *, token: str) -> Request:
         """The record, for somebody who looks at everything; it is audited who did. Raises: RequestNotFound, StoreDown."""
         request = await self._store.get(id)
@@ -320,6 +335,13 @@ class Desk:
             else:
                 lapsed |= {vote.person} - {now_is.id}
         return frozenset(lapsed)
+
+    async def _named(self, who: Identity) -> str:
+        """Who this is, for the audit trail: the account where nobody can say."""
+        try:
+            return str((await self._directory.person(who)).id)
+        except (NotAllowed, DirectoryDown):
+            return str(who)
 
     async def _refused(self, request: Request, error: SaysoError, by: str, who: Identity, token: str) -> None:
         log.info("answer.refused request=%s why=%s", request.id, type(error).__name__)

@@ -11,7 +11,7 @@ from typing import Any
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from ...approvals.errors import AlreadySettled, BadChange, Outdated, SaysoError
+from ...approvals.errors import BadChange, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
 from ...approvals.verdict import Modify, Reject
@@ -73,11 +73,7 @@ class Submissions:
     async def _decided(self, view: Mapping[str, Any], press: str, who: Identity, token: str) -> Reply:
         id, revision = decode_press(press)
         typed = (view.get("state") or {}).get("values") or {}
-        request = await self._desk.request(id)
-        if request.state is not State.OPEN:
-            raise AlreadySettled(request.state, request.decision.by if request.decision else ())
-        if request.revision != revision:
-            raise Outdated
+        request = await self._desk.still_asked(id, revision, who, token=token)
         try:
             verdict = modify_from(request, typed) if _is(view, "modify") else reject_from(typed)
             done = await self._given(request, verdict, who, token, shown=decode_shown(press))

@@ -147,9 +147,7 @@ class Presses:
             verdict = adaptive.modify_values(form, inputs) if modifies else adaptive.reject_values(inputs)
             done = await self._given(press, verdict)
         except BadChange as bad:
-            _must_be_open(request)
-            if request.revision != press.revision:
-                raise Outdated from bad
+            request = await self._desk.still_asked(press.id, press.revision, press.who, token=press.token)
             if modifies:
                 again = adaptive.modify_retry(request, inputs, bad)
                 drawn = adaptive.modify_form(request, surface=screen.surface, retry=again)

@@ -113,17 +113,21 @@ async def test_changed_in_teams_approved_in_slack() -> None:
 
 
 async def test_the_slower_one_reads_who_was_faster_on_the_other_side() -> None:
-    """Two slow screens: both are answered by name, and nothing is counted twice."""
+    """Slow screens, and a form that was open: all are answered by name, and on record; nothing is counted twice."""
     async with both_offices() as o:
         request = await o.asks()
         old, old_in_teams = o.card().snapshot(), o.teams_card().snapshot()
+        form = (await slack_form(o, "sue", "Reject…")).fill({"Why?": "no"})
         await in_teams(o, "bo")
         slower = await o.slack.person("cy").clicks_old(old, "Approve")
         assert "Approved by @Bo" in await slower.whispered()
         slowest = await o.teams.person("kim").clicks_old(old_in_teams, "Approve")
         assert "Approved by @Bo" in slowest.refusal
         assert "not counted" in slowest.refusal
-        assert (await o.events(request)).count(Event.DECIDED) == 1
+        await o.slack.person("sue").submits(form)
+        assert "Approved by @Bo" in form.text_as_seen()
+        events = await o.events(request)
+        assert (events.count(Event.DECIDED), events.count(Event.REFUSED_ANSWER)) == (1, 3)
 
 
 async def test_nobody_answers_and_both_are_told() -> None:
