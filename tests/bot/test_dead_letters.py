@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from both_channels import both_channels
 from sayso.approvals.change import AuditEntry, Event, Notice, NoticeKind
+from sayso.approvals.errors import StoreDown
+from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import Place
 from sayso.approvals.request import State
-from sayso.approvals.store import TargetKind
+from sayso.approvals.store import DeadLetter, TargetKind, Told
 from sayso.approvals.verdict import Rule
 from sayso.sandbox.faults import FOREVER, Fail, LostReply, Status
 from scenes import FINANCE, NOON, a_run
@@ -152,6 +155,33 @@ async def test_a_directory_that_is_down_is_waited_for_but_not_for_ever() -> None
         assert (await o.now(outage)).paged_at is None
         await o.later(seconds=240, by=20)
         assert (await o.now(outage)).paged_at is not None
+
+
+class Breaks(MemoryStore):
+    """Goes away once, right before a dead letter is written down."""
+
+    broken = False
+
+    async def bury(self, letter: DeadLetter, told: Told, *, version: int = 0) -> None:
+        if not self.broken:
+            self.broken = True
+            raise StoreDown
+        await super().bury(letter, told, version=version)
+
+
+async def test_a_crash_before_the_letter_is_written_costs_nothing() -> None:
+    """The record has gone round the place already; whoever claims the target next writes the letter, and no more."""
+    async with both_channels(store=Breaks()) as o:
+        o.slack.archive("#finance-approvals")
+        with pytest.raises(StoreDown):
+            await o.asks(route=replace(o.route, places=(Place("slack:C0FINANCE"),)))
+        (request,) = await o.store.live()
+        assert await o.letters() == []
+        await o.later(seconds=30)
+        assert await o.letters() == ["slack:C0FINANCE"]
+        assert (await o.events(request)).count(Event.UNDELIVERABLE) == 1
+        offered = [one.buttons() for one in o.slack.person("bo").direct_messages()]
+        assert len([buttons for buttons in offered if "Approve" in buttons]) == 1
 
 
 async def test_words_that_nobody_heard_are_a_dead_letter_and_said_when_replayed() -> None:

@@ -103,7 +103,9 @@ class BothChannels:
 
 
 @asynccontextmanager
-async def both_channels(*, jitter: float = 0.0) -> AsyncIterator[BothChannels]:
+async def both_channels(
+    *, jitter: float = 0.0, store: MemoryStore | None = None
+) -> AsyncIterator[BothChannels]:
     """Bo has an account in both, cy in Slack only, sue in Teams only; at the end no vendor's rule may be broken."""
     async with teams_bot() as bot, httpx.AsyncClient(trust_env=False) as http:
         slack, teams, doorman = bot.workplace.slack, bot.teams, Doorman()
@@ -122,7 +124,7 @@ async def both_channels(*, jitter: float = 0.0) -> AsyncIterator[BothChannels]:
         client = slack_client(slack.bot_token, base_url=slack.api_url)
         slack_channel = SlackChannel(client, monotonic=lambda: 1_000 + bot.clock[0])
         channels: dict[str, Channel] = {"slack": slack_channel, "teams": bot.channel}
-        store, phone = MemoryStore(), bot.workplace.pager
+        store, phone = store or MemoryStore(), bot.workplace.pager
         pager = Pager(sender=PagerDuty(phone.url, http), key=RoutingKey(phone.routing_key))
         pages = Pages(
             store=store, pagers={"primary": pager}, source="sayso", jitter=lambda: jitter,
