@@ -151,7 +151,7 @@ async def test_not_mine_to_decide(dialog: bool) -> None:
     ("verb", "answers", "dialog"),
     [
         ("Reject", {"Why?": "no"}, False),
-        ("Modify", {"amount": "a lot"}, False),
+        ("Modify", {}, False),
         ("Modify", {"amount": "1"}, True),
     ],
 )
@@ -176,7 +176,7 @@ async def test_a_removal_between_form_and_sending_counts() -> None:
         form = await a_form(o, "Modify", dialog=True)
         o.teams.remove_from_group("finance-approvers", "bo")
         o.clock[0] += 15
-        assert "not an approver" in await form.sends({"amount": "a lot"})
+        assert "not an approver" in await form.sends({})
         assert (await o.events(request))[-1] is Event.REFUSED_ANSWER
 
 
