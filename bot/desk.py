@@ -219,8 +219,10 @@ class Desk:
             raise
         return request
 
-    async def still_asked(self, id: RequestId, revision: int, who: Identity, *, token: str) -> Request:
-        """The record that a form about `revision` is read against; one that comes too late is audited.
+    async def still_asked(
+        self, id: RequestId, revision: int, who: Identity, *, token: str, shown: str = ""
+    ) -> Request:
+        """The record that a form about `revision` (and what was `shown`) is read against; one that comes too late is audited.
 
         Raises: AlreadySettled, Outdated, RequestNotFound, StoreDown.
         """
@@ -228,7 +230,7 @@ class Desk:
         try:
             if request.state is not State.OPEN:
                 raise AlreadySettled(request.state, request.decision.by if request.decision else ())
-            _must_show(request, revision, "")
+            _must_show(request, revision, shown)
         except AnswerRefused as error:
             await self._refused(request, error, await self._named(who), who, token)
             raise

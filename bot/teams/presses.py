@@ -141,7 +141,13 @@ class Presses:
     async def _sent(self, press: _Press, screen: Screen) -> Body:
         """A form with its values, read as it was drawn; one that does not fit comes back with what was typed."""
         request = await self._desk.admit(press.id, press.who, token=press.token)
-        form = _as_shown(request, press)
+        try:
+            form = _as_shown(request, press)
+        except Outdated:
+            await self._desk.still_asked(
+                press.id, press.revision, press.who, token=press.token, shown=press.shown
+            )
+            raise
         inputs, modifies = press.said.inputs, press.said.verb == Verb.MODIFY
         try:
             verdict = adaptive.modify_values(form, inputs) if modifies else adaptive.reject_values(inputs)

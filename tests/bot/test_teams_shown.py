@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sayso.approvals.change import Change
+from sayso.approvals.change import Change, Event
 from sayso.approvals.request import Request, State
 from teams_office import TeamsOffice, teams_office
 
@@ -31,6 +31,7 @@ async def test_an_action_swapped_under_its_card_is_not_approved_by_a_press_on_it
         click = await o.teams.person("bo").clicks(o.card(), "Approve")
         assert "older revision" in click.refusal
         assert await untouched(o, request)
+        assert (await o.events(request))[-1] is Event.REFUSED_ANSWER
 
 
 @pytest.mark.parametrize("title", ["Modify…", "Reject…"])
@@ -47,6 +48,7 @@ async def test_an_action_swapped_under_an_open_form_is_not_answered_by_it(title:
         assert "older revision" in sent.refusal
         assert "older revision" in (await bo.submits(dialog.fill(typed))).words
         assert await untouched(o, request)
+        assert (await o.events(request)).count(Event.REFUSED_ANSWER) == 2
 
 
 async def test_an_action_swapped_under_open_details_is_not_approved_from_there() -> None:

@@ -127,10 +127,6 @@ class TeamsOffice:
         return [record.entry.event for record in await self.store.trail(request.ask.run.thread)]
 
 
-async def nothing_was_dead(_: Place) -> int:
-    return 0
-
-
 @asynccontextmanager
 async def teams_office(
     *, sdk: str = "botbuilder", policy: Policy | None = None, people: Iterable[Person] = (),
@@ -166,7 +162,7 @@ async def teams_office(
         pages = PagesSeen(store)
         deliverer = Deliverer(store=store, channels={"teams": channel}, directory=directory, pages=pages)
         hearing = TeamsHearing(
-            desk=desk, store=store, channel=channel, transport=transport, revive=nothing_was_dead
+            desk=desk, store=store, channel=channel, transport=transport, revive=deliverer.revive
         )
         listener = TeamsListener(
             transport=transport, desk=desk, deliverer=deliverer, hearing=hearing,
