@@ -26,7 +26,7 @@ from .backoff import pause
 from .channel import Channel, Dead, Gone, NotYet, RetryLater, Unclear
 from .dead_places import DeadPlaces
 from .notices import Notices
-from .places import Places, conversation_of
+from .places import Places
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +39,8 @@ AFTER_TROUBLE = timedelta(seconds=30)
 #: What `Told.status` says of a card whose posting may or may not have worked.
 UNCLEAR = "unclear"
 
+#: What makes dead places live again; told which conversations those are.
+Revive = Callable[[Callable[[Place], bool]], Awaitable[int]]
 PageKeeper = Callable[[Target], Awaitable[None]]
 
 
@@ -105,15 +107,18 @@ class Deliverer:
         card = self._drawn(await self._store.get(id))
         await self._places.channel(ref.platform).update_card(ref, card)
 
-    async def revive(self, place: Place) -> int:
-        """The bot may write in a conversation again: its dead letters are tried again; how many these are.
+    async def revive(self, back: Callable[[Place], bool]) -> int:
+        """Some conversations take messages again: what was dead there is tried again; how much that is.
+
+        Args:
+            back: Whether this channel or chat is one of them.
 
         Raises: StoreDown.
         """
         letters = await self._store.dead_letters()
         dead = {one for letter in letters for one in letter.places}
-        back = {one for one in dead if conversation_of(place) in await self._places.conversations(one)}
-        again = [letter.target for letter in letters if back.intersection(letter.places)]
+        alive = {one for one in dead if any(map(back, await self._places.conversations(one)))}
+        again = [letter.target for letter in letters if alive.intersection(letter.places)]
         return sum([await self._store.replay(target) for target in again])
 
     # ---- lanes

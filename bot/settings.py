@@ -188,9 +188,10 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
             f"{key}.needed: {route.rule.needed} approvals are needed "
             f"but its approver sets have {len(able)} people"
         )
-    for place in route.places:
-        if problem := _place_problem(place, settings):
-            yield f"{key}.places: {problem}"
+    places = (*(("places", place) for place in route.places), ("fallback", route.fallback))
+    for name, place in places:
+        if place and (problem := _place_problem(place, settings)):
+            yield f"{key}.{name}: {problem}"
 
 
 def _place_problem(place: str, settings: Settings) -> str:

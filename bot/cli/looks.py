@@ -51,7 +51,7 @@ def places_on(platform: str, settings: Settings) -> Mapping[str, str]:
     """The places of all routes on a platform, each once with the routes that name it."""
     routes: dict[str, list[str]] = {}
     for route in settings.policy.routes.values():
-        for place in route.places:
+        for place in (*route.places, route.fallback):
             if place.startswith(f"{platform}:"):
                 routes.setdefault(place, []).append(f"routes.{route.name}")
     return {place: ", ".join(names) for place, names in routes.items()}

@@ -22,6 +22,7 @@ from ...cards.escape import unescaped
 from ...cards.richtext import Block
 from ...cards.spans import Row
 from .. import hearing
+from ..delivery import Revive
 from ..desk import Desk
 from ..hearing import Audience, Ear, Heard, Waiting, Words
 from .screens import SLACK_FAILED
@@ -46,17 +47,26 @@ class Reply:
 
 
 class Hearing:
-    """Handles `app_mention` and `message` events."""
+    """Handles `app_mention`, `message` and `member_joined_channel` events."""
 
-    def __init__(self, *, desk: Desk, typed: TypedAnswers, bot_user: str, tz: tzinfo = UTC) -> None:
+    def __init__(
+        self, *, desk: Desk, typed: TypedAnswers, bot_user: str, revive: Revive,
+        tz: tzinfo = UTC,
+    ) -> None:  # fmt: skip
+        """Take `revive`, which tries once more what was dead in a channel."""
         self._desk = desk
         self._ear = Ear(desk=desk, answering=typed.hear, help=HELP, tz=tz)
         self._bot_user = bot_user
+        self._revive = revive
         self._tz = tz
 
     async def hear(self, body: Mapping[str, Any], token: str) -> Reply | None:
         """Do what an event asks for; what to say back, if anything. Raises: StoreDown (Slack tries again)."""
         event = body.get("event") or {}
+        if event.get("type") == "member_joined_channel" and event.get("user") == self._bot_user:
+            place = Place(f"slack:{event.get('channel')}")
+            log.info("slack.joined place=%s revived=%d", place, await self._revive(place.__eq__))
+            return None
         if event.get("bot_id") or event.get("subtype") or not all(map(event.get, ("user", "ts", "channel"))):
             return None  # bots (ourselves among them), edits, joins
         text = _plain(str(event.get("text") or ""))

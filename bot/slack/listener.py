@@ -69,7 +69,9 @@ class SlackListener:
             client=client, home=home, signing_secret=signing_secret,
             clicks=Clicks(desk=desk, deliverer=deliverer, account=account, tz=tz),
             submissions=Submissions(desk=desk, tz=tz, patience=patience),
-            hearing=Hearing(desk=desk, typed=typed, bot_user=str(me["user_id"]), tz=tz),
+            hearing=Hearing(
+                desk=desk, typed=typed, bot_user=str(me["user_id"]), revive=deliverer.revive, tz=tz
+            ),
         )  # fmt: skip
 
     async def _dispatch(self, delivery: Delivery) -> Response:

@@ -20,6 +20,7 @@ from ...cards.spans import Link, Row, Spans, Text
 from ...cards.words import refusal
 from .. import hearing
 from ..channel import Channel, ChannelError, Dead, Gone
+from ..delivery import Revive
 from ..desk import Desk
 from ..hearing import Audience, Ear, Heard, Reply, Waiting, Words
 from .port import PLATFORM, Added, Conversation, Removed, Said, Transport
@@ -56,9 +57,9 @@ class TeamsHearing:
 
     def __init__(
         self, *, desk: Desk, store: Store, channel: Channel, transport: Transport,
-        revive: Callable[[Place], Awaitable[int]], tz: tzinfo = UTC,
+        revive: Revive, tz: tzinfo = UTC,
     ) -> None:  # fmt: skip
-        """Take `revive`, which brings what was dead in a conversation once more; it says how much that was."""
+        """Take `revive`, which tries once more what was dead in some conversations."""
         self._desk = desk
         self._store = store
         self._channel = channel
@@ -83,7 +84,9 @@ class TeamsHearing:
     async def added(self, added: Added) -> None:
         """We may write here again: bring what was dead, and say once who we are. Raises: StoreDown."""
         place = Place(f"{PLATFORM}:{added.ref.channel}")
-        revived = await self._revive(place)
+        # Put into a team we hear of its first channel only: any other one may be in that team.
+        here = Conversation.parse(added.ref.channel).in_team
+        revived = await self._revive(_in_a_team if here else place.__eq__)
         log.info("teams.added place=%s revived=%d", place, revived)
         if added.ref.channel not in self._greeted:
             self._greeted.add(added.ref.channel)
@@ -193,3 +196,8 @@ def _thread(ref: MessageRef) -> Place:
 def _conversation(place: Place) -> Conversation:
     channel, _, root = place.partition(":")[2].partition("/")
     return Conversation.at(channel, root)
+
+
+def _in_a_team(place: Place) -> bool:
+    platform, _, channel = place.partition(":")
+    return platform == PLATFORM and Conversation.parse(channel).in_team

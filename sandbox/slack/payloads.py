@@ -73,6 +73,14 @@ def event_callback(event: Json) -> Json:
     }  # fmt: skip
 
 
+def bot_joined(channel: Channel) -> Json:
+    """`member_joined_channel`, of the app's own user."""
+    return {
+        "type": "member_joined_channel", "user": BOT_USER_ID, "channel": channel.id, "channel_type": "C",
+        "team": TEAM_ID, "event_ts": f"{time.time():.6f}",
+    }  # fmt: skip
+
+
 def message_event(kind: str, message: Message, channel: Channel, team_id: str) -> Json:
     """`message` or `app_mention`."""
     event: Json = {

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ..loopback import LoopbackServer
 from ..watching import Changes, Violations
+from . import payloads
 from .courier import Answer, Courier, SignedRequest
 from .person import Person
 from .places import BOT_USER_ID
@@ -154,9 +155,12 @@ class Slack:
         self._changes.happened()
 
     def invite_bot(self, channel: str) -> None:
-        """The app becomes a member of "#channel"."""
-        self.workspace.channel_named(channel).members.add(BOT_USER_ID)
+        """The app becomes a member of "#channel", and hears of it."""
+        place = self.workspace.channel_named(channel)
+        place.members.add(BOT_USER_ID)
         self._changes.happened()
+        if self.app_url:
+            self.courier.event(payloads.event_callback(payloads.bot_joined(place)))
 
     def archive(self, channel: str) -> None:
         """Nobody can write in "#channel" any more."""

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 #: Nobody listens there.
 NOWHERE = "redis://127.0.0.1:1"
-COMMANDS = ("demo", "serve", "check", "run", "pending", "show")
+COMMANDS = ("demo", "serve", "check", "run", "pending", "show", "dead-letters", "manifest")
 
 
 def a_waiting_request(

@@ -74,6 +74,7 @@ def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -
         ('"slack:C0FINANCE"', '"teams:19:abc@thread.tacv2"', "teams:19:abc@thread.tacv2 needs a [teams] table"),
         ('slack = "U0BO"', 'teams = "Bo Berg"', "people.bo.teams: a Teams account is its object id in Entra"),
         ('{ people = ["sue"] }', '{ entra_group = "seniors" }', "seniors.entra_group: a group is its object id in Entra"),
+        ('pager = "primary"', 'pager = "primary"\nfallback = "person:dan"', "routes.finance.fallback: person:dan: there is no"),
         ('"slack:C0FINANCE"', '"person:dan"', "routes.finance.places: person:dan: there is no [people.dan]"),
         ('[slack]\nteam = "T0WORKPLACE"', "", "routes.finance.places: slack:C0FINANCE needs a [slack] table"),
         ('routing_key = "PAGER_KEY"', 'routing_key = "key"', "routing_key: names the environment variable that holds the key, like PAGER_ROUTING_KEY; do not"),

@@ -170,3 +170,16 @@ async def edit(o: Office, request: Request) -> None:
     await o.workplace.until(lambda: view.title == "Modify")
     await o.slack.person("cy").submits(view.fill({"amount": "100.00"}))
     await o.until(request, lambda r: r.revision == 2)
+
+
+async def test_back_in_a_channel_what_was_dead_there_is_tried_again() -> None:
+    """Invited again, it posts the card that could not stand there."""
+    async with office() as o:
+        o.slack.kick_bot("#finance-approvals")
+        await o.asks()
+        assert len(await o.store.dead_letters()) == 1
+        o.slack.invite_bot("#finance-approvals")
+        await o.slack.settled()
+        await o.deliver()
+        assert o.card("#finance-approvals").buttons()
+        assert await o.store.dead_letters() == []

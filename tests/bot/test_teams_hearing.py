@@ -286,13 +286,15 @@ async def test_a_slow_teams_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_where_it_comes_it_greets_once_and_what_was_dead_is_tried_again(o: Speech) -> None:
-    """However often it is taken out and put back."""
+    """However often it is taken out and put back; in all of the team, for Teams names only one of its channels."""
     for _ in range(2):
         await o.teams.kick_bot("#support")
         await o.teams.invite_bot("#support")
     (greeting,) = o.teams.messages("#support")
     assert greeting.text_as_seen().startswith("I am sayso")
-    assert o.revived.asked == [Place(f"teams:{o.teams.channel_id('#support')}")] * 2
+    places = [Place(f"teams:{o.teams.channel_id(name)}") for name in ("#support", "#ops-approvals")]
+    assert [[*map(back, places)] for back in o.revived.asked] == [[True, True]] * 2
+    assert not any(back(Place("slack:C0SUPPORT")) or back(Place("teams:a:1chat")) for back in o.revived.asked)
 
 
 async def test_what_was_dead_is_not_forgotten_while_the_store_is_down(o: Speech) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -49,13 +49,13 @@ class Ledger(WatchedStore):
 class Reviver:
     """Remembers where something was to be brought once more; raises while `down`."""
 
-    asked: list[Place] = field(default_factory=list)
+    asked: list[Callable[[Place], bool]] = field(default_factory=list)
     down: bool = False
 
-    async def __call__(self, place: Place) -> int:
+    async def __call__(self, back: Callable[[Place], bool]) -> int:
         if self.down:
             raise StoreDown
-        self.asked.append(place)
+        self.asked.append(back)
         return 0
 
 
