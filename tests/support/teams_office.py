@@ -20,7 +20,7 @@ from sayso.bot.delivery import Deliverer
 from sayso.bot.desk import Desk
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
 from sayso.bot.teams.channel import TeamsChannel
-from sayso.bot.teams.credentials import entra_token
+from sayso.bot.teams.credentials import EntraToken, entra_token
 from sayso.bot.teams.graph import Graph
 from sayso.bot.teams.hearing import TeamsHearing
 from sayso.bot.teams.identity import TeamsAccounts
@@ -29,7 +29,6 @@ from sayso.bot.teams.listener import TeamsListener
 from sayso.bot.teams.port import Transport
 from sayso.sandbox.teams import Delivery, Message, Teams
 from sayso.sandbox.teams.places import Group, conversation_id, object_id
-from sayso.sandbox.teams.tenant import TeamsTimes
 from sayso.sandbox.workplace import Workplace
 from scenes import FINANCE, a_request, a_run, an_assessment
 from teams_bot import TRANSPORTS, registration_in
@@ -128,27 +127,36 @@ class TeamsOffice:
 
 
 @asynccontextmanager
+async def connected(workplace: Workplace, sdk: str) -> AsyncIterator[tuple[Transport, Graph]]:
+    """The two lines to Microsoft, each with a token of its own."""
+    teams, tokens = workplace.teams, workplace.tokens
+    registration = registration_in(teams)
+
+    def token(scope: str) -> EntraToken:
+        return entra_token(
+            registration, authority=tokens.authority, client_secret=tokens.client_secret, ca_file=tokens.ca_file,
+            scope=scope,
+        )  # fmt: skip
+
+    keys = ChannelKeys(registration.metadata_url)
+    transport = TRANSPORTS[sdk](registration, token=token(registration.scope), keys=keys)
+    graph = Graph(token("https://graph.microsoft.com/.default"), url=teams.graph_url)
+    try:
+        yield transport, graph
+    finally:
+        transport.close()
+        await graph.aclose()
+
+
+@asynccontextmanager
 async def teams_office(
     *, sdk: str = "botbuilder", policy: Policy | None = None, people: Iterable[Person] = (),
-    store: WatchedStore | None = None, times: TeamsTimes = TeamsTimes(), patience: float = 2.5,
+    store: WatchedStore | None = None, patience: float = 2.5,
 ) -> AsyncIterator[TeamsOffice]:  # fmt: skip
     """Open for business; at the end no rule of Teams' may have been broken."""
-    async with Workplace.running(teams_times=times) as workplace:
-        teams, tokens, clock = workplace.teams, workplace.tokens, [0.0]
-        store = store or WatchedStore()
+    async with Workplace.running() as workplace, connected(workplace, sdk) as (transport, graph):
+        teams, clock, store = workplace.teams, [0.0], store or WatchedStore()
         store.changes = workplace.changes
-        registration = registration_in(teams)
-        of_the_bot = {
-            "authority": tokens.authority, "client_secret": tokens.client_secret, "ca_file": tokens.ca_file,
-        }  # fmt: skip
-        transport = TRANSPORTS[sdk](
-            registration, token=entra_token(registration, **of_the_bot),
-            keys=ChannelKeys(registration.metadata_url),
-        )  # fmt: skip
-        graph = Graph(
-            entra_token(registration, **of_the_bot, scope="https://graph.microsoft.com/.default"),
-            url=teams.graph_url,
-        )
         directory = ConfiguredDirectory(
             people=list(people) or staff(), sets=SETS, monotonic=lambda: clock[0],
             platforms={"teams": TeamsAccounts(graph, tenant=teams.tenant_id)},
@@ -165,18 +173,12 @@ async def teams_office(
             desk=desk, store=store, channel=channel, transport=transport, revive=deliverer.revive
         )
         listener = TeamsListener(
-            transport=transport, desk=desk, deliverer=deliverer, hearing=hearing,
-            patience=patience,
-        )  # fmt: skip
-        try:
-            async with served(listener.door) as teams.app_url:
-                yield TeamsOffice(
-                    workplace=workplace, teams=teams, store=store, directory=directory, transport=transport,
-                    channel=channel, desk=desk, deliverer=deliverer, listener=listener, pages=pages.seen,
-                    clock=clock,
-                )  # fmt: skip
-                await teams.settled()
-                await listener.close()
-        finally:
-            transport.close()
-            await graph.aclose()
+            transport=transport, desk=desk, deliverer=deliverer, hearing=hearing, patience=patience
+        )
+        async with served(listener.door) as teams.app_url:
+            yield TeamsOffice(
+                workplace=workplace, teams=teams, store=store, directory=directory, transport=transport,
+                channel=channel, desk=desk, deliverer=deliverer, listener=listener, pages=pages.seen, clock=clock,
+            )  # fmt: skip
+            await teams.settled()
+            await listener.close()
