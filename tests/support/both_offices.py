@@ -6,6 +6,8 @@ The store is in memory and its time stands still; each of the staff is one perso
 from __future__ import annotations
 
 import asyncio
+import base64
+import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -65,8 +67,17 @@ second_line = "seniors"
 on_call = "seniors"
 pager = "primary"
 
+[tools.issue_refund]
+category = "financial_transaction"
+irreversibility = "high"
+blast_radius = "low"
+compliance = "medium"
+
 [pagers.primary]
 routing_key = "PAGER_KEY"
+
+[server]
+port = {port}
 
 [slack]
 team = "T0WORKPLACE"
@@ -128,7 +139,8 @@ async def both_offices(
     """
     async with Workplace.running() as workplace:
         with TemporaryDirectory() as folder:
-            settings = _settings(Path(folder), workplace, needed=needed, sdk=sdk, everywhere=everywhere)
+            file, env = settings_file(Path(folder), workplace, needed=needed, sdk=sdk, everywhere=everywhere)
+            settings = load_settings(file, env)
             platforms = _platforms(settings)
             try:
                 async with _open(workplace, settings, platforms, store or WatchedStore()) as office:
@@ -191,11 +203,13 @@ async def _open(
         )  # fmt: skip
 
 
-def _settings(folder: Path, workplace: Workplace, *, needed: int, sdk: str, everywhere: bool) -> Settings:
-    """The settings of the sandbox, read from a file. Raises: BadSetting."""
+def settings_file(
+    folder: Path, workplace: Workplace, *, needed: int = 1, sdk: str = "botbuilder", everywhere: bool = False, port: int = 0
+) -> tuple[Path, Mapping[str, str]]:  # fmt: skip
+    """The settings for the sandbox in an empty folder, and the environment that holds the secrets."""
     slack, teams, tokens = workplace.slack, workplace.teams, workplace.tokens
     names = (FINANCE, SUPPORT) if everywhere else (FINANCE,)
-    ids = {"#finance-approvals": "C0FINANCE", "#support": "C0SUPPORT"}
+    ids = {FINANCE: "C0FINANCE", SUPPORT: "C0SUPPORT"}
     places = [place for name in names for place in (f"slack:{ids[name]}", f"teams:{teams.channel_id(name)}")]
     (folder / "little_graph.py").write_text(LITTLE_GRAPH)
     file = folder / "sayso.toml"
@@ -204,12 +218,13 @@ def _settings(folder: Path, workplace: Workplace, *, needed: int, sdk: str, ever
         places=", ".join(f'"{place}"' for place in places), api=slack.api_url, app_id=teams.app_id,
         tenant=teams.tenant_id, authority=tokens.authority, service_url=teams.service_url, issuer=teams.issuer,
         metadata_url=teams.open_id_metadata_url, scope=teams.scope, graph=teams.graph_url, ca_file=tokens.ca_file,
+        port=port,
     ))  # fmt: skip
-    env = {
+    return file, {
         "SLACK_BOT_TOKEN": slack.bot_token, "SLACK_SIGNING_SECRET": slack.signing_secret,
-        "TEAMS_CLIENT_SECRET": tokens.client_secret,
+        "TEAMS_CLIENT_SECRET": tokens.client_secret, "PAGER_KEY": secrets.token_hex(16),
+        "SAYSO_SIGNING_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
     }  # fmt: skip
-    return load_settings(file, env)
 
 
 def _people(teams: Teams) -> list[str]:
