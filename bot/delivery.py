@@ -87,11 +87,16 @@ class Deliverer:
     async def adopt(self, id: RequestId, ref: MessageRef) -> bool:
         """A card of ours was seen in a place: remember it where we know of none. False for a stray second card.
 
+        A client that lies about where it pressed can not have another request's card overwritten: that is left alone.
+
         Raises: RequestNotFound, StoreDown.
         """
         request = await self._store.get(id)
-        for told in (await self._store.all_told(id)).values():
-            if told.ref is not None and (told.ref.channel, told.ref.message) == (ref.channel, ref.message):
+        thread = Place(f"{ref.platform}:{ref.channel}/{ref.thread or ref.message}")
+        for known in dict.fromkeys((id, *await self._store.standing_in(thread))):
+            if await self._stands_as(known, ref):
+                if known != id:
+                    log.warning("card.of_another request=%s message=%s", id, ref.message)
                 return True
         here = {f"{ref.platform}:{ref.channel}", f"{ref.platform}:{ref.channel}/{ref.thread}"}
         for place in request.card_places:
@@ -101,6 +106,12 @@ class Deliverer:
                 log.info("card.adopted request=%s place=%s", id, place)
                 return True
         return False
+
+    async def _stands_as(self, id: RequestId, ref: MessageRef) -> bool:
+        """Whether this message is a card of that request, as far as we know."""
+        all_told = await self._store.all_told(id)
+        refs = [told.ref for told in all_told.values() if told.ref is not None]
+        return (ref.channel, ref.message) in [(one.channel, one.message) for one in refs]
 
     async def redraw_stray(self, id: RequestId, ref: MessageRef) -> None:
         """Redraw a second card that no target stands for. Raises: ChannelError, RequestNotFound, StoreDown."""

@@ -82,3 +82,19 @@ async def test_a_press_of_ones_own_making_opens_nothing_that_one_has_not_seen() 
         far = await o.sends(click.delivery, {"press": f"{mine.id}.1.{shown}.p99999"})
         assert "issue_refund" in json.dumps(far)
         assert [(await o.now(one)).votes for one in (mine, other)] == [(), ()]
+
+
+async def test_a_press_that_claims_another_cards_place_overwrites_nothing() -> None:
+    """Whatever message a client says it pressed on: the card that stands there stays, for everybody."""
+    async with teams_office() as o:
+        await o.asks()
+        mine = o.card()
+        await o.asks()
+        theirs = o.card()
+        click = await o.teams.person("bo").clicks(mine, "Details")
+        assert click.delivery is not None
+        place = {"id": f"{theirs.conversation};messageid={theirs.id}", "conversationType": "channel"}
+        await o.sends(click.delivery, replyToId=theirs.id, conversation=place)
+        await o.listener.close()
+        assert theirs.edits == 0
+        assert "Approve" in theirs.buttons()
