@@ -286,6 +286,20 @@ async def test_a_vote_lapses_when_its_account_is_closed() -> None:
         assert set(after.decision.by) == {"cy", "sue"}
 
 
+async def test_a_lapsed_vote_can_be_given_again_from_the_other_account() -> None:
+    """Bo is still an approver in Slack: counted once, from the account that is alive when the quorum is reached."""
+    async with both_offices(needed=2) as o:
+        request = await o.asks()
+        await in_teams(o, "bo")
+        o.teams.close_account("bo")
+        o.later()
+        assert "1 of 2" in await (await in_slack(o, "bo")).whispered()
+        await in_slack(o, "cy")
+        after = await o.now(request)
+        assert decided(after)
+        assert [vote.via for vote in after.votes] == ["slack:T0WORKPLACE/U0BO", "slack:T0WORKPLACE/U0CY"]
+
+
 # ---- the same words
 
 
