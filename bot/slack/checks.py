@@ -14,19 +14,8 @@ from ...approvals.errors import SaysoError
 from ..channel import RetryLater
 from .failures import failure
 from .identity import standing_of
+from .manifest import GROUP_SCOPE, SCOPES
 from .transport import slack_client
-
-#: What the app must be allowed to do, and what for.
-SCOPES: Mapping[str, str] = {
-    "app_mentions:read": "to be asked",
-    "channels:history": "to read answers in threads",
-    "channels:read": "to look at channels",
-    "chat:write": "to post cards",
-    "im:write": "to send direct messages",
-    "users:read": "to see who may decide",
-}
-#: Needed only where approver sets are user groups.
-GROUP_SCOPE = "usergroups:read"
 
 _ABSENT: Mapping[str, str] = {
     "user_not_found": "there is no such account",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sayso.bot import opening
 from sayso.bot.cli.check import check
-from sayso.bot.slack.checks import GROUP_SCOPE, SCOPES, missing_scopes
+from sayso.bot.slack.checks import missing_scopes
+from sayso.bot.slack.manifest import GROUP_SCOPE, SCOPES
 from sayso.sandbox.workplace import ThreadedWorkplace, Workplace
 from settings_files import sayso, write_settings
 
