@@ -80,6 +80,10 @@ ca_file = "{ca_file}"
 """
 
 
+#: The whole office is on this machine, where no proxy leads.
+_PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Office:
     """Everything that runs, for the tour and for whoever tries things.
@@ -157,7 +161,7 @@ def _environments(
     folder: Path, workplace: ThreadedWorkplace, redis_url: str
 ) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """What bot and worker find in their environments: neither sees the other's secrets."""
-    both = {"REDIS_URL": redis_url, "SAYSO_DEMO": "1"}
+    both = {"REDIS_URL": redis_url, "SAYSO_DEMO": "1", **dict.fromkeys(_PROXIES, "")}
     bot = {
         "SLACK_BOT_TOKEN": workplace.slack.bot_token,
         "SLACK_SIGNING_SECRET": workplace.slack.signing_secret,

@@ -17,6 +17,8 @@ from ...approvals.errors import SaysoError
 
 #: How long a process may take to stand, seconds.
 START_SECONDS = 30.0
+#: It is on this machine: no proxy stands between.
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class DidNotStart(SaysoError):
@@ -86,7 +88,7 @@ class Served:
         if not self._ready_url:
             return b"serve.ready" in self._log.read_bytes()[self._log_before :]
         try:
-            with urllib.request.urlopen(self._ready_url, timeout=2) as answer:  # noqa: S310 - our own loopback URL
+            with _DIRECT.open(self._ready_url, timeout=2) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
