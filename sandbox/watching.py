@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -75,6 +76,18 @@ class Changes:
             for event, loop in self._waiting.items():
                 loop.call_soon_threadsafe(event.set)
 
+    @contextmanager
+    def watched(self) -> Iterator[asyncio.Event]:
+        """Set after every change while the block runs; for the loop this is called on."""
+        changed = asyncio.Event()
+        with self._lock:
+            self._waiting[changed] = asyncio.get_running_loop()
+        try:
+            yield changed
+        finally:
+            with self._lock:
+                del self._waiting[changed]
+
     async def until(self, seen: Callable[[], T], *, timeout: float = 10, what: str = "it") -> T:
         """The first truthy value of `seen()`; looked at now and after every change.
 
@@ -85,17 +98,12 @@ class Changes:
         Raises:
             NotInTime: Nothing truthy within `timeout`.
         """
-        changed = asyncio.Event()
-        with self._lock:
-            self._waiting[changed] = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(timeout):
-                while not (value := seen()):
-                    await changed.wait()
-                    changed.clear()
-            return value
-        except TimeoutError:
-            raise NotInTime(f"{what} did not come within {timeout:g} s") from None
-        finally:
-            with self._lock:
-                del self._waiting[changed]
+        with self.watched() as changed:
+            try:
+                async with asyncio.timeout(timeout):
+                    while not (value := seen()):
+                        await changed.wait()
+                        changed.clear()
+                return value
+            except TimeoutError:
+                raise NotInTime(f"{what} did not come within {timeout:g} s") from None

@@ -34,6 +34,10 @@ class CannotDoThat(AssertionError):
     """The driver wanted something a person could not do on this screen."""
 
 
+class NoSuchButton(CannotDoThat):
+    """It is not on this screen, or not any more."""
+
+
 def keeps_state(element: Json) -> bool:
     """It appears in `state.values`."""
     return element["type"] in _KEYS

@@ -9,7 +9,7 @@ import time
 
 from ..loopback import Json
 from . import payloads
-from .forms import CannotDoThat
+from .forms import CannotDoThat, NoSuchButton
 from .places import BOT_USER_ID, Channel, User
 from .results import Backstage, ClickResult, SubmitResult
 from .screen import Message, View, clickables
@@ -98,16 +98,19 @@ class Person:
             self._announce(message, place)
         return message
 
-    async def clicks(self, screen: Message | View, label: str) -> ClickResult:
+    async def clicks(self, screen: Message | View, label: str, *, value: str | None = None) -> ClickResult:
         """Press the button (or overflow option) with this label, saying yes to its confirmation.
 
+        Args:
+            value: Of the button, where several have the label; None takes the first.
+
         Raises:
-            CannotDoThat: There is no such button, or the person does not see the message.
+            CannotDoThat: The person does not see the message; NoSuchButton, when there is no such button.
         """
         if isinstance(screen, View):
-            return await self._click_in_view(screen, label)
+            return await self._click_in_view(screen, label, value)
         current = self._on_screen(screen)
-        return await self._click_on_message(current, current, label)
+        return await self._click_on_message(current, current, label, value)
 
     async def clicks_old(self, snapshot: Message, label: str) -> ClickResult:
         """Press a button as it was when `snapshot` was taken, though it may be gone: a slow screen."""
@@ -160,9 +163,11 @@ class Person:
         self._must_be_active()
         self._stage.courier.event(payloads.event_callback(payloads.app_home_opened(self.user, self.home)))
 
-    async def _click_on_message(self, shown: Message, current: Message, label: str) -> ClickResult:
+    async def _click_on_message(
+        self, shown: Message, current: Message, label: str, value: str | None = None
+    ) -> ClickResult:
         self._must_be_active()
-        block_action = _action(shown.blocks, label, shown.text)
+        block_action = _action(shown.blocks, label, shown.text, value)
         trigger_id = self._trigger(None)
         payload = payloads.block_actions_on_message(
             self.user, current, self._workspace.channels[current.channel], block_action,
@@ -170,11 +175,11 @@ class Person:
         )  # fmt: skip
         return await self._clicked(payload, trigger_id, current)
 
-    async def _click_in_view(self, view: View, label: str) -> ClickResult:
+    async def _click_in_view(self, view: View, label: str, value: str | None) -> ClickResult:
         self._must_be_active()
         if not view.open or (view is not self.modal and view is not self.home):
             raise CannotDoThat(f"{self.user.name} does not see {view.title!r}")
-        action = _action(view.blocks, label, view.title)
+        action = _action(view.blocks, label, view.title, value)
         trigger_id = self._trigger(view)
         payload = payloads.block_actions_in_view(self.user, view, action, trigger_id=trigger_id)
         return await self._clicked(payload, trigger_id, None)
@@ -240,10 +245,10 @@ class Person:
         return f"{self._stage.response_base()}/response/{id}"
 
 
-def _action(blocks: list[Json], label: str, where: str) -> Json:
-    """The payload's action for the button with this label. Raises: CannotDoThat."""
+def _action(blocks: list[Json], label: str, where: str, value: str | None) -> Json:
+    """The payload's action for the button with this label, and value if given. Raises: NoSuchButton."""
     offered = clickables(blocks)
     for text, _, action in offered:
-        if text == label:
+        if text == label and value in (None, (action.get("selected_option") or action).get("value")):
             return action
-    raise CannotDoThat(f"no button {label!r} on {where!r}; there are {[text for text, _, _ in offered]}")
+    raise NoSuchButton(f"no button {label!r} on {where!r}; there are {[text for text, _, _ in offered]}")

@@ -52,6 +52,21 @@ def entered(element: Json, answer: str) -> str:
             return answer
 
 
+def must_offer(element: Json, value: str) -> None:
+    """Raises: CannotDoThat, for a value that the input could not have sent."""
+    match element["type"]:
+        case "Input.Toggle":
+            offered = {_toggled(element, on=True), _toggled(element, on=False)}
+            chosen = {value}
+        case "Input.ChoiceSet":
+            offered = {str(choice["value"]) for choice in element["choices"]} | {""}
+            chosen = set(value.split(",")) if element.get("isMultiSelect") else {value}
+        case _:
+            return
+    if not chosen <= offered:
+        raise CannotDoThat(f"{label_of(element)!r} does not offer {sorted(chosen - offered)}")
+
+
 def initial(element: Json) -> str:
     """What stands in the input before anybody has touched it."""
     given = element.get("value", "")

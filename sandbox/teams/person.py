@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ..loopback import Json
-from ..slack.forms import CannotDoThat
+from ..slack.forms import CannotDoThat, NoSuchButton
 from . import payloads
 from .answers import Task, after_action, after_task
 from .courier import Answer, Delivery
@@ -119,14 +119,17 @@ class Person:
         current.sheet_of(self.user.name).fill(card, answers)
         return screen
 
-    async def clicks(self, message: Message, title: str) -> ClickResult:
+    async def clicks(self, message: Message, title: str, *, data: object = None) -> ClickResult:
         """Press the button with this title; what was filled in goes with it.
 
+        Args:
+            data: Of the button, where several have the title; None takes the first.
+
         Raises:
-            CannotDoThat: There is no such button, or the person does not see the message.
+            CannotDoThat: The person does not see the message; NoSuchButton, when there is no such button.
         """
         current = self._on_screen(message)
-        return await self._stage.thread.run(self._clicks(current, current, title))
+        return await self._stage.thread.run(self._clicks(current, current, title, data))
 
     async def clicks_old(self, snapshot: Message, title: str) -> ClickResult:
         """Press a button as it was when `snapshot` was taken, though it may be gone: a slow screen."""
@@ -151,6 +154,7 @@ class Person:
     def closes(self, dialog: Dialog) -> None:
         """Close a dialog by its cross; the bot does not hear of it."""
         dialog.open = False
+        self._stage.changes.happened()
 
     async def looks_at(self, message: Message) -> ClickResult | None:
         """Scroll a card into view: if it is to be refreshed for this person the bot is asked, else None."""
@@ -186,12 +190,12 @@ class Person:
             self._stage.courier.tell(payloads.message(self._tenant, url, self.user, place, message))
         return message
 
-    async def _clicks(self, shown: Message, current: Message, title: str) -> ClickResult:
+    async def _clicks(self, shown: Message, current: Message, title: str, data: object = None) -> ClickResult:
         if not self.user.enabled:
             raise CannotDoThat(f"{self.user.name} cannot use Teams")
         sheet, card = current.sheet_of(self.user.name), shown.card_for(self.user.name)
         unfolded = None if shown is not current else sheet.shown
-        action, inputs = _found(actions_of(card, unfolded) if card else [], title)
+        action, inputs = _found(actions_of(card, unfolded) if card else [], title, data)
         nothing = ClickResult(message=current, stage=self._stage, edits_before=current.edits)
         match action["type"]:
             case "Action.ShowCard":
@@ -254,6 +258,8 @@ class Person:
         dialog = None
         if task.content is not None:
             dialog = Dialog(owner=self.user.name, content=task.content, over=message)
+            self._tenant.dialogs[self.user.name] = dialog
+            self._stage.changes.happened()
         return replace(nothing, answer=answer, delivery=delivery, shown=shown, dialog=dialog)
 
     async def _submits(self, dialog: Dialog, title: str) -> SubmitResult:
@@ -270,7 +276,9 @@ class Person:
             return SubmitResult(dialog=dialog)
         value = {"data": collected, "context": {"theme": "default"}}
         delivery, answer = await self._invokes(dialog.over, "task/submit", value)
-        return _after_submission(dialog, delivery, answer, after_task(self._stage, answer))
+        result = _after_submission(dialog, delivery, answer, after_task(self._stage, answer))
+        self._stage.changes.happened()
+        return result
 
     async def _invokes(self, message: Message, name: str, value: Json) -> tuple[Delivery, Answer]:
         place, url = self._tenant.channels[message.conversation], self._stage.service_url()
@@ -290,11 +298,13 @@ class Person:
         return current
 
 
-def _found(offered: list[tuple[str, Json, list[Json]]], title: str) -> tuple[Json, list[Json]]:
+def _found(
+    offered: list[tuple[str, Json, list[Json]]], title: str, data: object = None
+) -> tuple[Json, list[Json]]:
     for text, action, inputs in offered:
-        if text == title:
+        if text == title and data in (None, action.get("data")):
             return action, inputs
-    raise CannotDoThat(f"no button {title!r}; there are {[text for text, _, _ in offered]}")
+    raise NoSuchButton(f"no button {title!r}; there are {[text for text, _, _ in offered]}")
 
 
 def _features(action: Json) -> Json:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..loopback import Json
 from ..slack.forms import CannotDoThat
-from .forms import entered, inputs_of, label_of
+from .forms import entered, inputs_of, label_of, must_offer
 from .limits import card_texts
 from .rendering import live_links, live_mentions, readable, text_of_card
 
@@ -32,6 +33,18 @@ class Sheet:
                 raise CannotDoThat(f"no field {label!r}; there are {[label_of(one) for one in seen]}")
             element = by_label[label]
             self.typed[str(element["id"])] = entered(element, answer)
+
+    def take(self, card: Json, values: Mapping[str, str]) -> None:
+        """Enter values by input id, as they travel; forms count as unfolded. Raises: CannotDoThat."""
+        inputs = {str(one["id"]): one for one in every_input(card)}
+        if strange := sorted(set(values) - set(inputs)):
+            raise CannotDoThat(f"no fields {strange}; there are {list(inputs)}")
+        for id, value in values.items():
+            must_offer(inputs[id], value)
+        self.typed.update(values)
+        self.shown = frozenset(
+            title for title, one, _ in actions_of(card) if one["type"] == "Action.ShowCard"
+        )
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -118,6 +131,7 @@ class Dialog:
 
     Attributes:
         owner: Name of the person.
+        id: Names it among the dialogs of its owner.
         content: What the app answered: title, card, height, width.
         over: The message whose button opened it.
         open: Still on the screen.
@@ -126,6 +140,7 @@ class Dialog:
     owner: str
     content: Json
     over: Message = field(repr=False)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
     open: bool = True
     sheet: Sheet = field(default_factory=Sheet)
 
@@ -171,6 +186,12 @@ def actions_of(card: Json, shown: frozenset[str] | None = None) -> list[tuple[st
         shown: Titles of the unfolded ShowCards; None counts them all as unfolded.
     """
     return _actions_in(card, list(inputs_of(card)), shown)
+
+
+def every_input(card: Json) -> list[Json]:
+    """The inputs of a card and of all its forms, folded or not."""
+    titles = frozenset(title for title, _, _ in actions_of(card))
+    return [one for form in (card, *unfolded(card, titles)) for one in inputs_of(form)]
 
 
 def unfolded(card: Json, shown: frozenset[str]) -> list[Json]:

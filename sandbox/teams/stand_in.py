@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from aiohttp import web
 
@@ -134,6 +134,10 @@ class Teams:
     async def until(self, seen: Callable[[], T], *, timeout: float = 10, what: str = "it") -> T:
         """The first truthy `seen()`. Raises: NotInTime."""
         return await self._changes.until(seen, timeout=timeout, what=what)
+
+    async def on_its_thread(self, action: Coroutine[Any, Any, T]) -> T:
+        """Do it where all of this lives, so that nothing changes while it looks."""
+        return await self._thread.run(action)
 
     async def settled(self) -> None:
         """Every message said so far was taken or refused."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .places import Channel, Group, Team, User, conversation_id, the_groups, the_people, the_teams
-from .screen import Message
+from .screen import Dialog, Message
 
 BOT_NAME = "sayso"
 
@@ -54,7 +54,8 @@ class Tenant:
     """Everything Teams would remember.
 
     Plain collections, for looking at: `users` by name, `teams` and `groups` by name, `channels` by conversation
-    id (personal chats too, once begun), `messages` in order of arrival.
+    id (personal chats too, once begun), `messages` in order of arrival, `dialogs` by name of the person: the one
+    that opened last, though it may be closed by now.
     """
 
     def __init__(self, id: str, app_id: str) -> None:
@@ -70,6 +71,7 @@ class Tenant:
             for name in team.channels:
                 self.channels[conversation_id(name)] = Channel(id=conversation_id(name), name=name, team=team)
         self.messages: list[Message] = []
+        self.dialogs: dict[str, Dialog] = {}
         self._last_id = 0
 
     def user_named(self, name: str) -> User:
