@@ -1,4 +1,4 @@
-"""Signed deliveries from Slack to the app: the deadline, the retries of events, and replays on purpose."""
+"""Deliveries from Slack to the app, signed or by socket: the deadline, the retries of events, and replays on purpose."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from aiohttp import ClientError, ClientSession, ClientTimeout
 
 from ..loopback import Json
 from ..watching import Changes, Violations
+from .socket import Links, NoLink, envelope
 from .workspace import SlackTimes
 
 #: Shown to whoever clicked when the app did not answer rightly in time.
@@ -28,6 +29,7 @@ class SignedRequest:
 
     Attributes:
         what: "block_actions", "view_submission", "event app_mention" and so on.
+        headers: Empty where `body` is an envelope that went down a socket; the connection vouches for those.
     """
 
     what: str
@@ -40,7 +42,7 @@ class Answer:
     """What the app answered.
 
     Attributes:
-        status: HTTP status; 0 when there was none.
+        status: HTTP status, 200 for an acknowledged envelope; 0 when there was none.
         ms: Milliseconds until the answer, or until Slack gave up.
         reason: Slack's retry reason ("http_timeout", "http_error", "connection_failed"), or empty.
     """
@@ -58,10 +60,11 @@ class Answer:
 
 
 class Courier:
-    """Delivers to `app_url`, which is set once the app listens."""
+    """Delivers to `app_url`, which is set once the app listens; or down `links`, once those are enabled."""
 
-    def __init__(self, times: SlackTimes, violations: Violations, changes: Changes) -> None:
+    def __init__(self, times: SlackTimes, violations: Violations, changes: Changes, links: Links) -> None:
         self.app_url = ""
+        self.links = links
         self.signing_secret = secrets.token_hex(16)
         self.delivered: list[tuple[SignedRequest, Answer]] = []
         self._times = times
@@ -101,8 +104,7 @@ class Courier:
 
     async def interaction(self, payload: Json) -> tuple[SignedRequest, Answer]:
         """Deliver a click or submission once. No 2xx within the deadline is a violation."""
-        body = urlencode({"payload": json.dumps(payload)}).encode()
-        request = self._signed(str(payload["type"]), body, "application/x-www-form-urlencoded")
+        request = self._interaction(payload)
         answer = await self.send(request)
         if not answer.ok:
             self._violations.note(f"slack {request.what}", f"app answered {_words(answer)}")
@@ -128,6 +130,9 @@ class Courier:
 
     async def redeliver(self, request: SignedRequest, *, retry: int = 1) -> Answer:
         """Send it again freshly signed; events carry Slack's retry headers."""
+        if not request.headers:
+            told = json.loads(request.body)
+            return await self.send(_enveloped(request.what, told["type"], told["payload"], retry, "timeout"))
         kept = {"Content-Type": request.headers["Content-Type"]}
         if request.what.startswith("event "):
             kept |= _retry_headers(retry, "http_timeout")
@@ -135,8 +140,8 @@ class Courier:
         return await self.send(SignedRequest(what=request.what, body=request.body, headers=headers))
 
     async def send(self, request: SignedRequest) -> Answer:
-        """Post it and wait until Slack's patience ends."""
-        answer = await self._posted(request)
+        """Deliver it and wait until Slack's patience ends."""
+        answer = await (self._posted(request) if request.headers else self._pushed(request))
         self.delivered.append((request, answer))
         self._changes.happened()
         return answer
@@ -163,21 +168,47 @@ class Courier:
             answer = Answer(status=0, ms=_ms_since(began), reason="connection_failed")
         return answer
 
+    async def _pushed(self, request: SignedRequest) -> Answer:
+        began = time.monotonic()
+        try:
+            body = await self.links.deliver(json.loads(request.body))
+        except TimeoutError:
+            return Answer(status=0, ms=_ms_since(began), reason="timeout")
+        except NoLink:
+            return Answer(status=0, ms=_ms_since(began), reason="connection_failed")
+        return Answer(status=200, ms=_ms_since(began), body=body)
+
+    def _interaction(self, payload: Json) -> SignedRequest:
+        what = str(payload["type"])
+        if self.links.enabled:
+            return _enveloped(what, "interactive", payload)
+        body = urlencode({"payload": json.dumps(payload)}).encode()
+        return self._signed(what, body, "application/x-www-form-urlencoded")
+
+    def _event(self, what: str, payload: Json, number: int = 0, reason: str = "") -> SignedRequest:
+        if self.links.enabled:
+            return _enveloped(what, "events_api", payload, number, reason)
+        headers = _retry_headers(number, reason) if number else {}
+        return self._signed(what, json.dumps(payload).encode(), "application/json", **headers)
+
     def _signed(self, what: str, body: bytes, content_type: str, **more: str) -> SignedRequest:
         headers = {"Content-Type": content_type, **more, **self.sign(body)}
         return SignedRequest(what=what, body=body, headers=headers)
 
     async def _insist(self, what: str, payload: Json) -> None:
-        body = json.dumps(payload).encode()
-        answer = await self.send(self._signed(what, body, "application/json"))
+        answer = await self.send(self._event(what, payload))
         for number, pause in enumerate(self._times.retries, start=1):
             if answer.ok or answer.no_retry:
                 break
             await asyncio.sleep(pause)
-            headers = _retry_headers(number, answer.reason)
-            answer = await self.send(self._signed(what, body, "application/json", **headers))
+            answer = await self.send(self._event(what, payload, number, answer.reason))
         if not answer.ok:
             self._violations.note(f"slack {what}", f"never delivered; the last time {_words(answer)}")
+
+
+def _enveloped(what: str, kind: str, payload: Json, retry: int = 0, reason: str = "") -> SignedRequest:
+    body = json.dumps(envelope(kind, payload, retry=retry, reason=reason)).encode()
+    return SignedRequest(what=what, body=body, headers={})
 
 
 def _retry_headers(number: int, reason: str) -> dict[str, str]:

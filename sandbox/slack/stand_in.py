@@ -15,6 +15,7 @@ from .rates import Rate
 from .results import Backstage
 from .screen import Message
 from .server import Call, SlackServer
+from .socket import Links
 from .workspace import SlackTimes, Workspace
 
 T = TypeVar("T")
@@ -24,7 +25,7 @@ class Slack:
     """A workspace on loopback with one installed app.
 
     For the app: `api_url` (its `base_url`), `bot_token`, `signing_secret`, `bot_user_id`; then set
-    `app_url = "http://127.0.0.1:PORT/slack/events"`.
+    `app_url = "http://127.0.0.1:PORT/slack/events"`, or `links.enabled = True` for Socket Mode (`links.app_token`).
     Cast (`person(name)`): alex asks; bo, cy approve; sue supervises; kim is on call; ned has no say; gil, uma
     are guests; zoe is from elsewhere; dee is deactivated; robo is a bot.
     Channels: #support, #finance-approvals, #ops-approvals, #second-line, #on-call; traps: #old-project
@@ -41,11 +42,14 @@ class Slack:
     ) -> None:
         self.violations = violations
         self.workspace = Workspace(times)
-        self.courier = Courier(times, violations, changes)
         self._changes = changes
         self._server = SlackServer(self.workspace, violations, changes)
-        self._listener = LoopbackServer(self._server.application(), port=port)
         self.faults = self._server.faults
+        self.links = Links(ack=times.ack, faults=self.faults, violations=violations, changes=changes)
+        self.courier = Courier(times, violations, changes, self.links)
+        application = self._server.application()
+        self.links.join(application)
+        self._listener = LoopbackServer(application, port=port)
         self.bot_token = self._server.bot_token
         self.signing_secret = self.courier.signing_secret
         self.bot_user_id = BOT_USER_ID
@@ -87,6 +91,7 @@ class Slack:
     async def stop(self) -> None:
         """Stop delivering and hang up."""
         await self.courier.stop()
+        await self.links.stop()
         await self._listener.stop()
 
     def person(self, name: str) -> Person:
