@@ -24,6 +24,8 @@ _ABSENT: Mapping[str, str] = {
     "no_such_subteam": "there is no such user group, or it is disabled",
     "subteam_not_found": "there is no such user group, or it is disabled",
 }
+#: Slack lists up to a thousand channels at once; whoever has more than these finds ids in Slack.
+_PAGES = 5
 #: What Slack says when the token is to blame.
 _TOKEN = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
 
@@ -39,17 +41,20 @@ class SlackChecks:
         self._client = slack_client(token, base_url=api)
         self._client.retry_handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=3))
         self._team, self._enterprise = "", ""
+        self._handles: Mapping[str, str] | None = None
 
     async def workspace(self, team: str, *, groups: bool) -> str:
-        """Whether the token is this team's and may do what sayso does; the team's name. Raises: SlackProblem.
+        """Whether the token is this team's and may do what sayso does; its name and ours. Raises: SlackProblem.
 
         Args:
             groups: Whether user groups have to be read.
         """
         body, headers = await self.lets_us_in(team)
         if missing := missing_scopes(headers, groups=groups):
-            raise SlackProblem(f"the Slack app lacks {', '.join(missing)}: add them and install it again")
-        return str(body.get("team") or self._team)
+            raise SlackProblem(
+                f"the Slack app lacks {', '.join(missing)}: add them (OAuth & Permissions) and install it again"
+            )
+        return f"{body.get('team') or self._team}, where sayso is @{body.get('user') or body.get('user_id')}"
 
     async def lets_us_in(self, team: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Slack's words about our token, which is a bot's and this team's. Raises: SlackProblem, naming the setting."""
@@ -80,7 +85,8 @@ class SlackChecks:
         user = (await self._ask("users.info", user=id))[0]["user"]
         if why := standing_of(user, team=self._team, enterprise=self._enterprise):
             raise SlackProblem(str(why.value).removesuffix("."))
-        return f"@{user.get('name') or id}"
+        real = user.get("real_name")
+        return f"@{user.get('name') or id}" + (f" ({real})" if real else "")
 
     async def group(self, id: str) -> frozenset[str]:
         """The accounts in this user group. Raises: SlackProblem, when it is empty too."""
@@ -88,6 +94,28 @@ class SlackChecks:
         if not users:
             raise SlackProblem("the user group is empty, so nobody is asked")
         return frozenset(users)
+
+    async def handle(self, id: str) -> str:
+        """What people mention a user group by. Raises: SlackProblem."""
+        if self._handles is None:
+            groups = (await self._ask("usergroups.list", include_disabled="true"))[0].get("usergroups", ())
+            self._handles = {str(one["id"]): f"@{one['handle']}" for one in groups if one.get("handle")}
+        return self._handles.get(id, id)
+
+    async def channels(self) -> Mapping[str, str]:
+        """The ids of the channels that sayso can see, by name; of the first few thousand. Raises: SlackProblem."""
+        found: dict[str, str] = {}
+        asked = {"types": "public_channel,private_channel", "exclude_archived": "true", "limit": "1000"}
+        for _ in range(_PAGES):
+            answer = (await self._ask("conversations.list", **asked))[0]
+            found |= {
+                str(one["name"]): str(one["id"]) for one in answer.get("channels", ()) if one.get("name")
+            }
+            cursor = (answer.get("response_metadata") or {}).get("next_cursor")
+            if not cursor:
+                break
+            asked["cursor"] = str(cursor)
+        return found
 
     async def _ask(self, method: str, **arguments: str) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         with naming_problems(self._client.base_url):
