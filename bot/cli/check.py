@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 from rich.text import Text
 
 from ...agent.msal_source import EnvironmentRefreshTokens, MsalSource
+from ...agent.setting_words import BadSettings
 from ...approvals.credential import CredentialRef
+from ...approvals.errors import BadSetting
 from ...scheduler.pagerduty import RoutingKey
 from ..opening import open_store
-from ..settings import Settings, load_settings
+from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
 from ..tables import CredentialTable
 from .check_graphs import GatedTools
-from .check_slack import check_slack, slack_secrets
+from .check_slack import check_slack, ids_of_named, slack_secrets
 from .check_teams import check_teams, teams_secrets
 from .findings import Checks, summed
 from .looks import Look, Wrong
@@ -31,12 +34,23 @@ def check(settings_file: Path | None, *, offline: bool) -> int:
 
     Raises: BadSetting, when the settings cannot be read at all.
     """
-    settings = load_settings(settings_file)
+    try:
+        settings = load_settings(settings_file)
+    except BadSetting as error:
+        raise BadSetting(_with_ids(error, settings_file, offline=offline)) from error
     checks = Checks(console())
     asyncio.run(_all(settings, checks, offline))
     wrong = sum(1 for found in checks.found if found.problem)
     checks.out.print(Text(summed(checks.found), style="bold red" if wrong else "bold green"))
     return 1 if wrong else 0
+
+
+def _with_ids(error: BadSetting, settings_file: Path | None, *, offline: bool) -> str:
+    """Its words, and the id of each channel that is named by its name, where Slack can be asked."""
+    if offline or not isinstance(error.__cause__, BadSettings):
+        return str(error)
+    file = settings_file or Path(os.environ.get("SAYSO_SETTINGS") or DEFAULT_FILE)
+    return "\n  ".join([str(error), *ids_of_named(file, os.environ)])
 
 
 async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
@@ -71,7 +85,7 @@ async def _settings(settings: Settings) -> str:
 
 def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
     if settings.slack:
-        yield from slack_secrets(settings)
+        yield from slack_secrets(settings, settings.slack)
     if settings.teams:
         yield from teams_secrets(settings, settings.teams)
     for name, pager in settings.pagers.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,13 @@ def manifest() -> None:
     """
 
 
+class Form(StrEnum):
+    """How a manifest is written."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="Where to write it; another file there is left alone.")
 ]
@@ -44,6 +52,54 @@ Version = Annotated[
         show_default=False,
     ),
 ]
+
+
+@app.command()
+def slack(
+    *,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Write it there instead of printing it; another file there is left alone.",
+            show_default=False,
+        ),
+    ] = None,
+    form: Annotated[Form, typer.Option("--format", help="As which tab of Slack's page takes it.")] = Form.YAML,
+    name: Annotated[
+        str, typer.Option(help="What people call the app and mention, at most 35 characters.")
+    ] = "sayso",
+    url: Annotated[
+        str,
+        typer.Option(
+            help="Where Slack reaches the bot over https; not with slack.socket_mode, which needs no address.",
+            show_default=False,
+        ),
+    ] = "",
+    settings: SettingsFile = None,
+) -> None:  # fmt: skip
+    r"""Print the manifest from which Slack makes the app, with exactly what these settings need.
+
+    Needs \[slack] in the settings. Open https://api.slack.com/apps?new_app=1, choose to create the app from a
+    manifest, pick the workspace and paste what this prints. For an app that exists, paste it under App Manifest and
+    install the app again if Slack asks for it.
+    """
+    from ...approvals.errors import BadSetting
+    from ..settings import load_settings
+    from ..slack.manifest import as_json, as_yaml, manifest
+
+    read = load_settings(settings)
+    if read.slack is None:
+        raise BadSetting(f"{read.file} has no [slack] table, so there is no app to describe")
+    if read.slack.socket_mode and url:
+        raise BadSetting("--url: with slack.socket_mode = true the bot calls Slack, and needs no address")
+    if not read.slack.socket_mode and not url:
+        raise BadSetting(
+            "Say with --url where Slack reaches the bot, or set slack.socket_mode = true, which needs no address"
+        )
+    groups = any(one.slack_group for one in read.sets.values())
+    told = manifest(name=name, groups=groups, url=url)
+    text = as_json(told) if form is Form.JSON else as_yaml(told)
+    typer.echo(f"{_written(out, text.encode())}: “{name}”." if out else text, nl=bool(out))
 
 
 @app.command()
