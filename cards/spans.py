@@ -109,4 +109,5 @@ def place_words(place: Place) -> str:
     if platform == "person":
         return "a direct message"
     channel, _, thread = rest.partition("/")
-    return f"{'a thread in ' if thread else ''}{platform} {channel}"
+    where = f"{'a thread in ' if thread else ''}{platform.capitalize()}"
+    return where if platform == "teams" else f"{where} ({channel})"  # ids of Teams tell nobody anything

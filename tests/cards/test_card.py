@@ -14,12 +14,12 @@ from card_states import states
 from sayso.approvals import canonical
 from sayso.approvals.action import Entity, Evidence
 from sayso.approvals.credential import CredentialRef
-from sayso.approvals.people import PersonId
+from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import EffectState, OutcomeKind, State
 from sayso.cards import blockkit, details, plaintext
 from sayso.cards.card import Card, Verb, card_of
 from sayso.cards.lint import texts
-from sayso.cards.spans import plain
+from sayso.cards.spans import place_words, plain
 from scenes import ALEX, BO, CY, NOON, a_request, an_action, an_assessment
 
 STATES = states()
@@ -278,3 +278,19 @@ def _parts(value: Any) -> Iterator[dict[str, Any]]:
     if isinstance(value, list | tuple):
         for item in value:
             yield from _parts(item)
+
+
+@pytest.mark.parametrize(
+    ("origin", "words"),
+    [
+        ("", "the command line"),
+        ("person:alex", "a direct message"),
+        ("slack:C0SUP", "Slack (C0SUP)"),
+        ("slack:C0SUP/1699.01", "a thread in Slack (C0SUP)"),
+        ("teams:19:0ac3@thread.tacv2/17", "a thread in Teams"),
+        ("teams:a:1f00", "Teams"),
+    ],
+)
+def test_where_something_was_asked_is_said_in_words(origin: str, words: str) -> None:
+    """An id is shown only where people can do something with it."""
+    assert place_words(Place(origin)) == words
