@@ -104,7 +104,7 @@ class Graph:
     def _authenticate(self, request: web.Request, kind: str) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         claims = self._tokens.claims(token) if scheme == "Bearer" else None
-        if claims is None or claims["aud"] not in (AUDIENCE, str(request.url.origin())):
+        if claims is None or claims["aud"] != AUDIENCE:
             if not self._tokens.expired(token):
                 self._violations.note("graph", "no valid bearer token for Graph")
             raise _GraphError(401, "InvalidAuthenticationToken", "Access token validation failure.")
