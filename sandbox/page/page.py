@@ -17,7 +17,7 @@ from . import slack_screen, teams_screen
 from .guard import Guard, refusal
 from .outside import mail_screen, pager_screen
 from .panel import Panel
-from .people import ROLES, in_slack, in_teams, people_of
+from .people import FIRST, ROLES, in_slack, in_teams, people_of
 from .slack_acts import Act, SlackActs
 from .stream import Tabs
 from .teams_acts import TeamsActs
@@ -128,7 +128,7 @@ class Page:
         return web.Response(body=path.read_bytes(), content_type=kind, charset="utf-8")
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        viewer, selected = request.query.get("as", ""), request.query.get("request", "")
+        viewer, selected = request.query.get("as") or FIRST, request.query.get("request", "")
         if viewer not in ROLES:
             return refusal(404, "There is nobody of that name here.")
         if len(selected) > SELECTED_CHARACTERS:

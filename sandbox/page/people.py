@@ -12,6 +12,8 @@ ROLES: Mapping[str, str] = {
     "alex": "requester", "bo": "approver", "cy": "approver", "sue": "supervisor", "kim": "on-call",
     "ned": "neighbour", "gil": "guest", "uma": "guest", "zoe": "outsider",
 }  # fmt: skip
+#: Whom a tab begins as.
+FIRST = "alex"
 
 
 def in_slack(workplace: Workplace, name: str) -> bool:
