@@ -1,0 +1,146 @@
+// What both chat panes share: where one looks, what one is writing, times, faces, and the list that stays at its end.
+
+import { h } from "./patching.js";
+import { clockTime } from "./times.js";
+
+const NEAR = 48; // px from the end of a list at which one still counts as being at its end
+
+/** What one person does in one chat and the server need not know: kept per viewer, so that switching loses nothing. */
+export class Desk {
+  #viewers = new Map();
+
+  /** The notes of one viewer: chosen channel, drafts, what was seen, opened threads. */
+  of(viewer) {
+    if (!this.#viewers.has(viewer))
+      this.#viewers.set(viewer, { channel: "", drafts: new Map(), seen: new Map(), open: new Set(), tab: "", busy: "", problem: "" });
+    return this.#viewers.get(viewer);
+  }
+}
+
+/** The channel one looks at: the chosen one, else the one where something was said last. */
+export function chosenChannel(mine, chat) {
+  const there = chat.channels.find((one) => one.id === mine.channel);
+  if (there) return there;
+  const newest = (one) => Math.max(0, ...(chat.messages[one.id] ?? []).map((message) => message.at));
+  return chat.channels.toSorted((a, b) => newest(b) - newest(a))[0] ?? null;
+}
+
+/** How many messages of others came to a channel since one looked at it; the first look at a chat counts as read. */
+export function unread(mine, chat, channel, idOf, chosen) {
+  const messages = chat.messages[channel.id] ?? [];
+  if (!mine.seen.has(channel.id)) mine.seen.set(channel.id, new Set(messages.map(idOf)));
+  const seen = mine.seen.get(channel.id);
+  if (channel.id === chosen?.id) for (const one of messages) seen.add(idOf(one));
+  return messages.filter((one) => !seen.has(idOf(one)) && (one.user ?? one.sender) !== chat.me).length;
+}
+
+/** The button of one channel in the list beside or above the messages. */
+export function channelButton(kind, channel, { chosen, fresh, onclick }) {
+  const current = chosen?.id === channel.id;
+  return h(
+    "button",
+    {
+      key: channel.id, type: "button", class: fresh ? `${kind}-channel ${kind}-unread` : `${kind}-channel`,
+      "aria-current": current ? "page" : null, onclick,
+    },
+    h("span", { class: `${kind}-channel-name` }, channel.direct ? channel.name : channel.name.replace(/^#?/, "# ")),
+    fresh > 0 && h("span", { class: `${kind}-badge` }, String(fresh), h("span", { class: "aside-read" }, " new")),
+  );
+}
+
+/** The circle or square with initials; people keep one colour in the whole page. */
+export function face(kind, name, app, people) {
+  if (app) return h("span", { class: `${kind}-face ${kind}-app-face`, "aria-hidden": "true" }, [...name][0] ?? "?");
+  const index = people.findIndex((one) => one.real_name === name);
+  const initials = name.split(/\s+/).map((word) => [...word][0] ?? "").join("").slice(0, 2).toUpperCase();
+  return h("span", { class: `${kind}-face face-${index < 0 ? 6 : index % 7}`, "aria-hidden": "true" }, initials);
+}
+
+/** When something was said. */
+export function time(at) {
+  const when = new Date(at * 1000);
+  return h("time", { datetime: when.toISOString(), title: when.toLocaleString("en-GB") }, clockTime(at));
+}
+
+/** Keep a list at its end if it was there, or has just been opened; else leave it where it is. */
+export function stay(list, opened, work) {
+  const atEnd = opened || !list || list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
+  const now = work();
+  if (atEnd && now) now.scrollTop = now.scrollHeight;
+}
+
+/** The place where one writes; Enter sends, Shift+Enter makes a new line, `@` offers names. */
+export function composer(kind, { key, place, names, text, write, send, label }) {
+  const offered = offers(text, names);
+  const list = `${kind}-offers-${key.replace(/[^\w-]/g, "-")}`;
+  const area = h("textarea", {
+    class: `${kind}-write`, rows: 1, placeholder: place, "aria-label": place, value: text, autocomplete: "off",
+    "aria-autocomplete": "list", "aria-controls": offered.length ? list : null,
+    oninput: ({ target }) => write(target.value),
+    onkeydown: (event) => onKey(event, offered, { write, send }),
+  });
+  return h(
+    "form",
+    {
+      key, class: `${kind}-composer`,
+      onsubmit: (event) => {
+        event.preventDefault();
+        send(event.target.querySelector("textarea").value);
+      },
+    },
+    offered.length > 0 && h(
+      "div",
+      { class: `${kind}-offers`, id: list, role: "listbox", "aria-label": "People to mention" },
+      offered.map(([name, real], index) =>
+        h(
+          "button",
+          {
+            type: "button", role: "option", tabindex: "-1", "aria-selected": String(index === 0),
+            onclick: ({ target }) => {
+              const field = target.closest("form").querySelector("textarea");
+              field.focus();
+              write(completed(field.value, name));
+            },
+          },
+          h("b", {}, `@${name}`), ` ${real === name ? "" : real}`,
+        ),
+      ),
+    ),
+    h(
+      "div",
+      { class: `${kind}-writing` },
+      area,
+      h("button", { type: "submit", class: `${kind}-send`, "aria-label": label, "aria-disabled": text.trim() ? null : "true" }, "➤"),
+    ),
+  );
+}
+
+/** Names that may be mentioned: the agent first, then people. */
+export function callable(state) {
+  return [["sayso", "the agent"], ...state.people.map((one) => [one.name, one.real_name])];
+}
+
+function offers(text, names) {
+  const found = /(?:^|[\s(])@(\w*)$/.exec(text);
+  if (!found) return [];
+  const begun = found[1].toLowerCase();
+  const fits = ([name, real]) => name.startsWith(begun) || real.toLowerCase().startsWith(begun);
+  return names.filter((one) => fits(one) && one[0] !== begun).slice(0, 6);
+}
+
+function completed(text, name) {
+  return text.replace(/@\w*$/, `@${name} `);
+}
+
+function onKey(event, offered, { write, send }) {
+  if (event.isComposing) return;
+  const field = event.target;
+  if (offered.length && (event.key === "Tab" || event.key === "Enter") && !event.shiftKey) {
+    event.preventDefault();
+    return write(completed(field.value, offered[0][0]));
+  }
+  if (event.key === "Enter" && !event.shiftKey) {
+    event.preventDefault();
+    send(field.value);
+  }
+}
