@@ -214,15 +214,13 @@ async def test_one_token_request_per_lifetime(bot: Bot) -> None:
 async def test_a_token_that_teams_refuses_is_replaced(bot: Bot) -> None:
     """It ended early by Teams' clock: the same call goes through with another one, whatever it is."""
     root = await bot.transport.post_root(support(bot), words("first"))
-    for number, call in enumerate(
-        (
-            lambda: bot.transport.post_root(support(bot), words("second")),
-            lambda: bot.transport.reply(Conversation.at(root.channel, root.message), words("third")),
-            lambda: bot.transport.update(root, words("redrawn")),
-            lambda: bot.transport.members(Conversation(channel=root.channel)),
-        ),
-        start=2,
-    ):
+    calls: tuple[Callable[[], Awaitable[object]], ...] = (
+        lambda: bot.transport.post_root(support(bot), words("second")),
+        lambda: bot.transport.reply(Conversation.at(root.channel, root.message), words("third")),
+        lambda: bot.transport.update(root, words("redrawn")),
+        lambda: bot.transport.members(Conversation(channel=root.channel)),
+    )
+    for number, call in enumerate(calls, start=2):
         bot.workplace.tokens.advance(bot.workplace.tokens.lifetime + 1)
         await call()
         assert bot.token_requests() == number
