@@ -26,7 +26,7 @@ from .backoff import pause
 from .channel import Channel, Dead, Gone, NotYet, RetryLater, Unclear
 from .dead_places import DeadPlaces
 from .notices import Notices
-from .places import Places
+from .places import Places, conversation_of
 
 log = logging.getLogger(__name__)
 
@@ -114,9 +114,31 @@ class Deliverer:
         return (ref.channel, ref.message) in [(one.channel, one.message) for one in refs]
 
     async def redraw_stray(self, id: RequestId, ref: MessageRef) -> None:
-        """Redraw a second card that no target stands for. Raises: ChannelError, RequestNotFound, StoreDown."""
-        card = self._drawn(await self._store.get(id))
-        await self._places.channel(ref.platform).update_card(ref, card)
+        """Redraw a card that was pressed, as the record stands afterwards: a second one, or one that somebody waits before.
+
+        Clients say themselves what they pressed: another request's card is left alone, and so is every conversation
+        where no card of this one belongs.
+
+        Raises: ChannelError, RequestNotFound, StoreDown.
+        """
+        request = await self._store.get(id)
+        if not await self._may_be_its_card(request, ref):
+            log.warning("card.not_its_place request=%s message=%s", id, ref.message)
+            return
+        drawn = 0
+        while drawn != request.version:  # it moved on: its lane may have drawn what came of it before us
+            await self._places.channel(ref.platform).update_card(ref, self._drawn(request))
+            drawn, request = request.version, await self._store.get(id)
+
+    async def _may_be_its_card(self, request: Request, ref: MessageRef) -> bool:
+        thread = Place(f"{ref.platform}:{ref.channel}/{ref.thread or ref.message}")
+        for known in await self._store.standing_in(thread):
+            if known != request.id and await self._stands_as(known, ref):
+                return False
+        for place in request.card_places:
+            if conversation_of(thread) in await self._places.conversations(place):
+                return True
+        return False
 
     async def revive(self, back: Callable[[Place], bool]) -> int:
         """Some conversations take messages again: what was dead there is tried again; how much that is.
