@@ -66,6 +66,49 @@ def demo(
 
 
 @app.command()
+def init(
+    *,
+    slack: Annotated[
+        str, typer.Option(help="The Slack channel for the cards: its address in a browser, or T…/C….", show_default=False)
+    ] = "",
+    teams: Annotated[
+        str, typer.Option(help="The Teams channel for the cards: a link to it, or its id.", show_default=False)
+    ] = "",
+    teams_app: Annotated[
+        str, typer.Option(help="The Application (client) ID of the Teams bot.", show_default=False)
+    ] = "",
+    teams_tenant: Annotated[
+        str, typer.Option(help="Its Directory (tenant) ID; a link to the channel says it too.", show_default=False)
+    ] = "",
+    approver: Annotated[
+        list[str] | None, typer.Option(help='Who may approve: "Bo Berg=U0123ABC"; may be given several times.')
+    ] = None,
+    requester: Annotated[
+        list[str] | None, typer.Option(help="Who else asks, in the same way; for the terminal a name will do.")
+    ] = None,
+    graph: Annotated[
+        str, typer.Option(help="Your agent: file.py:attribute or package.module:attribute (default: the sample agent).",
+                          show_default=False)
+    ] = "",
+    folder: Annotated[Path, typer.Option(help="Where to write.")] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing; what was not said takes its default.")] = False,
+) -> None:  # fmt: skip
+    """Write settings for your own Slack or Teams: asks a few questions, and says where each answer is found.
+
+    Makes sayso.toml and sayso.env.example, which names the secrets and holds none. Nothing is written over, nobody is
+    called, and the settings load at once, with the sample agent or with yours.
+    """
+    from .init import init as run
+    from .init_answers import Told
+
+    told = Told(
+        slack=slack, teams=teams, teams_app=teams_app, teams_tenant=teams_tenant, approvers=approver or (),
+        requesters=requester or (), graph=graph,
+    )  # fmt: skip
+    run(told, folder, ask=not yes)
+
+
+@app.command()
 def serve(
     role: Annotated[
         list[Role] | None, typer.Option("--role", help="What this process does; may be given several times.")
