@@ -26,8 +26,8 @@ const HOST = new AC.HostConfig({
     default: style("card"), emphasis: style("emphasis"), accent: style("emphasis"), good: style("emphasis"),
     attention: style("emphasis"), warning: style("emphasis"),
   },
-  inputs: { label: { inputSpacing: 4, requiredInputs: { weight: "bolder", suffix: " *", suffixColor: "attention" },
-    optionalInputs: { weight: "bolder" } }, errorMessage: { color: "attention", size: "small", spacing: 4 } },
+  inputs: { label: { inputSpacing: "none", requiredInputs: { weight: "bolder", suffix: " *", suffixColor: "attention" },
+    optionalInputs: { weight: "bolder" } }, errorMessage: { color: "attention", size: "small", spacing: "small" } },
   actions: { maxActions: 6, buttonSpacing: 8, spacing: "default", actionsOrientation: "horizontal", actionAlignment: "left",
     showCard: { actionMode: "inline", inlineTopMargin: 12, style: "emphasis" } },
 });
@@ -55,7 +55,7 @@ AC.AdaptiveCard.onProcessMarkdown = () => {};
  */
 export function drawnCard(content, { typed = {}, press }) {
   const actions = [];
-  const source = marked(structuredClone(content), typed, actions);
+  const source = marked({ lang: "en-GB", ...structuredClone(content) }, typed, actions);
   const card = new AC.AdaptiveCard();
   card.hostConfig = HOST;
   card.mentions = (content.msteams?.entities ?? []).filter((one) => one.type === "mention").map((one) => one.text);

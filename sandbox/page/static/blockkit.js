@@ -1,6 +1,6 @@
 // Slack's Block Kit as DOM nodes: every block and element that messages, modals and Home tabs here may hold.
 
-import { h } from "./patching.js";
+import { h, keyed } from "./patching.js";
 import { broadcast, channelMention, groupMention, link, mrkdwn, userMention } from "./mrkdwn.js";
 
 /**
@@ -9,7 +9,7 @@ import { broadcast, channelMention, groupMention, link, mrkdwn, userMention } fr
  *   `valueOf(block)`, `typed(block, value)` and `problem(label)`; `busy`: label and value of the button that is being answered.
  */
 export function renderBlocks(blocks, around) {
-  return blocks.map((block) => (BLOCKS[block.type] ?? unknown)(block, around));
+  return blocks.map((block, i) => keyed(block.block_id ?? i, (BLOCKS[block.type] ?? unknown)(block, around)));
 }
 
 const BLOCKS = {

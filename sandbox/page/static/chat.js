@@ -12,7 +12,7 @@ export class Desk {
   /** The notes of one viewer: chosen channel, drafts, what was seen, opened threads. */
   of(viewer) {
     if (!this.#viewers.has(viewer))
-      this.#viewers.set(viewer, { channel: "", drafts: new Map(), seen: new Map(), open: new Set(), tab: "", busy: "", problem: "" });
+      this.#viewers.set(viewer, { channel: "", drafts: new Map(), seen: new Map(), open: new Set(), tab: "", busy: "", problem: null, confirm: null });
     return this.#viewers.get(viewer);
   }
 }
@@ -90,7 +90,7 @@ export function composer(kind, { key, place, names, text, write, send, label }) 
     },
     offered.length > 0 && h(
       "div",
-      { class: `${kind}-offers`, id: list, role: "listbox", "aria-label": "People to mention" },
+      { key: "offers", class: `${kind}-offers`, id: list, role: "listbox", "aria-label": "People to mention" },
       offered.map(([name, real], index) =>
         h(
           "button",
@@ -108,7 +108,7 @@ export function composer(kind, { key, place, names, text, write, send, label }) 
     ),
     h(
       "div",
-      { class: `${kind}-writing` },
+      { key: "writing", class: `${kind}-writing` },
       area,
       h("button", { type: "submit", class: `${kind}-send`, "aria-label": label, "aria-disabled": text.trim() ? null : "true" }, "➤"),
     ),

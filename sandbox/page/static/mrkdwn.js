@@ -98,8 +98,8 @@ function dated(target, now) {
 
 const local = (options) => (at) => at.toLocaleString("en-US", options);
 const SHAPES = {
-  time: local({ hour: "2-digit", minute: "2-digit", hour12: false }),
-  time_secs: local({ hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false }),
+  time: local({ hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+  time_secs: local({ hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
   date_num: (at) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`,
   date: local({ month: "long", day: "numeric", year: "numeric" }),
   date_short: local({ month: "short", day: "numeric", year: "numeric" }),

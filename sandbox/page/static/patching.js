@@ -44,6 +44,12 @@ export function lazy(key, same, build) {
   return stands;
 }
 
+/** The same node, known again by `key`. */
+export function keyed(key, node) {
+  node[KEY] = String(key);
+  return node;
+}
+
 /** A node that is never patched inside: replaced as a whole or left alone. */
 export function opaque(node) {
   node[OPAQUE] = true;
@@ -90,6 +96,7 @@ function children(parent, wanted) {
       parent.insertBefore(built(fresh), at);
       continue;
     }
+    byKey.delete(fresh[KEY]); // of children with one key, which a hostile message may hold, the first is patched
     if (live === at) at = at.nextSibling;
     else parent.insertBefore(live, at);
     morph(live, fresh);

@@ -56,7 +56,7 @@ function rail(scene) {
       chosen: channel,
       fresh: unread(mine, chat, one, (message) => message.ts, channel),
       onclick: () => {
-        Object.assign(mine, { channel: one.id, tab: "", problem: "" });
+        Object.assign(mine, { channel: one.id, tab: "" });
         again();
       },
     });
@@ -153,7 +153,7 @@ function thread(scene, root, replies) {
     ),
     answering && (open
       ? newMessage(scene, root)
-      : h("button", { type: "button", class: "s-link s-reply", onclick: unfold }, "Reply in thread")),
+      : h("button", { type: "button", class: replies.length ? "s-link s-reply" : "s-link s-reply s-first", onclick: unfold }, "Reply in thread")),
   );
 }
 
@@ -266,17 +266,19 @@ function dialog(scene) {
   const view = chat.modal;
   if (!view) return null;
   const busy = mine.busy.startsWith(`${view.id}\n`);
+  const beside = Object.keys(view.errors ?? {}).length > 0; // then each problem stands under its own field
+  const problem = mine.problem?.view === view.id && !beside ? mine.problem.words : "";
   const close = () => act("slack.close", { view: view.id });
   const press = (button) => pressed(scene, view.id, { view: view.id }, button);
   const submit = async (event) => {
     event.preventDefault();
     if (mine.busy) return;
     mine.busy = `${view.id}\nsubmit`;
-    mine.problem = "";
+    mine.problem = null;
     again();
     const told = await act("slack.submit", { view: view.id, values: answersOf(view, mine) });
     mine.busy = "";
-    mine.problem = told.ok ? "" : told.words;
+    mine.problem = told.ok ? null : { view: view.id, words: told.words };
     again();
     shown[0].querySelector('[aria-invalid="true"]')?.focus();
   };
@@ -298,7 +300,7 @@ function dialog(scene) {
       h(
         "div",
         { class: "s-modal-body" },
-        mine.problem && !Object.keys(view.errors ?? {}).length && h("p", { class: "s-problem", role: "alert" }, mine.problem),
+        problem && h("p", { class: "s-problem", role: "alert" }, problem),
         renderBlocks(view.blocks, inputsAround(scene, view, press)),
       ),
       h(
