@@ -50,7 +50,13 @@ async def check_slack(settings: Settings, table: SlackTable, checks: Checks) -> 
     circles = (
         (f"sets.{name}: {group}", _members(slack, group, people.values())) for name, group in groups.items()
     )
-    await checks.each(*channels, *accounts, *circles)
+    await checks.each(*_connections(settings, table, slack), *channels, *accounts, *circles)
+
+
+def _connections(settings: Settings, table: SlackTable, slack: SlackChecks) -> Iterator[tuple[str, Look]]:
+    token = settings.env.get("SLACK_APP_TOKEN", "").strip()
+    if table.socket_mode and token.startswith("xapp-"):  # another one has its own line
+        yield "slack.socket_mode", said(slack.connection, token)
 
 
 def ids_of_named(file: Path, env: Mapping[str, str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
@@ -27,7 +28,16 @@ _ABSENT: Mapping[str, str] = {
 #: Slack lists up to a thousand channels at once; whoever has more than these finds ids in Slack.
 _PAGES = 5
 #: What Slack says when the token is to blame.
-_TOKEN = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
+_TOKEN = frozenset(
+    {
+        "invalid_auth",
+        "not_authed",
+        "account_inactive",
+        "token_revoked",
+        "token_expired",
+        "not_allowed_token_type",
+    }
+)
 
 
 class SlackProblem(SaysoError):
@@ -40,7 +50,7 @@ class SlackChecks:
     def __init__(self, token: str, api: str) -> None:
         self._client = slack_client(token, base_url=api)
         self._client.retry_handlers.append(AsyncRateLimitErrorRetryHandler(max_retry_count=3))
-        self._team, self._enterprise = "", ""
+        self._team, self._enterprise, self._bot = "", "", ""
         self._handles: Mapping[str, str] | None = None
 
     async def workspace(self, team: str, *, groups: bool) -> str:
@@ -64,7 +74,20 @@ class SlackChecks:
             raise SlackProblem(f"slack.team is {team}, but SLACK_BOT_TOKEN belongs to {self._team}")
         if not body.get("bot_id"):
             raise SlackProblem("SLACK_BOT_TOKEN is a person's token; a bot token (xoxb-...) is needed")
+        self._bot = str(body["bot_id"])
         return body, headers
+
+    async def connection(self, app_token: str) -> str:
+        """Whether Slack gives this app connections in Socket Mode; none is opened. Raises: SlackProblem."""
+        app = str((await self._ask("bots.info", bot=self._bot))[0]["bot"].get("app_id", ""))
+        with naming_problems(self._client.base_url, "SLACK_APP_TOKEN"):
+            given = await slack_client("", base_url=self._client.base_url).apps_connections_open(
+                app_token=app_token
+            )
+        theirs = parse_qs(urlsplit(str(given["url"])).query).get("app_id", [app])[0]
+        if theirs != app:
+            raise SlackProblem(f"SLACK_APP_TOKEN is of the app {theirs}, but SLACK_BOT_TOKEN is of {app}")
+        return "Slack gives connections to this app"
 
     async def channel(self, id: str) -> str:
         """Whether cards can stand in this channel; its name. Raises: SlackProblem."""
@@ -127,12 +150,16 @@ class SlackChecks:
 
 
 @contextmanager
-def naming_problems(api: str) -> Iterator[None]:
-    """What slack_sdk raises in this block, in words that name the setting. Raises: SlackProblem."""
+def naming_problems(api: str, token: str = "SLACK_BOT_TOKEN") -> Iterator[None]:
+    """What slack_sdk raises in this block, in words that name the setting. Raises: SlackProblem.
+
+    Args:
+        token: The variable that holds the token.
+    """
     try:
         yield
     except SlackApiError as error:
-        raise SlackProblem(_refused(error)) from error
+        raise SlackProblem(_refused(error, token)) from error
     except (TimeoutError, SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
         raise SlackProblem(f"slack.api: Slack cannot be reached at {api}") from error
 
@@ -150,11 +177,11 @@ def missing_scopes(headers: Mapping[str, str], *, groups: bool) -> list[str]:
     return sorted({*SCOPES, *((GROUP_SCOPE,) if groups else ())} - has)
 
 
-def _refused(error: SlackApiError) -> str:
+def _refused(error: SlackApiError, token: str) -> str:
     body = getattr(error.response, "data", None)
     word = str(body.get("error", "")) if isinstance(body, dict) else ""
     if absent := _ABSENT.get(word):
         return absent
     named = failure(error)
     words = "Slack asks us to come back later" if isinstance(named, RetryLater) else str(named)
-    return f"SLACK_BOT_TOKEN: {words}" if word in _TOKEN else words
+    return f"{token}: {words}" if word in _TOKEN else words

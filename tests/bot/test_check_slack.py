@@ -134,3 +134,32 @@ def test_in_socket_mode_the_app_token_is_wanted_and_the_signing_secret_is_not(
     assert "the-other-one" not in line
     monkeypatch.setenv("SLACK_APP_TOKEN", "xapp-1-A0SAYSOAPP-0")
     assert said().startswith("ok")
+
+
+def test_slack_says_whether_the_app_gets_its_connections(
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked for, and none is opened: it would take events away from a bot that runs."""
+    file = a_settings_file(tmp_path, workplace, ("[slack]", "[slack]\nsocket_mode = true"))
+    for token, mark, words in (
+        (workplace.slack.links.app_token, "ok", "Slack gives connections to this app"),
+        ("xapp-1-A0SAYSOAPP-of-yesterday", "WRONG", "SLACK_APP_TOKEN: "),
+    ):
+        monkeypatch.setenv("SLACK_APP_TOKEN", token)
+        (line,) = [one for one in lines_of(file, capsys) if "slack.socket_mode " in one]
+        assert line.startswith(mark)
+        assert words in line
+        assert "SLACK_BOT_TOKEN" not in line
+    assert workplace.slack.links.history == []
+    assert [str(one) for one in workplace.violations.take()] == ["slack apps.connections.open: invalid_auth"]
+
+
+def test_another_apps_token_is_named(
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two apps in one workspace, and the tokens of both mixed up: no press would ever come."""
+    monkeypatch.setattr("sayso.sandbox.slack.socket.APP_ID", "A0ANOTHER")
+    monkeypatch.setenv("SLACK_APP_TOKEN", workplace.slack.links.app_token)
+    file = a_settings_file(tmp_path, workplace, ("[slack]", "[slack]\nsocket_mode = true"))
+    (line,) = [one for one in lines_of(file, capsys) if "slack.socket_mode " in one]
+    assert "SLACK_APP_TOKEN is of the app A0ANOTHER, but SLACK_BOT_TOKEN is of A0SAYSOAPP" in line
