@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from ..approvals.people import Directory, PersonId, Place
 from ..approvals.unreachable import PERSON
-from .channel import Channel, ChannelError, Dead
+from .channel import Channel, ChannelError, Dead, Gone
 
 T = TypeVar("T")
 
@@ -33,6 +33,8 @@ class Places:
                 return await use(channel, await channel.direct(account))
             except Dead as dead:
                 found = dead
+            except Gone as gone:
+                found = Dead(f"this person's chat is gone ({gone})")
         raise found
 
     def channel(self, platform: str) -> Channel:

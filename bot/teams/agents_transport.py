@@ -30,7 +30,7 @@ from .auth import Keys
 from .credentials import EntraToken
 from .failures import SOON, TokenRefused, refused
 from .inbound import Inbound
-from .pace import AT_ONCE, PAGE, PATIENCE
+from .pace import AT_ONCE, MOST_PAGES, PAGE, PATIENCE
 from .port import Conversation, Dispatch, Member, Posted, Reply
 from .registration import Registration, on_this_machine
 from .whereabouts import Whereabouts
@@ -94,7 +94,7 @@ class AgentsTransport:
         found: list[Member] = []
         asked = {"pageSize": str(PAGE)}
         address = f"v3/conversations/{_segment(of.channel)}/pagedmembers"
-        while True:
+        for _ in range(MOST_PAGES):
             line = await self._lines.to(self._whereabouts.of(of.channel))
             with _understood():
                 async with line.get(address, params=asked) as answer:
@@ -104,6 +104,7 @@ class AgentsTransport:
             if not more:
                 return found
             asked["continuationToken"] = str(more)
+        raise Unclear
 
     def close(self) -> None:
         """Let go of connections; inside the loop that made them."""

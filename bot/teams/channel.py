@@ -68,7 +68,7 @@ class TeamsChannel:
         self._direct: dict[str, Place] = {}
 
     async def post_card(self, place: Place, card: Card) -> MessageRef:
-        """Post a card. Raises: Dead (where people of another tenant read along too), Gone, RetryLater, Unclear."""
+        """Post a card. Raises: Dead (where people of another tenant may read along, too), Gone, RetryLater, Unclear."""
         where = _split(place)
         if where.in_team and (await self._readers.get(where.channel)).outsiders:
             raise Dead("the channel is shared with people of another tenant")
@@ -89,7 +89,11 @@ class TeamsChannel:
         spans = [span for row in words for span in row.spans]
         if not any(isinstance(span, Who | Circle) for span in spans):
             return await self._post(place, adaptive.say(words))
-        here = (await self._readers.get(_split(place).channel)).ours
+        try:
+            here = (await self._readers.get(_split(place).channel)).ours
+        except Dead:
+            log.warning("teams.no_roster place=%s", place)
+            here = frozenset()
         called = {
             name: [one for one in await self._circle(name) if one.id in here]
             for name in sorted({span.name for span in spans if isinstance(span, Circle)})
@@ -123,28 +127,38 @@ class TeamsChannel:
     # ---- inside
 
     async def _ask_readers(self, channel: str) -> _Readers:
-        """Whoever reads along; nobody known where Teams does not let us ask. Raises: RetryLater."""
+        """Whoever reads along. Raises: Dead where Teams does not let us ask, RetryLater."""
         try:
-            members = await self._transport.members(Conversation(channel=channel))
-        except (Dead, Gone):
-            log.warning("teams.no_roster channel=%s", channel)
-            return _Readers(ours=frozenset(), outsiders=False)
+            async with self._in_turn(f"members {channel}"):
+                members = await self._transport.members(Conversation(channel=channel))
+        except Gone as gone:
+            raise _nowhere(gone) from gone
         except Unclear as lost:
             raise RetryLater(SOON) from lost  # nothing has been said yet
-        foreign = [one for one in members if one.tenant and one.tenant.lower() != self._tenant.lower()]
-        ours = frozenset(one.object_id for one in members if one not in foreign)
-        return _Readers(ours=ours, outsiders=bool(foreign))
+        ours = [one for one in members if not one.tenant or one.tenant.lower() == self._tenant.lower()]
+        return _Readers(
+            ours=frozenset(one.object_id for one in ours if one.object_id), outsiders=len(ours) < len(members)
+        )
 
     async def _post(self, place: Place, message: AdaptiveMessage) -> MessageRef:
         """Raises: ChannelError."""
         where = _split(place)
         async with self._in_turn(where.channel):
             if not where.is_channel:
-                return await self._transport.reply(where, message)
+                return await self._reply(where, message)
             try:
                 return await self._transport.post_root(where.channel, message)
             except Gone as gone:
-                raise Dead(f"the channel does not exist or sayso cannot see it ({gone})") from gone
+                raise _nowhere(gone) from gone
+
+    async def _reply(self, where: Conversation, message: AdaptiveMessage) -> MessageRef:
+        """A chat that is gone is asked for anew the next time. Raises: ChannelError."""
+        try:
+            return await self._transport.reply(where, message)
+        except Gone:
+            chats = self._direct.items()
+            self._direct = {one: chat for one, chat in chats if _split(chat).channel != where.channel}
+            raise
 
     @asynccontextmanager
     async def _in_turn(self, conversation: str) -> AsyncIterator[None]:
@@ -155,6 +169,10 @@ class TeamsChannel:
         except SlowDown as slow:
             self._pace.block(conversation, slow.after)
             raise
+
+
+def _nowhere(gone: Gone) -> Dead:
+    return Dead(f"the channel does not exist or sayso cannot see it ({gone})")
 
 
 def _split(place: Place) -> Conversation:

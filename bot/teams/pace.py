@@ -16,7 +16,9 @@ PATIENCE = 10
 #: Calls under way at once; the next ones wait.
 AT_ONCE = 8
 #: Members of a roster asked for at once.
-PAGE = 200
+PAGE = 500
+#: A roster of more pages is taken for a loop: no team has more than 25,000 members.
+MOST_PAGES = 100
 _QUIET_FOR_GOOD = 600  # conversations remembered before the idle ones are forgotten
 
 

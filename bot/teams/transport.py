@@ -43,7 +43,7 @@ from .auth import CHANNEL, Keys
 from .credentials import EntraToken
 from .failures import SOON, TokenRefused, refused
 from .inbound import Inbound
-from .pace import AT_ONCE, PAGE, PATIENCE
+from .pace import AT_ONCE, MOST_PAGES, PAGE, PATIENCE
 from .port import Conversation, Dispatch, Member, Posted, Reply
 from .registration import Registration, on_this_machine
 from .whereabouts import Whereabouts
@@ -113,12 +113,13 @@ class BotbuilderTransport:
         async def read(context: TurnContext) -> None:
             client = context.turn_state[CloudAdapterBase.BOT_CONNECTOR_CLIENT_KEY]
             more: str | None = None
-            while True:
+            for _ in range(MOST_PAGES):
                 page = await client.conversations.get_teams_conversation_paged_members(of.channel, PAGE, more)
                 found.extend(_member(one) for one in page.members or ())
                 more = page.continuation_token
                 if not more:
                     return
+            raise Unclear
 
         await self._continue(of, self._whereabouts.of(of.channel), read)
         return found

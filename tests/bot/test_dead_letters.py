@@ -50,6 +50,18 @@ async def test_a_dead_fallback_leaves_direct_messages_on_whatever_platform_takes
         assert "person:cy" in await o.letters()
 
 
+async def test_a_chat_that_is_gone_leaves_the_persons_other_account() -> None:
+    """Teams has lost Bo's chat: the card stands in Slack, and the chat is looked for anew the next time."""
+    async with both_channels(first="teams") as o:
+        chat = await o.bot.channel.direct(o.teams.person("bo").aad)
+        o.teams.faults.add(Fail("ConversationNotFound"), on="post")
+        await o.asks(route=replace(FINANCE, places=(Place("person:bo"),)))
+        assert [("Approve" in one.buttons()) for one in o.slack.person("bo").direct_messages()] == [True]
+        assert await o.letters() == []
+        assert await o.bot.channel.direct(o.teams.person("bo").aad) == chat
+        assert [call.name for call in o.teams.calls] == ["create", "post", "create"]
+
+
 async def test_when_everything_is_dead_on_call_is_paged_once_and_it_ends_there() -> None:
     """A revoked token and a disabled app: a page, a dead letter for each target, no loop; the decision closes it."""
     async with both_channels() as o:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -11,11 +12,12 @@ from sayso.approvals.people import PersonId, Place
 from sayso.bot.channel import Dead, Gone, RetryLater
 from sayso.bot.teams.channel import TeamsChannel
 from sayso.bot.teams.pace import WINDOWS, Pace
+from sayso.bot.teams.port import Conversation, Member, Transport
 from sayso.cards.card import card_of
 from sayso.cards.spans import Row, Text, Who
 from sayso.sandbox.faults import Fail, RateLimited
 from scenes import a_request
-from teams_bot import TRANSPORTS, Bot, teams_bot
+from teams_bot import TRANSPORTS, Bot, stall_during, teams_bot
 
 
 @pytest.fixture(params=TRANSPORTS)
@@ -50,6 +52,39 @@ async def test_no_card_stands_where_another_tenant_reads_along(bot: Bot) -> None
     bot.clock[0] += 301
     await bot.channel.post_card(partners, card_of(a_request(), name=str))
     assert len(bot.teams.person("bo").sees("#partners")) == 2
+
+
+async def test_where_nobody_can_say_who_reads_along_no_card_stands(bot: Bot) -> None:
+    """The doubt is not remembered: let in again, the card is posted at once. Words are said, and call nobody."""
+    bot.teams.faults.add(Fail("BotNotInConversationRoster"), on="pagedmembers", times=2)
+    with pytest.raises(Dead, match="has to be installed"):
+        await bot.channel.post_card(place(bot), card_of(a_request(), name=str))
+    await bot.channel.say(place(bot), [Row("", (Who(PersonId("bo"), "Bo"),))])
+    await bot.channel.post_card(place(bot), card_of(a_request(), name=str))
+    assert len(bot.teams.messages("#support")) == 2
+
+
+async def test_who_reads_along_is_not_asked_earlier_than_teams_said(bot: Bot) -> None:
+    """A 429 to that question holds back the next one, whatever card it is for; words that call nobody are said."""
+    bot.teams.faults.add(RateLimited(30), on="pagedmembers")
+    for _ in range(3):
+        with pytest.raises(RetryLater) as later:
+            await bot.channel.post_card(place(bot), card_of(a_request(), name=str))
+        assert later.value.after == timedelta(seconds=30)
+    assert [call.name for call in bot.teams.calls] == ["pagedmembers"]
+    await bot.channel.say(place(bot), [Row("", (Text("x"),))])
+
+
+async def test_the_largest_team_stops_nothing() -> None:
+    """25,000 people, every second one of another tenant: told apart in no time."""
+
+    class Crowd:
+        async def members(self, of: Conversation) -> list[Member]:
+            return [Member(id=f"29:{n}", object_id=f"o{n}", tenant=f"t{n % 2}") for n in range(25_000)]
+
+    channel = TeamsChannel(cast("Transport", Crowd()), tenant="t1")
+    stall = await stall_during(channel._ask_readers("19:x@thread.tacv2"))
+    assert stall.worked < 1.0
 
 
 async def test_a_direct_place_is_asked_for_once(bot: Bot) -> None:

@@ -17,6 +17,7 @@ import pytest
 from sayso.approvals.errors import SaysoError
 from sayso.approvals.store import MessageRef
 from sayso.bot.channel import ChannelError, Dead, Gone, RetryLater, Unclear
+from sayso.bot.teams import agents_transport, transport
 from sayso.bot.teams.port import Conversation, Member, Transport
 from sayso.sandbox.faults import Delay, Dropped, Fail, Fault, LostReply, RateLimited, Status
 from teams_bot import TRANSPORTS, Bot, registration_in, stall_during, teams_bot, words
@@ -103,6 +104,16 @@ async def test_a_roster_is_read_to_its_end(bot: Bot) -> None:
     assert (bo.id, bo.object_id) == (bot.teams.person("bo").id, bot.teams.person("bo").aad)
     partners = await bot.transport.members(Conversation(channel=bot.teams.channel_id("#partners")))
     assert [one.name for one in partners if one.tenant != bot.teams.tenant_id] == ["Zoe Zone"]
+
+
+async def test_a_roster_without_end_is_given_up(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the cause, such a list is no answer, and nobody waits for ever."""
+    for module in (transport, agents_transport):
+        monkeypatch.setattr(module, "MOST_PAGES", 2)
+    bot.teams.small_pages(3)
+    with pytest.raises(Unclear):
+        await bot.transport.members(Conversation(channel=support(bot)))
+    assert len(bot.teams.calls) == 2
 
 
 TROUBLES: tuple[tuple[Fault, type[ChannelError], str], ...] = (

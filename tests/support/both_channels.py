@@ -104,9 +104,13 @@ class BothChannels:
 
 @asynccontextmanager
 async def both_channels(
-    *, jitter: float = 0.0, store: MemoryStore | None = None
+    *, jitter: float = 0.0, store: MemoryStore | None = None, first: str = "slack"
 ) -> AsyncIterator[BothChannels]:
-    """Bo has an account in both, cy in Slack only, sue in Teams only; at the end no vendor's rule may be broken."""
+    """Bo has an account in both, cy in Slack only, sue in Teams only; at the end no vendor's rule may be broken.
+
+    Args:
+        first: The platform on which a person with both accounts is written to.
+    """
     async with teams_bot() as bot, httpx.AsyncClient(trust_env=False) as http:
         slack, teams, doorman = bot.workplace.slack, bot.teams, Doorman()
         accounts = {
@@ -124,6 +128,7 @@ async def both_channels(
         client = slack_client(slack.bot_token, base_url=slack.api_url)
         slack_channel = SlackChannel(client, monotonic=lambda: 1_000 + bot.clock[0])
         channels: dict[str, Channel] = {"slack": slack_channel, "teams": bot.channel}
+        channels = {name: channels[name] for name in sorted(channels, key=lambda name: name != first)}
         store, phone = store or MemoryStore(), bot.workplace.pager
         pager = Pager(sender=PagerDuty(phone.url, http), key=RoutingKey(phone.routing_key))
         pages = Pages(
