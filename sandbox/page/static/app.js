@@ -7,6 +7,7 @@ import { renderTeams } from "./teams.js";
 
 const TOKEN = document.querySelector('meta[name="sayso-page"]').content;
 const FIRST = "alex"; // whom a newcomer is: the one who asks
+const TOLD_IN_PLACE = new Set(["slack.submit", "teams.click", "teams.submit"]); // what went wrong stands in the form
 const RETRY_MS = [500, 1000, 2000, 4000]; // how long to wait before asking for the stream again
 
 /** The newest state, as the server sent it; null until the first one is there. */
@@ -23,10 +24,10 @@ export function onState(fn) {
   if (state) fn(state);
 }
 
-/** Do something as the person one is. Answers {ok, words}; words for the person are shown here too. */
+/** Do something as the person one is. Answers {ok, words}; the words are shown at the edge, unless a form shows them. */
 export async function act(what, fields = {}) {
   const answer = await told({ as: place.searchParams.get("as") || FIRST, do: what, ...fields });
-  if (answer.words) toast(answer.words, answer.ok);
+  if (answer.words && (answer.ok || !TOLD_IN_PLACE.has(what))) toast(answer.words, answer.ok);
   return answer;
 }
 

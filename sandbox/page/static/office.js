@@ -122,7 +122,7 @@ function drawLine(line, index) {
     "li",
     { key: index, class: `entry ${TONES[line.event] ?? ""}` },
     h("time", {}, exactTime(line.at)),
-    h("p", {}, !led && h("b", {}, `${line.event}: `), line.words, h("span", { class: "by" }, ` ${line.by}`)),
+    h("p", {}, !led && h("b", {}, `${line.event}: `), h("bdi", {}, line.words), h("span", { class: "by" }, ` ${line.by}`)),
   );
 }
 

@@ -25,6 +25,7 @@ const toasts = [];
 const unread = new Set(); // views with something new that a narrow screen does not show
 let shell = null;
 let ringing = false;
+let guided = true; // there is a guide to look at
 
 /** Begin: `be(name)` changes who one is, `act` does things, `now()` is the newest state. */
 export function startShell(given) {
@@ -53,6 +54,8 @@ export function renderShell(state) {
   patch(document.getElementById("teams-as"), me?.teams === false ? "" : `as ${name}`);
   ringing = (state.pager ?? []).some((incident) => incident.status === "triggered");
   document.title = `${ringing ? "(!) On-call is paged · " : ""}${name} · sayso`;
+  guided = Boolean(state.panels?.guide);
+  if (!guided && root.dataset.view === "guide") root.dataset.view = "slack";
   drawViews();
 }
 
@@ -140,7 +143,7 @@ function chooseByKey(event) {
 function drawViews() {
   patch(
     document.getElementById("views"),
-    VIEWS.map(([view, name, path]) => {
+    VIEWS.filter(([view]) => guided || view !== "guide").map(([view, name, path]) => {
       const rings = view === "office" && ringing;
       return h(
         "button",
