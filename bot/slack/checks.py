@@ -150,16 +150,16 @@ class SlackChecks:
 
 
 @contextmanager
-def naming_problems(api: str, token: str = "SLACK_BOT_TOKEN") -> Iterator[None]:
+def naming_problems(api: str, variable: str = "SLACK_BOT_TOKEN") -> Iterator[None]:
     """What slack_sdk raises in this block, in words that name the setting. Raises: SlackProblem.
 
     Args:
-        token: The variable that holds the token.
+        variable: What holds the token.
     """
     try:
         yield
     except SlackApiError as error:
-        raise SlackProblem(_refused(error, token)) from error
+        raise SlackProblem(_refused(error, variable)) from error
     except (TimeoutError, SlackClientError, aiohttp.ClientError, OSError, ValueError) as error:
         raise SlackProblem(f"slack.api: Slack cannot be reached at {api}") from error
 
@@ -177,11 +177,11 @@ def missing_scopes(headers: Mapping[str, str], *, groups: bool) -> list[str]:
     return sorted({*SCOPES, *((GROUP_SCOPE,) if groups else ())} - has)
 
 
-def _refused(error: SlackApiError, token: str) -> str:
+def _refused(error: SlackApiError, variable: str) -> str:
     body = getattr(error.response, "data", None)
     word = str(body.get("error", "")) if isinstance(body, dict) else ""
     if absent := _ABSENT.get(word):
         return absent
     named = failure(error)
     words = "Slack asks us to come back later" if isinstance(named, RetryLater) else str(named)
-    return f"{token}: {words}" if word in _TOKEN else words
+    return f"{variable}: {words}" if word in _TOKEN else words
