@@ -83,7 +83,7 @@ class ChannelKeys:
         try:
             # In a thread: trust stores and key sets are read and parsed apart from the event loop.
             keys = await asyncio.to_thread(_fetched, self._url)
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError, AttributeError) as error:
             self._next_at = began + AFTER_FAILURE.total_seconds()
             log.warning("teams.keys_down error=%s", type(error).__name__)
             return
@@ -92,19 +92,19 @@ class ChannelKeys:
 
 
 def _fetched(metadata_url: str) -> Mapping[str, ChannelKey]:
-    """Ask for the metadata and the key set. Raises what httpx raises; ValueError, KeyError, TypeError for nonsense."""
+    """Ask for the metadata and the key set. Raises what httpx raises; for nonsense ValueError and its like."""
     with httpx.Client(timeout=_PATIENCE, trust_env=not on_this_machine(metadata_url)) as http:
         metadata = http.get(metadata_url).raise_for_status().json()
         keys = http.get(metadata["jwks_uri"]).raise_for_status().json()["keys"]
     return {str(key["kid"]): parsed for key in keys if (parsed := _parsed(key)) is not None}
 
 
-def _parsed(key: Mapping[str, Any]) -> ChannelKey | None:
-    """An RSA key for signatures; None for any other kind."""
-    if key.get("kty") != "RSA" or key.get("use", "sig") != "sig" or "kid" not in key:
-        return None
+def _parsed(key: Any) -> ChannelKey | None:
+    """An RSA key for signatures; None for any other kind, and for nonsense: the others serve all the same."""
     try:
+        if key.get("kty") != "RSA" or key.get("use", "sig") != "sig" or "kid" not in key:
+            return None
         public = jwt.PyJWK(dict(key), algorithm="RS256")
-    except (jwt.PyJWKError, jwt.InvalidKeyError):
+        return ChannelKey(public, frozenset(str(one) for one in key.get("endorsements", ())))
+    except (jwt.PyJWKError, jwt.InvalidKeyError, ValueError, TypeError, AttributeError):
         return None
-    return ChannelKey(public, frozenset(str(one) for one in key.get("endorsements", ())))

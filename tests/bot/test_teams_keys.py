@@ -112,7 +112,16 @@ async def test_after_an_hour_keys_are_renewed_behind_the_scenes(server: KeyServe
 
 
 @pytest.mark.parametrize(
-    "nonsense", ["", "{}", "[]", '{"jwks_uri": 5}', '{"jwks_uri": "http://127.0.0.1:9/"}', "\x00"]
+    "nonsense",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"jwks_uri": 5}',
+        '{"jwks_uri": "http://127.0.0.1:9/"}',
+        '{"jwks_uri": "http://["}',
+        "\x00",
+    ],
 )
 async def test_old_keys_serve_for_a_day(server: KeyServer, nonsense: str) -> None:
     """Microsoft may be down or talk nonsense for that long; then nobody can be judged, until it is back."""
@@ -129,16 +138,17 @@ async def test_old_keys_serve_for_a_day(server: KeyServer, nonsense: str) -> Non
 
 
 async def test_keys_that_are_no_use_are_left_out(server: KeyServer) -> None:
-    """Curves, encryption keys, broken ones; a key without endorsements speaks for no channel."""
+    """Curves, encryption keys, broken ones cost the good ones nothing; a key without endorsements speaks for no channel."""
     good = dict(server.keys.as_json()["keys"][0])
     bare = {name: value for name, value in good.items() if name != "endorsements"}
     documents = [
         {**good, "kid": "ec", "kty": "EC"}, {**good, "kid": "enc", "use": "enc"}, {**good, "kid": "bad", "n": "!"},
+        {**good, "kid": "odd", "n": 5}, {**good, "kid": "mute", "endorsements": None}, "key", None,
         {**bare, "kid": "bare"}, good,
     ]  # fmt: skip
     server.keys.as_json = lambda: {"keys": documents}  # type: ignore[method-assign]
     keys = server.a_bot()
-    assert [await keys.get(kid) for kid in ("ec", "enc", "bad")] == [None] * 3
+    assert [await keys.get(kid) for kid in ("ec", "enc", "bad", "odd", "mute")] == [None] * 5
     bare_key, whole = await keys.get("bare"), await keys.get(good["kid"])
     assert bare_key is not None
     assert whole is not None
