@@ -56,6 +56,7 @@ def _body(message: EmailMessage) -> str:
     charset = part.get_content_charset("utf-8") if part is not None else "utf-8"
     assert isinstance(raw, bytes), "a body is no multipart"
     try:
-        return raw.decode(charset, "replace")
+        text = raw.decode(charset, "replace")
     except (LookupError, UnicodeError):  # whoever wrote the letter made the charset up
-        return raw.decode("utf-8", "replace")
+        text = raw.decode("utf-8", "replace")
+    return text.replace("\r\n", "\n")

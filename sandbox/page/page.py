@@ -77,8 +77,7 @@ class Page:
         await self._listener.start()
 
     async def stop(self) -> None:
-        """Close every tab's line and hang up."""
-        self._tabs.end()
+        """Hang up, also on every open tab."""
         await self._listener.stop()
 
     def changed(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 
-from ..slack import CannotDoThat, Message, Slack, SubmitResult, View
+from ..slack import CannotDoThat, Message, Slack, View
 from ..slack.person import Person
 from ..slack.workspace import SlackError
 from .slack_screen import channels_of
@@ -49,8 +49,7 @@ class SlackActs:
         value = told.text("value") if told.fields.get("value") is not None else None
         async with self._turns.of("slack", name):
             result = await person.clicks(self._screen(person, told), label, value=value)
-        if result.error_shown:
-            raise CannotDoThat(result.error_shown)
+        must_have_worked(result.error_shown, {})
         return ""
 
     async def _submit(self, name: str, told: Told) -> str:
@@ -60,7 +59,8 @@ class SlackActs:
             if not set(answers) <= set(view.labels()):
                 raise CannotDoThat(CHANGED)
             result = await person.submits(view.fill(answers))
-        return _came_of(result)
+        must_have_worked(result.error_shown, result.errors)
+        return ""
 
     async def _close(self, name: str, told: Told) -> str:
         person = self._slack.person(name)
@@ -94,15 +94,13 @@ class SlackActs:
         return message
 
 
+def must_have_worked(no: str, complaints: Mapping[str, str]) -> None:
+    """Raises: CannotDoThat, when the platform said `no`, or complained about fields."""
+    if no or complaints:
+        raise CannotDoThat(no or " ".join(f"{label}: {problem}" for label, problem in complaints.items()))
+
+
 def _modal(person: Person, id: str) -> View:
     if person.modal is None or person.modal.id != id:
         raise CannotDoThat(CLOSED)
     return person.modal
-
-
-def _came_of(result: SubmitResult) -> str:
-    if result.error_shown:
-        raise CannotDoThat(result.error_shown)
-    if result.errors:
-        raise CannotDoThat(" ".join(f"{label}: {problem}" for label, problem in result.errors.items()))
-    return ""

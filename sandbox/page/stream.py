@@ -26,12 +26,6 @@ class Tabs:
     def __init__(self, changes: Changes) -> None:
         self.open = 0
         self._changes = changes
-        self._ended = False
-
-    def end(self) -> None:
-        """Let go of them all; the page closes."""
-        self._ended = True
-        self._changes.happened()
 
     async def serve(self, request: web.Request, look: Callable[[], Awaitable[Json]]) -> web.StreamResponse:
         """Send what `look` sees until the tab goes away or the page closes.
@@ -55,14 +49,14 @@ class Tabs:
     ) -> None:
         await response.write(b"retry: 1000\n\n")
         last = ""
-        while not self._ended:
+        while True:
             changed.clear()
             state = wire(await look())
             if state != last:
                 last = state
                 await response.write(f'data: {{"version":{next(_versions)},{state[1:]}\n\n'.encode())
                 await asyncio.sleep(PACE)
-            while not self._ended and not await _set_within(changed, HEARTBEAT):
+            while not await _set_within(changed, HEARTBEAT):
                 await response.write(b": still here\n\n")
 
 

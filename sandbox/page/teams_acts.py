@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..teams import CannotDoThat, ClickResult, Dialog, Message, SubmitResult, Teams
+from ..teams import CannotDoThat, Dialog, Message, Teams
 from ..teams.person import Person
 from ..teams.screen import every_input
 from ..teams.tenant import BOT_NAME
-from .slack_acts import CHANGED, CLOSED, GONE, Act
+from .slack_acts import CHANGED, CLOSED, GONE, Act, must_have_worked
 from .teams_screen import channels_of
 from .told import Told
 from .turns import Turns
@@ -51,7 +51,9 @@ class TeamsActs:
                 raise CannotDoThat(GONE)
             if inputs:
                 _take(message, name, inputs)
-            return _came_of_click(await person.clicks(message, title, data=data))
+            result = await person.clicks(message, title, data=data)
+            must_have_worked(result.refusal or result.error_shown, result.errors)
+            return result.words
 
         async with self._turns.of("teams", name):
             return await self._teams.on_its_thread(clicked())
@@ -64,7 +66,9 @@ class TeamsActs:
             if not set(inputs) <= {str(one["id"]) for one in every_input(dialog.card)}:
                 raise CannotDoThat(CHANGED)
             dialog.sheet.take(dialog.card, inputs)
-            return _came_of_submit(await self._teams.person(name).submits(dialog, title))
+            result = await self._teams.person(name).submits(dialog, title)
+            must_have_worked(result.error_shown, result.errors)
+            return result.words
 
         async with self._turns.of("teams", name):
             return await self._teams.on_its_thread(submitted())
@@ -99,19 +103,3 @@ def _take(message: Message, name: str, inputs: dict[str, str]) -> None:
     if card is None or not set(inputs) <= {str(one["id"]) for one in every_input(card)}:
         raise CannotDoThat(CHANGED)
     message.sheet_of(name).take(card, inputs)
-
-
-def _came_of_click(result: ClickResult) -> str:
-    if result.refusal or result.error_shown:
-        raise CannotDoThat(result.refusal or result.error_shown)
-    if result.errors:
-        raise CannotDoThat(" ".join(f"{label}: {problem}" for label, problem in result.errors.items()))
-    return result.words
-
-
-def _came_of_submit(result: SubmitResult) -> str:
-    if result.error_shown:
-        raise CannotDoThat(result.error_shown)
-    if result.errors:
-        raise CannotDoThat(" ".join(f"{label}: {problem}" for label, problem in result.errors.items()))
-    return result.words

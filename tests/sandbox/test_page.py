@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from aiohttp import web
 from page_client import Browser, browsing
 from sayso.sandbox import Workplace
 from sayso.sandbox.page import Page
@@ -55,6 +56,13 @@ FORM: Json = {
              {"text": plain("Broken"), "value": "b"}, {"text": plain("Late"), "value": "l"}]}},
     ],
 }  # fmt: skip
+
+ASK = a_card(
+    {"type": "Input.Text", "id": "why", "label": "Why", "isRequired": True, "errorMessage": "Say why."},
+    {"type": "Input.ChoiceSet", "id": "scope", "label": "Scope", "choices": [
+        {"title": "Once", "value": "1"}, {"title": "Always", "value": "2"}]},
+    actions=[execute("Approve", "approve"), execute("Approve", "approve-all")],
+)  # fmt: skip
 
 
 def in_slack(state: Json, channel: str = SUPPORT) -> list[Json]:
@@ -147,6 +155,8 @@ async def test_a_form_is_filled_in_refused_corrected_and_sent(
         assert told == {"ok": False, "words": "Amount: Please enter a valid number."}
         modal = await bo.until(lambda state: state["slack"]["modal"]["errors"] and state["slack"]["modal"])
         assert modal["values"]["why"]["v"]["selected_options"][0]["value"] == "l"
+        told = await browser.acts("bo", "slack.submit", view=modal["id"], values={"Sum": "5"})
+        assert told == {"ok": False, "words": "That form has changed in the meantime; look at it again."}
         assert len(app.received) == 1
         app.will_answer({"response_action": "errors", "errors": {"amount": "At most 100."}})
         told = await browser.acts("bo", "slack.submit", view=modal["id"], values={"Amount": "129.90"})
@@ -158,6 +168,42 @@ async def test_a_form_is_filled_in_refused_corrected_and_sent(
         assert (await cy.until(lambda state: state))["slack"]["modal"] is None
     told = await browser.acts("bo", "slack.submit", view=modal["id"], values={})
     assert told == {"ok": False, "words": "That dialog is not in front of you any more."}
+
+
+async def test_the_home_tab_and_a_stack_of_forms(
+    workplace: Workplace, browser: Browser, client: AsyncWebClient, app: Any
+) -> None:
+    """Looking at it is an event; buttons in it and in a form are clicks; closing uncovers what lies below."""
+    home = {"type": "home", "blocks": card_with(button("Open"))}
+
+    async def opens(payload: Json) -> Any:
+        await client.views_open(
+            trigger_id=payload["trigger_id"], view={**FORM, "blocks": card_with(button("More"))}
+        )
+        return await app_ok(payload)
+
+    async def pushes(payload: Json) -> Any:
+        await client.views_push(trigger_id=payload["trigger_id"], view={**FORM, "title": plain("On top")})
+        return await app_ok(payload)
+
+    async with browser.tab("bo") as bo:
+        await browser.acts("bo", "slack.home")
+        await workplace.slack.settled()
+        assert app.of_type("app_home_opened")[0]["event"]["user"] == "U0BO"
+        await client.views_publish(user_id="U0BO", view=home)
+        shown = await bo.until(lambda state: state["slack"]["home"])
+        app.will(opens)
+        assert (await browser.acts("bo", "slack.click", view=shown["id"], label="Open"))["ok"]
+        below = await bo.until(lambda state: state["slack"]["modal"])
+        app.will(pushes)
+        assert (await browser.acts("bo", "slack.click", view=below["id"], label="More"))["ok"]
+        top = await bo.until(lambda state: state["slack"]["modal"]["depth"] == 2 and state["slack"]["modal"])
+        assert top["title"] == "On top"
+        assert not (await browser.acts("bo", "slack.click", view=below["id"], label="More"))["ok"]
+        assert (await browser.acts("bo", "slack.close", view=top["id"]))["ok"]
+        await bo.until(lambda state: state["slack"]["modal"]["id"] == below["id"])
+        assert (await browser.acts("bo", "slack.close", view=below["id"]))["ok"]
+        await bo.until(lambda state: state["slack"]["modal"] is None)
 
 
 async def test_two_tabs_of_one_person_send_a_form_once(
@@ -229,13 +275,7 @@ async def test_a_card_in_teams_is_filled_in_and_answered_for_one_person(
     workplace: Workplace, browser: Browser, connector: ConnectorClient, bot: TinyBot
 ) -> None:
     """Inputs go by id as they travel; the answer is the clicker's own card, and a refusal is a sentence."""
-    choices = [{"title": "Once", "value": "1"}, {"title": "Always", "value": "2"}]
-    card = a_card(
-        {"type": "Input.Text", "id": "why", "label": "Why", "isRequired": True, "errorMessage": "Say why."},
-        {"type": "Input.ChoiceSet", "id": "scope", "label": "Scope", "choices": choices},
-        actions=[execute("Approve", "approve"), execute("Approve", "approve-all")],
-    )
-    await connector.posts_root("#support", showing(card))
+    await connector.posts_root("#support", showing(ASK))
     here = {
         "conversation": workplace.teams.channel_id("#support"),
         "id": workplace.teams.messages("#support")[-1].id,
@@ -259,7 +299,7 @@ async def test_a_card_in_teams_is_filled_in_and_answered_for_one_person(
         bot.will_answer(card_answer(done))
         assert (await browser.acts("bo", "teams.click", **press))["ok"]
         assert await bo.until(lambda state: in_teams(state, workplace)[0]["card"] == done)
-        assert (await cy.until(lambda state: in_teams(state, workplace)))[0]["card"] == card
+        assert (await cy.until(lambda state: in_teams(state, workplace)))[0]["card"] == ASK
         assert (await browser.acts("bo", "teams.click", **press))["words"] == GONE
         for wrong in ({"scope": "9"}, {"other": "x"}):
             assert not (await browser.acts("cy", "teams.click", **press, inputs=wrong))["ok"]
@@ -351,6 +391,4 @@ def a_dialog(title: str) -> Json:
 
 
 async def app_ok(_: Json) -> Any:
-    from aiohttp import web
-
     return web.Response()

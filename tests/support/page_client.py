@@ -56,9 +56,9 @@ class Browser:
             assert answer.status_code == 200, await answer.aread()
             yield Tab(answer.aiter_lines())
 
-    async def acts(self, name: str, do: str, **fields: Any) -> Json:
+    async def acts(self, who: str, do: str, /, **fields: Any) -> Json:
         """What the page answers; it must have understood."""
-        answer = await self.posts({"as": name, "do": do, **fields})
+        answer = await self.posts({"as": who, "do": do, **fields})
         assert answer.status_code == 200, answer.text
         told: Json = answer.json()
         return told
