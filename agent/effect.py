@@ -127,7 +127,9 @@ class _ArgumentsSchema(GenerateJsonSchema):
     """Says of a Decimal what its JSON text looks like, so that a form can check what is typed."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        return {"type": "string", "pattern": _decimal_pattern(schema.get("decimal_places"))}
+        return {
+            "type": "string", "format": "decimal", "pattern": _decimal_pattern(schema.get("decimal_places")),
+        }  # fmt: skip
 
 
 def _decimal_pattern(places: int | None) -> str:

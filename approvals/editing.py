@@ -24,9 +24,27 @@ def check_arguments(schema: str, arguments: Mapping[str, Json]) -> None:
     problems: dict[str, str] = {}
     for error in checker.iter_errors(dict(arguments)):
         name = str(error.absolute_path[0]) if error.absolute_path else ""
-        problems.setdefault(name, error.message[:200])
+        problems.setdefault(name, _words(error)[:200])
     if problems:
         raise BadChange(problems)
+
+
+#: JSON Schema's keyword -> what is said to whoever typed the value; all others say it in jsonschema's words.
+_WORDS: Mapping[str, str] = {
+    "minimum": "this must be at least {0}", "exclusiveMinimum": "this must be above {0}",
+    "maximum": "this must be at most {0}", "exclusiveMaximum": "this must be below {0}",
+    "minLength": "this must be at least {0} characters long", "maxLength": "this must be at most {0} characters long",
+    "minItems": "this needs at least {0} entries", "maxItems": "this may have at most {0} entries",
+    "pattern": "this must be written in the form {0}", "format": "this must be a valid {0}",
+    "multipleOf": "this must be a multiple of {0}", "type": "this must be of the type {0}",
+}  # fmt: skip
+_DECIMAL = "this must be a plain number like 129.90, with no more decimals than it has"
+
+
+def _words(error: jsonschema.ValidationError) -> str:
+    if error.validator == "pattern" and error.schema.get("format") == "decimal":
+        return _DECIMAL
+    return _WORDS.get(str(error.validator), error.message).replace("{0}", str(error.validator_value))
 
 
 def _same(one: Json, other: Json) -> bool:

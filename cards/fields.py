@@ -220,6 +220,8 @@ def _kind(spec: Mapping[str, Any], types: set[str], value: Json) -> tuple[Kind, 
             return Kind(simple), ()
         case "string", "date" if value is None or _is_date(value):
             return Kind.DATE, ()
+        case "string", "decimal" if value is None or isinstance(value, str):
+            return Kind.DECIMAL, ()
         case "string", _:
             return (Kind.TEXT if value is None or isinstance(value, str) else Kind.JSON), ()
         case None, _ if isinstance(value, str):

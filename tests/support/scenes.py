@@ -23,7 +23,7 @@ FINANCE = Route(
 )  # fmt: skip
 REFUND_SCHEMA = (
     '{"type":"object","properties":{"order":{"type":"integer"},'
-    '"amount":{"type":"string","pattern":"^[0-9]+([.][0-9]{1,2})?$"},'
+    '"amount":{"type":"string","format":"decimal","pattern":"^[0-9]+([.][0-9]{1,2})?$"},'
     '"currency":{"type":"string","enum":["USD","EUR"]}},'
     '"required":["order","amount","currency"],"additionalProperties":false}'
 )
