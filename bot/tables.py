@@ -78,10 +78,15 @@ def _people_only(value: object) -> object:
 
 
 class SlackTable(_Table):
-    """`[slack]`; the token and the signing secret come from `SLACK_BOT_TOKEN` and `SLACK_SIGNING_SECRET`."""
+    """`[slack]`; the token and the signing secret come from `SLACK_BOT_TOKEN` and `SLACK_SIGNING_SECRET`.
+
+    Attributes:
+        socket_mode: Slack needs no address of ours: we connect, with `SLACK_APP_TOKEN` instead of the signing secret.
+    """
 
     team: Annotated[str, written(r"[TE][A-Z0-9]{2,}", _TEAM)]
     api: Url = "https://slack.com/api/"
+    socket_mode: bool = False
 
 
 class TeamsTable(_Table):

@@ -13,12 +13,14 @@ from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from ...approvals.store import Store
 from ..channel import Channel
 from ..delivery import Deliverer
 from ..desk import Desk
+from ..front import AsgiApp
 from .clicks import Clicks
 from .hearing import Hearing, say_back
 from .precheck import DELIVERY, Delivery, SlackDoor
@@ -35,15 +37,20 @@ _FORMS = re.compile(r"sayso\.(modify|reject)")
 
 
 class SlackListener:
-    """Everything Slack sends. Make one with `connect`; `door` is the ASGI application to mount."""
+    """Everything Slack sends. Make one with `connect`.
+
+    Attributes:
+        door: The ASGI application to mount; without a signing secret it lets nothing in, and all comes to `answer`.
+    """
 
     def __init__(
         self, *, client: AsyncWebClient, home: AuthorizeResult, clicks: Clicks, submissions: Submissions,
-        hearing: Hearing, signing_secret: str,
+        hearing: Hearing, signing_secret: str | None,
     ) -> None:  # fmt: skip
         self._client = client
         self._hearing = hearing
-        self.door = SlackDoor(self._dispatch, signing_secret=signing_secret)
+        door = None if signing_secret is None else SlackDoor(self._dispatch, signing_secret=signing_secret)
+        self.door: AsgiApp = door or _shut
         self._app = _bolt(home, client)
         self._app.use(self._hear_before_acknowledging)
         self._app.action(_ANY)(clicks)
@@ -54,10 +61,14 @@ class SlackListener:
 
     @classmethod
     async def connect(
-        cls, *, client: AsyncWebClient, signing_secret: str, desk: Desk, store: Store, deliverer: Deliverer,
+        cls, *, client: AsyncWebClient, signing_secret: str | None, desk: Desk, store: Store, deliverer: Deliverer,
         channel: Channel, account: Callable[[Any], str], tz: tzinfo = UTC, patience: float = PATIENCE,
     ) -> SlackListener:  # fmt: skip
-        """Ask Slack who we are, once, so that no click has to wait for it. Raises what the client raises."""
+        """Ask Slack who we are, once, so that no click has to wait for it. Raises what the client raises.
+
+        Args:
+            signing_secret: None where nothing comes over HTTP.
+        """
         me = (await client.auth_test()).data
         assert isinstance(me, dict)
         home = AuthorizeResult(
@@ -73,6 +84,16 @@ class SlackListener:
                 desk=desk, typed=typed, bot_user=str(me["user_id"]), revive=deliverer.revive, tz=tz
             ),
         )  # fmt: skip
+
+    async def answer(self, payload: dict[str, Any], token: str) -> BoltResponse:
+        """What the connection vouches for: the same handlers as behind the door.
+
+        Args:
+            token: As in `Delivery`.
+        """
+        request = AsyncBoltRequest(body=payload, mode="socket_mode", context={DELIVERY: token})
+        answer: BoltResponse = await self._app.async_dispatch(request)
+        return answer
 
     async def _dispatch(self, delivery: Delivery) -> Response:
         request = AsyncBoltRequest(
@@ -94,6 +115,11 @@ class SlackListener:
     async def _say_back(self, body: dict[str, Any], context: dict[str, Any]) -> None:
         if context.get(_REPLY) is not None:
             await say_back(self._client, context[_REPLY], body["event"])
+
+
+async def _shut(scope: Scope, receive: Receive, send: Send) -> None:
+    """No door: nothing that comes over HTTP is believed."""
+    await PlainTextResponse("There is nothing here.", status_code=404)(scope, receive, send)
 
 
 async def _closes(ack: AsyncAck) -> None:

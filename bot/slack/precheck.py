@@ -1,5 +1,7 @@
 """The door in front of Bolt: size, content type, age and signature of the raw body, before anything is parsed.
 
+What comes down a socket is vouched for by the connection; `unwrapped` only looks whether it is well formed.
+
 Bolt parses before it verifies and answers 500 to a malformed time stamp (measured); nothing hostile gets that far.
 """
 
@@ -51,7 +53,7 @@ class Delivery:
     Attributes:
         body: As it was signed.
         token: Makes the transition behind it happen once: the event's id, which survives Slack's retries, or the
-            signature, which is the same only for the same bytes again.
+            signature, which is the same only for the same bytes again (see `unwrapped` for sockets).
     """
 
     body: str
@@ -67,7 +69,9 @@ class SlackDoor:
     """An ASGI application: checks each request and hands the authentic ones on."""
 
     def __init__(self, inside: Inside, *, signing_secret: str, now: Callable[[], float] = time.time) -> None:
-        """Take `now` in seconds since 1970."""
+        """Take `now` in seconds since 1970. Raises: ValueError without a secret: anybody could sign with that."""
+        if not signing_secret:
+            raise ValueError("no signing secret")
         self._inside = inside
         self._secret = signing_secret.encode()
         self._now = now
@@ -109,9 +113,33 @@ def checked(body: bytes, headers: Mapping[str, str], *, secret: bytes, now: floa
     if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "surrogateescape")):
         raise Refused(401)
     told = _parsed(body, kind_of(headers.get("content-type", "")))
+    return Delivery(body=body.decode(), headers=dict(headers), token=_token(told, signature))
+
+
+def unwrapped(envelope: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """The payload of an envelope and its token (pure).
+
+    An interaction is known by its trigger, which Slack makes for one press: the envelope's id would be another one
+    if the same press were delivered again, and whoever reads the token must not be able to use the trigger.
+
+    Raises: Refused.
+    """
+    payload, kind = envelope.get("payload"), envelope.get("type")
+    if not isinstance(payload, dict) or not isinstance(envelope.get("envelope_id"), str):
+        raise Refused(400)
+    if kind == "events_api":
+        return payload, _token(payload, _digest(payload))
+    return _a_payload(payload), _token({}, _digest(payload.get("trigger_id") or payload))
+
+
+def _token(told: Mapping[str, Any], otherwise: str) -> str:
+    """What makes the transition behind a delivery happen once: its event's id where it has one."""
     event = told.get("event_id")
-    token = f"slack:{event}" if isinstance(event, str) and event else f"slack:{signature}"
-    return Delivery(body=body.decode(), headers=dict(headers), token=token)
+    return f"slack:{event}" if isinstance(event, str) and event else f"slack:{otherwise}"
+
+
+def _digest(told: object) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
 def _parsed(body: bytes, content_type: str) -> Mapping[str, Any]:

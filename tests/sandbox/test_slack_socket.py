@@ -234,14 +234,14 @@ async def test_slack_s_own_client_understands_it() -> None:
         app.action("go")(goes)
         web = AsyncWebClient(token=slack.links.app_token, base_url=slack.api_url)
         handler = AsyncSocketModeHandler(app, slack.links.app_token, web_client=web)
-        await handler.connect_async()
+        await handler.connect_async()  # type: ignore[no-untyped-call]
         bo = slack.person("bo")
         said = await slack.person("alex").says("#support", "@sayso go")
         await slack.until(lambda: len(bo.sees_in_thread(said)) == 2)
         click = await bo.clicks(bo.sees_in_thread(said)[1], "Go")
         assert await click.whispered() == "Gone."
         await slack.settled()
-        await handler.close_async()
+        await handler.close_async()  # type: ignore[no-untyped-call]
         assert json.loads(slack.delivered[-1][0].body)["type"] == "interactive"
 
 
