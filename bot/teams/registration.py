@@ -38,6 +38,13 @@ class Registration:
             raise BadSetting(
                 "The Teams tenant is empty; without it the bot would not know whose people it serves."
             )
+        for name in ("service_url", "metadata_url"):
+            url = getattr(self, name)
+            if urlsplit(url).scheme != "https" and not on_this_machine(url):
+                raise BadSetting(
+                    f"teams.{name} must begin with https://, not {url!r}: over http:// anybody on the way "
+                    "could pass for Microsoft."
+                )
 
     @property
     def bot_id(self) -> str:

@@ -164,3 +164,12 @@ def test_an_empty_app_id_refuses_to_start(changed: dict[str, str]) -> None:
     """With the SDK it would silently turn every check off; here it is one sentence at the start."""
     with pytest.raises(BadSetting, match=r"^The Teams (app id|tenant) is empty; [^.]*\.$"):
         Registration(**{"app_id": "a", "tenant": "t", **changed})
+
+
+@pytest.mark.parametrize("name", ["service_url", "metadata_url"])
+def test_what_everything_is_believed_by_is_never_fetched_in_the_clear(name: str) -> None:
+    """Over plain HTTP anybody on the way could hand us keys of their own, or read our token; our own machine may."""
+    told = {"app_id": "a", "tenant": "t"}
+    with pytest.raises(BadSetting, match=rf"^teams\.{name} must begin with https://"):
+        Registration(**told, **{name: "http://botframework.example/v1/"})
+    Registration(**told, **{name: "http://127.0.0.1:1/v1/"})
