@@ -26,19 +26,23 @@ export function onState(fn) {
 
 /** Do something as the person one is. Answers {ok, words}; the words are shown at the edge, unless a form shows them. */
 export async function act(what, fields = {}) {
-  const answer = await told({ as: place.searchParams.get("as") || FIRST, do: what, ...fields });
+  const answer = await told({ as: state.viewer, do: what, ...fields }); // whose screen one sees
   if (answer.words && (answer.ok || !TOLD_IN_PLACE.has(what))) toast(answer.words, answer.ok);
   return answer;
 }
 
 /** Be somebody else in this tab; the address says who, so a second tab can be a second person. */
 export function be(name) {
-  if (name !== state?.viewer) moved("as", name);
+  if (name !== me()) moved("as", name);
 }
 
 /** Show one request's record; an empty id follows the newest. */
 export function select(request) {
   moved("request", request);
+}
+
+function me() {
+  return place.searchParams.get("as") || FIRST;
 }
 
 function moved(name, value) {
@@ -61,10 +65,15 @@ async function told(body) {
   }
 }
 
-function connect() {
+function hangUp() {
   stream?.close();
+  stream = null;
+}
+
+function connect() {
+  hangUp();
   const address = new URL("/events", location.href);
-  address.searchParams.set("as", place.searchParams.get("as") || FIRST);
+  address.searchParams.set("as", me());
   address.searchParams.set("request", place.searchParams.get("request") ?? "");
   const opened = new EventSource(address);
   stream = opened;
@@ -77,6 +86,11 @@ function connect() {
   opened.onerror = () => {
     if (stream !== opened) return;
     opened.close();
+    if (!state && me() !== FIRST) {
+      toast(`There is nobody called “${me()}” here.`, false);
+      moved("as", FIRST);
+      return;
+    }
     showLost(true);
     setTimeout(() => stream === opened && connect(), RETRY_MS[Math.min(lost++, RETRY_MS.length - 1)]);
   };
@@ -101,3 +115,9 @@ onState((now) => renderPanels(document, now, act, { be, select, selected: place.
 onState((now) => renderSlack(document.getElementById("slack"), now, act));
 onState((now) => renderTeams(document.getElementById("teams"), now, act));
 connect();
+
+// A browser opens six lines at most to one server: a tab that nobody sees lets go of its own.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) hangUp();
+  else connect();
+});

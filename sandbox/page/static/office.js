@@ -111,16 +111,20 @@ function drawTrail(lines) {
     { key: "trail", class: lines.length ? "part grows" : "part" },
     h("h3", {}, "Audit trail", h("span", { class: "told" }, lines.length ? `${lines.length} lines, newest first` : "")),
     lines.length
-      ? h("ol", { key: "lines", class: "trail scrolls", tabindex: "0", reversed: true, "aria-label": "Audit trail" }, lines.map(drawLine).reverse())
+      ? h("ol", { key: "lines", class: "trail scrolls", tabindex: "0", reversed: true, "aria-label": "Audit trail" }, lines.map(lineOnce).reverse())
       : h("p", { key: "none", class: "soft" }, "Who asked, who saw it, who decided and what came of it: every line is kept here."),
   );
 }
 
-function drawLine(line, index) {
+function lineOnce(line, index) {
+  return lazy(index, `${line.at} ${line.event} ${line.words}`, () => drawLine(line));
+}
+
+function drawLine(line) {
   const led = line.event === "step" || line.event === "broke off" || line.words.toLowerCase().startsWith(line.event);
   return h(
     "li",
-    { key: index, class: `entry ${TONES[line.event] ?? ""}` },
+    { class: `entry ${TONES[line.event] ?? ""}` },
     h("time", {}, exactTime(line.at)),
     h("p", {}, !led && h("b", {}, `${line.event}: `), h("bdi", {}, line.words), h("span", { class: "by" }, ` ${line.by}`)),
   );
@@ -174,7 +178,7 @@ function drawTable(shown) {
       "table",
       {},
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "aside-read" }, "Mark")), shown.columns.map((name, at) => h("th", { scope: "col", class: numeric[at] ? "number-cell" : null }, name.replaceAll("_", " "))))),
-      h("tbody", {}, rows.map((row) => drawRow(row, numeric))),
+      h("tbody", {}, rows.map((row) => lazy(row.key, JSON.stringify([row, numeric]), () => drawRow(row, numeric)))),
     ),
   );
 }
@@ -183,7 +187,7 @@ function drawRow(row, numeric) {
   const mark = row.removed ? ["removed", "−"] : row.changed ? ["changed", "●"] : ["", ""];
   return h(
     "tr",
-    { key: row.key, class: mark[0] },
+    { class: mark[0] },
     h("td", { class: "mark" }, h("span", { "aria-hidden": "true" }, mark[1]), h("span", { class: "aside-read" }, mark[0])),
     row.cells.map((cell, at) => h("td", { class: numeric[at] ? "number-cell" : null }, cell ?? "–")),
   );
