@@ -82,8 +82,10 @@ def refusal(
         case RequestNotFound():
             return "I do not know this request any more: it was cleared away, and nothing was counted."
         case StoreDown():
+            # The answer may have been lost on the way back, after it was counted.
             return (
-                "I cannot reach my records right now, so nothing was counted. Please try again in a minute."
+                "I cannot reach my records right now, so I do not know whether that was counted. "
+                "Please look at the card again in a minute."
             )
         case AnswerRefused():
             return cut(line(str(error)), rows.SENTENCE)

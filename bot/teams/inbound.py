@@ -31,7 +31,7 @@ from .whereabouts import Whereabouts
 log = logging.getLogger(__name__)
 
 #: What the person who pressed reads when something broke on our side.
-FAILED = "That did not work and was not counted. Please try again."
+FAILED = "Something broke, and I do not know whether that was counted. Please look at the card again."
 
 Activity = dict[str, Any]
 

@@ -173,6 +173,23 @@ async def test_a_store_that_is_down_counts_nothing_and_says_so() -> None:
         store.away = False
 
 
+async def test_an_answer_that_was_counted_is_not_said_to_be_lost() -> None:
+    """The store breaks off after it has counted: Bo is sent to the card, which says what stands."""
+
+    class BreaksOff(WatchedStore):
+        async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
+            await super().change(id, step, token=token)
+            raise StoreDown
+
+    async with teams_office(store=BreaksOff()) as o:
+        request = await o.asks()
+        click = await o.teams.person("bo").clicks(o.card(), "Approve")
+        assert decided(await o.now(request))
+        assert "do not know whether that was counted" in click.refusal
+        await o.deliver()
+        assert "Approved by @Bo" in o.card().text_as_seen()
+
+
 class Slow(WatchedStore):
     """A store that needs its time; `let` lets it go on."""
 

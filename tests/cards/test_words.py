@@ -115,7 +115,11 @@ def test_a_started_tool_is_never_said_to_have_done_nothing() -> None:
         (BadChange({"amount": "too high"}), "That change does not fit: amount: too high"),
         (DirectoryDown(), "I cannot check who you are right now, so nothing was counted. Please try again in a minute."),
         (RequestNotFound(), "I do not know this request any more: it was cleared away, and nothing was counted."),
-        (StoreDown(), "I cannot reach my records right now, so nothing was counted. Please try again in a minute."),
+        (
+            StoreDown(),
+            "I cannot reach my records right now, so I do not know whether that was counted. "
+            "Please look at the card again in a minute.",
+        ),
         (BadPress(), "This button carries nothing I know; please open the newest card."),
         (SaysoError("internal: xyz"), "That did not work, and it was not counted. Please try again."),
     ],
