@@ -10,6 +10,9 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+#: So many answers are remembered before the old ones are forgotten.
+MOST = 1_000
+
 #: How old what we know about people may be: so long may somebody still decide who was just removed.
 FRESH_FOR = timedelta(seconds=15)
 
@@ -41,5 +44,8 @@ class Fresh(Generic[T]):
     async def _ask(self, key: str) -> T:
         asked_at = self._monotonic()
         answer = await self._fetch(key)
+        if len(self._known) >= MOST:
+            oldest = asked_at - self._max_age
+            self._known = {one: known for one, known in self._known.items() if known[0] > oldest}
         self._known[key] = (asked_at, answer)
         return answer

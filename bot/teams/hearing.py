@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 #: How long Teams' delivery waits, in seconds, while we say something back; it gives up after fifteen.
 PATIENCE = 5.0
+#: So many conversations are remembered as greeted.
+MOST_GREETED = 1_000
 
 HELP = f"{hearing.HELP}Cards are answered with their own buttons."
 GREETING = (
@@ -67,7 +69,7 @@ class TeamsHearing:
         self._revive = revive
         self._tz = tz
         self._ear = Ear(desk=desk, answering=self._answering, help=HELP, tz=tz)
-        self._greeted: set[str] = set()
+        self._greeted: dict[str, None] = {}
 
     async def hear(self, said: Said) -> None:
         """Do what somebody asks us for. Raises: StoreDown (Teams tries again)."""
@@ -89,7 +91,9 @@ class TeamsHearing:
         revived = await self._revive(_in_a_team if here else place.__eq__)
         log.info("teams.added place=%s revived=%d", place, revived)
         if added.ref.channel not in self._greeted:
-            self._greeted.add(added.ref.channel)
+            self._greeted[added.ref.channel] = None
+            if len(self._greeted) > MOST_GREETED:
+                del self._greeted[next(iter(self._greeted))]
             await self._attempt(place, self._channel.say(place, [Row("", (Text(GREETING),))]))
 
     async def removed(self, removed: Removed) -> None:

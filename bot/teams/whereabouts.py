@@ -6,6 +6,9 @@ from ...approvals.store import MessageRef
 from .port import PLATFORM, Conversation
 from .registration import Registration
 
+#: So many conversations are remembered; of the others each message keeps its own.
+MOST = 10_000
+
 
 class Whereabouts:
     """Service URLs by conversation, learned from what arrives; forgotten at exit, for each message keeps its own."""
@@ -17,7 +20,10 @@ class Whereabouts:
 
     def learn(self, ref: MessageRef) -> None:
         """An authentic delivery came from there; other tenants may live in another part of the world."""
+        self._of.pop(ref.channel, None)
         self._of[ref.channel] = ref.facts["service_url"]
+        if len(self._of) > MOST:
+            del self._of[next(iter(self._of))]  # the one heard of longest ago
         if ref.facts["tenant"] == self._registration.tenant:
             self._newest = ref.facts["service_url"]
 
