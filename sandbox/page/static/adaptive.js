@@ -4,6 +4,8 @@ import { teamsText } from "./teamstext.js";
 
 const AC = globalThis.AdaptiveCards;
 
+const LANGUAGE = "en-GB"; // in which dates are written, as in the rest of the page
+
 const tone = (name) => ({ default: `var(--t-${name})`, subtle: `var(--t-${name}-soft)` });
 const TONES = {
   default: tone("ink"), accent: tone("accent"), good: tone("good"), warning: tone("warning"), attention: tone("attention"),
@@ -55,11 +57,12 @@ AC.AdaptiveCard.onProcessMarkdown = () => {};
  */
 export function drawnCard(content, { typed = {}, press }) {
   const actions = [];
-  const source = marked({ lang: "en-GB", ...structuredClone(content) }, typed, actions);
+  const source = marked(structuredClone(content), typed, actions);
   const card = new AC.AdaptiveCard();
   card.hostConfig = HOST;
   card.mentions = (content.msteams?.entities ?? []).filter((one) => one.type === "mention").map((one) => one.text);
   card.parse(source, new AC.SerializationContext());
+  card.lang = LANGUAGE;
   card.onExecuteAction = (action) => {
     if (action instanceof AC.OpenUrlAction) return opened(action.url);
     const inputs = Object.fromEntries(card.getAllInputs().map((one) => [one.id, String(one.value ?? "")]));

@@ -25,10 +25,11 @@ export function chosenChannel(mine, chat) {
   return chat.channels.toSorted((a, b) => newest(b) - newest(a))[0] ?? null;
 }
 
-/** How many messages of others came to a channel since one looked at it; the first look at a chat counts as read. */
+/** How many messages of others came to a channel since one looked at it; what is older than this tab counts as read. */
 export function unread(mine, chat, channel, idOf, chosen) {
   const messages = chat.messages[channel.id] ?? [];
-  if (!mine.seen.has(channel.id)) mine.seen.set(channel.id, new Set(messages.map(idOf)));
+  const old = () => messages.filter((one) => one.at * 1000 < performance.timeOrigin);
+  if (!mine.seen.has(channel.id)) mine.seen.set(channel.id, new Set(old().map(idOf)));
   const seen = mine.seen.get(channel.id);
   if (channel.id === chosen?.id) for (const one of messages) seen.add(idOf(one));
   return messages.filter((one) => !seen.has(idOf(one)) && (one.user ?? one.sender) !== chat.me).length;
@@ -41,7 +42,7 @@ export function channelButton(kind, channel, { chosen, fresh, onclick }) {
     "button",
     {
       key: channel.id, type: "button", class: fresh ? `${kind}-channel ${kind}-unread` : `${kind}-channel`,
-      "aria-current": current ? "page" : null, onclick,
+      "aria-current": current ? "page" : null, title: channel.team || null, onclick,
     },
     h("span", { class: `${kind}-channel-name` }, channel.direct ? channel.name : channel.name.replace(/^#?/, "# ")),
     fresh > 0 && h("span", { class: `${kind}-badge` }, String(fresh), h("span", { class: "aside-read" }, " new")),
@@ -62,11 +63,30 @@ export function time(at) {
   return h("time", { datetime: when.toISOString(), title: when.toLocaleString("en-GB") }, clockTime(at));
 }
 
-/** Keep a list at its end if it was there, or has just been opened; else leave it where it is. */
-export function stay(list, opened, work) {
-  const atEnd = opened || !list || list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
-  const now = work();
-  if (atEnd && now) now.scrollTop = now.scrollHeight;
+/** Keep a list at its end if it was there or has just been opened, also when its size changes; else leave it. */
+export function stay(list, opened) {
+  if (!list) return;
+  if (opened) ends.add(list);
+  sizes.observe(list);
+  list.onscroll = () => (list.scrollHeight - list.scrollTop - list.clientHeight < NEAR ? ends.add(list) : ends.delete(list));
+  if (ends.has(list)) list.scrollTop = list.scrollHeight;
+}
+
+const ends = new WeakSet(); // lists that are at their end
+const sizes = new ResizeObserver((changed) => {
+  for (const { target } of changed) if (ends.has(target)) target.scrollTop = target.scrollHeight;
+});
+
+/** What has the focus, and the message that it stands in. */
+export function focusNow() {
+  const node = document.activeElement;
+  return { node, message: node?.closest?.("[data-message]")?.dataset.message ?? "" };
+}
+
+/** Give the focus back to what had it, or to its message where that was drawn anew. */
+export function focusBack(root, { node, message }) {
+  const still = node?.isConnected && node !== document.body ? node : root.querySelector(`[data-message="${CSS.escape(message)}"]`);
+  still?.focus({ preventScroll: true });
 }
 
 /** The place where one writes; Enter sends, Shift+Enter makes a new line, `@` offers names. */

@@ -1,16 +1,16 @@
 // The Slack pane: channels, messages with their threads, what is whispered, the composer, modals and the Home tab.
 
 import { renderBlocks, shownValue } from "./blockkit.js";
-import { callable, channelButton, chosenChannel, composer, Desk, face, stay, time, unread } from "./chat.js";
+import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack, focusNow, stay, time, unread } from "./chat.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { h, lazy, patch } from "./patching.js";
 
-const FOLDED = 3; // replies that a thread shows before it is opened
+const FOLDED = 10; // replies that a thread shows before it is opened
 const desk = new Desk();
 let shown = null; // the last (root, state, act), to draw again when only this page changed
 let log = ""; // viewer and channel whose messages the list shows
-let modal = ""; // the modal that is open, and what had the focus before
-let opener = null;
+let modal = ""; // the modal that is open
+let opener = null; // what had the focus before
 
 /** Draw the pane. Safe to call with the same state again. */
 export function renderSlack(root, state, act) {
@@ -27,10 +27,8 @@ export function renderSlack(root, state, act) {
   const scene = { root, state, chat, act, mine, channel, names: namesOf(state) };
   const opened = log !== `${state.viewer} ${channel.id} ${mine.tab}`;
   log = `${state.viewer} ${channel.id} ${mine.tab}`;
-  stay(root.querySelector(".s-log"), opened, () => {
-    patch(root, h("div", { class: "s-frame", key: "frame" }, rail(scene), main(scene), dialog(scene), asked(scene)));
-    return root.querySelector(".s-log");
-  });
+  patch(root, h("div", { class: "s-frame", key: "frame" }, rail(scene), main(scene), dialog(scene), asked(scene)));
+  stay(root.querySelector(".s-log:not(.s-home)"), opened);
   focusModal(root, chat.modal);
 }
 
@@ -137,7 +135,7 @@ function thread(scene, root, replies) {
   const unfold = () => {
     mine.open.add(root.ts);
     again();
-    const here = shown[0].querySelector(`[data-ts="${CSS.escape(root.ts)}"]`);
+    const here = shown[0].querySelector(`[data-message="${CSS.escape(root.ts)}"]`);
     here?.closest(".s-thread").querySelector("textarea")?.focus();
   };
   const answering = channel.writable && !root.ephemeral;
@@ -148,7 +146,7 @@ function thread(scene, root, replies) {
     replies.length > 0 && h(
       "div",
       { class: "s-replies", role: "group", "aria-label": `${counted(replies.length)} in this thread` },
-      folded > 0 && h("button", { type: "button", class: "s-link", onclick: unfold }, `${counted(folded)} more`),
+      folded > 0 && h("button", { type: "button", class: "s-link", onclick: unfold }, `Show ${counted(folded)} more`),
       replies.slice(folded).map((one) => message(scene, one)),
     ),
     answering && (open
@@ -164,7 +162,7 @@ function message(scene, one) {
   const press = (button) => pressed(scene, one.ts, { channel: scene.channel.id, ts: one.ts }, button);
   return h(
     "article",
-    { key: `${one.ts}${one.ephemeral ? " e" : ""}`, class: one.ephemeral ? "s-message s-whisper" : "s-message", tabindex: "-1", "data-ts": one.ts, "aria-label": `${one.name}` },
+    { key: `${one.ts}${one.ephemeral ? " e" : ""}`, class: one.ephemeral ? "s-message s-whisper" : "s-message", tabindex: "-1", "data-message": one.ts, "aria-label": `${one.name}` },
     one.ephemeral && h("p", { class: "s-only" }, "Only visible to you"),
     face("s", one.name, one.app, state.people),
     h(
@@ -210,7 +208,7 @@ function blocksAround({ names, mine }, place, press) {
 async function pressed(scene, place, where, button) {
   const { mine, act } = scene;
   if (mine.busy) return;
-  if (!where.view) opener = document.activeElement;
+  if (!where.view) opener = focusNow();
   if (button.confirm && !mine.confirm) {
     mine.confirm = { button, go: () => pressed(scene, place, where, { ...button, confirm: null }) };
     again();
@@ -343,7 +341,7 @@ function focusModal(root, view) {
   if (now === modal) return;
   modal = now;
   if (!now) {
-    if (opener?.isConnected) opener.focus({ preventScroll: true });
+    if (opener) focusBack(root, opener);
     opener = null;
     return;
   }

@@ -1,15 +1,15 @@
 // The Teams pane: channels, posts with replies, the chat with the bot, cards, the composer and task dialogs.
 
 import { drawnCard } from "./adaptive.js";
-import { callable, channelButton, chosenChannel, composer, Desk, face, stay, time, unread } from "./chat.js";
+import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack, focusNow, stay, time, unread } from "./chat.js";
 import { h, lazy, opaque, patch } from "./patching.js";
 import { teamsText } from "./teamstext.js";
 
 const desk = new Desk();
 let shown = null; // the last (root, state, act), to draw again when only this page changed
 let log = ""; // viewer and conversation whose posts the list shows
-let dialog = ""; // the dialog that is open, and what had the focus before
-let opener = null;
+let dialog = ""; // the dialog that is open
+let opener = null; // what had the focus before
 
 /** Draw the pane. Safe to call with the same state again. */
 export function renderTeams(root, state, act) {
@@ -26,10 +26,8 @@ export function renderTeams(root, state, act) {
   const scene = { root, state, chat, act, mine, channel };
   const opened = log !== `${state.viewer} ${channel.id}`;
   log = `${state.viewer} ${channel.id}`;
-  stay(root.querySelector(".t-log"), opened, () => {
-    patch(root, h("div", { class: "t-frame", key: "frame" }, rail(scene), main(scene), task(scene)));
-    return root.querySelector(".t-log");
-  });
+  patch(root, h("div", { class: "t-frame", key: "frame" }, rail(scene), main(scene), task(scene)));
+  stay(root.querySelector(".t-log"), opened);
   focusDialog(root, chat.dialog);
 }
 
@@ -120,7 +118,7 @@ function message(scene, one) {
   if (told && told.card === JSON.stringify(one.card)) complaints.push(told.words);
   return h(
     "article",
-    { key: one.id, class: own ? "t-message t-own" : "t-message", tabindex: "-1", "aria-label": one.name },
+    { key: one.id, class: own ? "t-message t-own" : "t-message", tabindex: "-1", "data-message": one.id, "aria-label": one.name },
     face("t", one.name, one.app, state.people),
     h(
       "div",
@@ -149,7 +147,7 @@ async function pressed(one, title, inputs, data) {
   const [root, state, act] = shown;
   const mine = desk.of(state.viewer);
   if (mine.busy) return;
-  opener = document.activeElement;
+  opener = focusNow();
   mine.busy = one.id;
   mine.drafts.delete(`told ${one.id}`);
   again();
@@ -160,7 +158,7 @@ async function pressed(one, title, inputs, data) {
   } finally {
     mine.busy = "";
     again();
-    if (!root.contains(document.activeElement)) opener?.closest?.("article")?.focus({ preventScroll: true });
+    if (!shown[1].teams?.dialog && document.activeElement === document.body) focusBack(root, opener);
   }
 }
 
@@ -248,7 +246,8 @@ function focusDialog(root, wanted) {
   if (now === dialog) return;
   dialog = now;
   if (!now) {
-    if (opener?.isConnected) opener.focus({ preventScroll: true });
+    if (opener) focusBack(root, opener);
+    opener = null;
     return;
   }
   const first = root.querySelector(".t-dialog :is(input, textarea, select)") ?? root.querySelector(".t-dialog");
