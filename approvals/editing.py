@@ -42,7 +42,8 @@ _DECIMAL = "this must be a plain number like 129.90, with no more decimals than 
 
 
 def _words(error: jsonschema.ValidationError) -> str:
-    if error.validator == "pattern" and error.schema.get("format") == "decimal":
+    decimal = isinstance(error.schema, Mapping) and error.schema.get("format") == "decimal"
+    if error.validator == "pattern" and decimal:
         return _DECIMAL
     return _WORDS.get(str(error.validator), error.message).replace("{0}", str(error.validator_value))
 
