@@ -100,16 +100,21 @@ async def test_cards_that_show_their_record_are_left_alone(caplog: pytest.LogCap
     assert "slack.reconciled requests=1 cards=2 requests_redrawn=0" in caplog.text
 
 
-async def test_a_card_that_somebody_made_show_something_else_is_redrawn() -> None:
+@pytest.mark.parametrize("what", ["it shows something else", "it was deleted"])
+async def test_a_card_that_is_not_as_we_believe_stands_again(what: str) -> None:
     """What stands in Slack is looked at, not only what we believe."""
     async with office() as o:
         request, card = await o.asks(), o.card()
         assert card.metadata is not None
         card.metadata["event_payload"]["digest"] = "another"
+        card.deleted = what == "it was deleted"
         async with over_socket(o):
             await o.until(request, lambda r: r.version > request.version)
             await o.deliver()
-            assert o.card().metadata["event_payload"]["digest"] == request.current.digest  # type: ignore[index]
+            shown = o.card().metadata
+            assert shown is not None
+            assert shown["event_payload"]["digest"] == request.current.digest
+            assert (o.card() is card) is not card.deleted
 
 
 async def test_when_slack_wants_to_be_left_alone_the_look_at_the_cards_waits(

@@ -21,7 +21,7 @@ from sayso.bot.settings import load_settings
 from sayso.bot.slack.checks import SlackProblem
 from sayso.bot.slack.listener import SlackListener
 from sayso.bot.slack.platform import SlackPlatform
-from sayso.bot.slack.precheck import SlackDoor
+from sayso.bot.slack.precheck import SlackDoor, unwrapped
 from sayso.bot.slack.socket import SocketMode
 from sayso.bot.slack.transport import slack_client
 from sayso.sandbox.slack import SlackTimes
@@ -119,6 +119,24 @@ async def test_an_event_whose_handling_broke_is_not_acknowledged_and_comes_again
         await o.slack.person("alex").says("#support", "@sayso refund order 1042")
         await o.slack.settled()
         assert (store.tries, len(await o.store.unfinished())) == (2, 1)
+
+
+def test_a_press_is_known_by_its_trigger_and_an_event_by_its_id() -> None:
+    """In whatever envelope they come; nobody who reads the token can use the trigger."""
+    press = {"type": "block_actions", "user": {"id": "U1"}, "actions": [{}], "trigger_id": "17.secret"}
+    event = {"type": "event_callback", "event_id": "Ev1"}
+
+    def token(kind: str, payload: dict[str, Any], id: str) -> str:
+        return unwrapped({"type": kind, "payload": payload, "envelope_id": id})[1]
+
+    assert token("interactive", press, "a") == token("interactive", press, "b")
+    assert token("interactive", press, "a") != token("interactive", {**press, "trigger_id": "18.x"}, "a")
+    closed = {"type": "view_closed", "user": {}, "view": {"type": "modal", "id": "V1"}}
+    assert token("interactive", closed, "a") != token(
+        "interactive", {**closed, "view": {"type": "home"}}, "a"
+    )
+    assert "secret" not in token("interactive", press, "a")
+    assert token("events_api", event, "a") == token("events_api", event, "b") == "slack:Ev1"
 
 
 # ---- as the settings name it
