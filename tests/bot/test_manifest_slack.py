@@ -88,8 +88,8 @@ def wrong_in(told: Any) -> list[str]:
 
 def printed(folder: Path, *arguments: str) -> Any:
     """What the command prints, read as YAML."""
-    ran = sayso("manifest", "slack", *arguments, folder=folder)
-    assert (ran.returncode, ran.stderr) == (0, "")
+    ran = CliRunner().invoke(app, ["manifest", "slack", "-s", str(folder / "sayso.toml"), *arguments])
+    assert (ran.exception, ran.stderr) == (None, "")
     return importlib.import_module("yaml").safe_load(ran.stdout)
 
 
