@@ -147,7 +147,9 @@ class TeamsHearing:
             case Words(spans):
                 await self._attempt(here, self._says(here, spans))
             case Waiting(requests):
-                listed = adaptive.pending(requests, name=self._desk.name, tz=self._tz)
+                listed = await asyncio.to_thread(
+                    adaptive.pending, requests, name=self._desk.name, tz=self._tz
+                )
 
                 async def lists(chat: Place) -> None:
                     await self._transport.reply(_conversation(chat), listed)

@@ -122,8 +122,8 @@ class Presses:
             case Verb.DETAILS:
                 _as_shown(await desk.request(id), press)
                 request = await desk.seen(id, press.who, token=press.token)
-                drawn = adaptive.details(
-                    request, press.page, name=desk.name, tz=self._tz, surface=screen.surface
+                drawn = await asyncio.to_thread(  # a tenth of a second, for the largest
+                    adaptive.details, request, press.page, name=desk.name, tz=self._tz, surface=screen.surface
                 )
                 return screen.show(_TITLES[Verb.DETAILS], drawn)
             case _:
@@ -136,7 +136,8 @@ class Presses:
         request = await self._desk.admit(press.id, press.who, token=press.token)
         _must_be_open(request)
         draw = adaptive.modify_form if press.said.verb == Verb.MODIFY else adaptive.reject_form
-        return screen.show(_TITLES[Verb(press.said.verb)], draw(request, surface=screen.surface))
+        drawn = await asyncio.to_thread(draw, request, surface=screen.surface)
+        return screen.show(_TITLES[Verb(press.said.verb)], drawn)
 
     async def _sent(self, press: _Press, screen: Screen) -> Body:
         """A form with its values, read as it was drawn; one that does not fit comes back with what was typed."""

@@ -14,6 +14,7 @@ from sayso.approvals.verdict import Modify, Reject, Rule
 from sayso.cards.adaptive_lint import lint_card
 from sayso.sandbox.teams import Client, Dialog, SubmitResult
 from scenes import a_request, an_action
+from teams_bot import stall_during
 from teams_office import ROUTE, TeamsOffice, teams_office, teams_policy
 
 TWO = replace(ROUTE, rule=Rule(approvers=("finance",), needed=2))
@@ -302,3 +303,12 @@ async def test_everything_too_long_at_once_still_comes_back() -> None:
         told = await o.sends(delivery, {**filled, "instruction": "東" * 2_900})
         assert lint_card(told["task"]["value"]["card"]["content"]) == ()
         assert (await o.now(asked)).votes == ()
+
+
+async def test_the_largest_action_holds_up_nobody() -> None:
+    """2,000 arguments take a tenth of a second to draw: the loop goes on turning meanwhile."""
+    async with teams_office() as o:
+        await o.asks(action=an_action(arguments={f"argument {n}": "x" * 90 for n in range(2_000)}))
+        for title in ("Details", "Modify…"):
+            stall = await stall_during(o.teams.person("bo").clicks(o.card(), title))
+            assert stall.worked < 0.05
