@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .options import SettingsFile
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -54,27 +57,26 @@ Version = Annotated[
 ]
 
 
+SlackOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", help="Write it there instead of printing it; another file there is left alone.", show_default=False
+    ),
+]  # fmt: skip
+SlackForm = Annotated[Form, typer.Option("--format", help="As which tab of Slack's page takes it.")]
+SlackName = Annotated[str, typer.Option(help="What people call the app and mention, at most 35 characters.")]
+SlackUrl = Annotated[
+    str,
+    typer.Option(
+        help="Where Slack reaches the bot over https; not with slack.socket_mode, which needs no address.",
+        show_default=False,
+    ),
+]
+
+
 @app.command()
 def slack(
-    *,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", help="Write it there instead of printing it; another file there is left alone.",
-            show_default=False,
-        ),
-    ] = None,
-    form: Annotated[Form, typer.Option("--format", help="As which tab of Slack's page takes it.")] = Form.YAML,
-    name: Annotated[
-        str, typer.Option(help="What people call the app and mention, at most 35 characters.")
-    ] = "sayso",
-    url: Annotated[
-        str,
-        typer.Option(
-            help="Where Slack reaches the bot over https; not with slack.socket_mode, which needs no address.",
-            show_default=False,
-        ),
-    ] = "",
+    *, out: SlackOut = None, form: SlackForm = Form.YAML, name: SlackName = "sayso", url: SlackUrl = "",
     settings: SettingsFile = None,
 ) -> None:  # fmt: skip
     r"""Print the manifest from which Slack makes the app, with exactly what these settings need.
@@ -83,11 +85,21 @@ def slack(
     manifest, pick the workspace and paste what this prints. For an app that exists, paste it under App Manifest and
     install the app again if Slack asks for it.
     """
-    from ...approvals.errors import BadSetting
     from ..settings import load_settings
     from ..slack.manifest import as_json, as_yaml, manifest
 
     read = load_settings(settings)
+    _must_reach(read, url)
+    groups = any(one.slack_group for one in read.sets.values())
+    told = manifest(name=name, groups=groups, url=url)
+    text = as_json(told) if form is Form.JSON else as_yaml(told)
+    typer.echo(f"{_written(out, text.encode())}: “{name}”." if out else text, nl=bool(out))
+
+
+def _must_reach(read: Settings, url: str) -> None:
+    """Raises: BadSetting, where Slack would not reach the bot in the way that the settings say."""
+    from ...approvals.errors import BadSetting
+
     if read.slack is None:
         raise BadSetting(f"{read.file} has no [slack] table, so there is no app to describe")
     if read.slack.socket_mode and url:
@@ -96,10 +108,6 @@ def slack(
         raise BadSetting(
             "Say with --url where Slack reaches the bot, or set slack.socket_mode = true, which needs no address"
         )
-    groups = any(one.slack_group for one in read.sets.values())
-    told = manifest(name=name, groups=groups, url=url)
-    text = as_json(told) if form is Form.JSON else as_yaml(told)
-    typer.echo(f"{_written(out, text.encode())}: “{name}”." if out else text, nl=bool(out))
 
 
 @app.command()

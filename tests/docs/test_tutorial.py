@@ -104,22 +104,15 @@ def edited(file: Path, *edits: tuple[str, str]) -> None:
     file.write_text(text)
 
 
-@pytest.mark.chaos
-def test_from_nothing_to_an_approval(
-    workplace: ThreadedWorkplace, terminal: Terminal, tmp_path: Path
-) -> None:
-    """Settings, app, secrets, invitation, check, and two refunds: one asked for in Slack, one in the terminal."""
-    work, slack = workplace, workplace.slack
-    alex, bo = slack.person("alex"), slack.person("bo")
-    start, manifest, copy, load, check, serve, run, pending = blocks("sh")
-    invitation, request = blocks("text")
-
+def prepared(work: ThreadedWorkplace, terminal: Terminal, second: Terminal) -> None:
+    """Settings, app, secrets, invitation and check, in both terminals as the tutorial has it."""
+    slack = work.slack
+    start, manifest, copy, load, check, *_ = blocks("sh")
     assert "Wrote sayso.toml" in terminal.runs(start, answers=answers())
-    here = terminal.folder
+    second.folder = here = terminal.folder
     # The workspace is the sandbox's, and the port may be any.
     edited(here / "sayso.toml", ("[slack]\n", f'[server]\nport = 0\n\n[slack]\napi = "{slack.api_url}"\n'))
     assert "socket_mode_enabled: true" in terminal.runs(manifest)
-
     terminal.runs(copy)
     secrets = here / "sayso.env"
     assert secrets.stat().st_mode & 0o077 == 0
@@ -127,26 +120,36 @@ def test_from_nothing_to_an_approval(
         secrets, ("SLACK_BOT_TOKEN=\n", f"SLACK_BOT_TOKEN={slack.bot_token}\n"),
         ("SLACK_APP_TOKEN=\n", f"SLACK_APP_TOKEN={slack.links.app_token}\n"),
     )  # fmt: skip
-    second = Terminal(folder=here, env=dict(terminal.env), notes=tmp_path / "notes of the second")
     terminal.runs(load)
-
-    assert invitation == "/invite @sayso\n"
+    second.runs(load)
+    assert blocks("text")[0] == "/invite @sayso\n"
     slack.invite_bot(CHANNEL)
     checked = terminal.runs(check)
     for name in ("Workplace, where sayso is @sayso", CHANNEL, "@bo (Bo Berg)", "Slack gives connections"):
         assert name in checked
     assert "WARN" not in checked
 
+
+@pytest.mark.chaos
+def test_from_nothing_to_an_approval(
+    workplace: ThreadedWorkplace, terminal: Terminal, tmp_path: Path
+) -> None:
+    """Two refunds in one's own Slack: one asked for there, which its asker may not approve, one in the terminal."""
+    work, slack = workplace, workplace.slack
+    alex, bo = slack.person("alex"), slack.person("bo")
+    second = Terminal(folder=terminal.folder, env=dict(terminal.env), notes=tmp_path / "second notes")
+    prepared(work, terminal, second)
+    *_, serve, run, pending = blocks("sh")
+
     with terminal.starts(serve, tmp_path / "serve.log") as serving:
         work.until(lambda: slack.links.live, timeout=30, what="the bot's connection")
-        asked = work.run(alex.says(CHANNEL, request.strip()))
+        asked = work.run(alex.says(CHANNEL, blocks("text")[1].strip()))
         card = work.run(bo.waits_for(CHANNEL, "Refund 100.00", timeout=20))
         work.run(alex.clicks(card, "Approve"))
         work.until(lambda: alex.ephemerals, what="why Alex may not")
         work.run(bo.clicks(card, "Approve"))
         work.until(lambda: any("efunded" in one.text for one in bo.sees_in_thread(asked)[1:]), timeout=20)
 
-        second.runs(load)
         with second.starts(run, tmp_path / "run.log") as following:
             card = work.run(bo.waits_for(CHANNEL, "Refund 10.00", timeout=20))
             assert "10.00" in second.runs(pending)
