@@ -70,8 +70,8 @@ class TeamsChannel:
     async def post_card(self, place: Place, card: Card) -> MessageRef:
         """Post a card. Raises: Dead (where people of another tenant may read along, too), Gone, RetryLater, Unclear."""
         where = _split(place)
-        if where.in_team and (await self._readers.get(where.channel)).outsiders:
-            raise Dead("the channel is shared with people of another tenant")
+        if not where.is_personal and (await self._readers.get(where.channel)).outsiders:
+            raise Dead("it is shared with people of another tenant")
         return await self._post(place, adaptive.message(card))
 
     async def update_card(self, ref: MessageRef, card: Card) -> None:

@@ -159,7 +159,7 @@ class TeamsHearing:
     async def _alone(self, said: Said, say: Callable[[Place], Awaitable[None]], instead: Spans) -> None:
         """In the personal chat; where there is none, `instead` stands in the thread. Raises: ChannelError."""
         here = _thread(said.ref)
-        if said.ref.channel.startswith("a:"):  # this is it
+        if _conversation(here).is_personal:  # this is it
             return await say(here)
         try:
             await say(await self._channel.direct(said.sender.object_id))

@@ -52,6 +52,11 @@ class Conversation:
         return self.channel.endswith(_CHANNELS)
 
     @property
+    def is_personal(self) -> bool:
+        """Whether it is the chat of the bot and one person."""
+        return self.channel.startswith("a:")
+
+    @property
     def is_channel(self) -> bool:
         """Whether a new message in it begins a thread."""
         return self.in_team and not self.root

@@ -75,6 +75,22 @@ async def test_who_reads_along_is_not_asked_earlier_than_teams_said(bot: Bot) ->
     await bot.channel.say(place(bot), [Row("", (Text("x"),))])
 
 
+@pytest.mark.parametrize("chat", ["19:meeting_abc@thread.v2", "19:abc@thread.v2", "19:abc@unq.gbl.spaces"])
+async def test_in_a_group_chat_it_is_asked_too_who_reads_along(chat: str) -> None:
+    """The app is not made for them, but somebody may have put it there with a package of their own."""
+
+    class Meeting:
+        async def members(self, of: Conversation) -> list[Member]:
+            return [
+                Member(id="29:1", object_id="o1", tenant="t1"),
+                Member(id="29:2", object_id="o2", tenant="t2"),
+            ]
+
+    channel = TeamsChannel(cast("Transport", Meeting()), tenant="t1")
+    with pytest.raises(Dead, match="people of another tenant"):
+        await channel.post_card(Place(f"teams:{chat}"), card_of(a_request(), name=str))
+
+
 async def test_the_largest_team_stops_nothing() -> None:
     """25,000 people, every second one of another tenant: told apart in no time."""
 
