@@ -111,7 +111,9 @@ function drawn(newest) {
 
 startShell({ be, act, now: () => state });
 onState((now) => renderShell(now));
-onState((now) => renderPanels(document, now, act, { be, select, selected: place.searchParams.get("request") ?? "" }));
+onState((now) =>
+  renderPanels(document, now, act, { be, select, selected: place.searchParams.get("request") ?? "" }),
+);
 onState((now) => renderSlack(document.getElementById("slack"), now, act));
 onState((now) => renderTeams(document.getElementById("teams"), now, act));
 connect();

@@ -1,19 +1,26 @@
-// The right column: what is happening to one request, the pager, the audit trail, the back office, the mailbox.
+// The right column: what is happening to one request, the pager, the audit trail, the mailbox (and tables.js).
 
 import { h, icon, lazy, patch } from "./patching.js";
+import { drawTables, lookAtNewChange } from "./tables.js";
 import { clockTime, exactTime } from "./times.js";
 
 const BELL = "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4";
 const LETTER = "M3 6h18v12H3zM3 7l9 7 9-7";
-const NUMERIC = /^-?[\d.,\s]+( [A-Z]{3})?$/;
 const TONES = {
-  opened: "go", decided: "go", "effect done": "go", "run finished": "go",
-  "on-call paged": "alarm", expired: "alarm", "not resumed in time": "alarm", "run failed": "alarm", "effect failed": "alarm",
-  "effect unknown": "alarm", "forged or stale vote": "alarm", "could not be delivered": "alarm", "answer refused": "alarm",
+  opened: "go",
+  decided: "go",
+  "effect done": "go",
+  "run finished": "go",
+  "on-call paged": "alarm",
+  expired: "alarm",
+  "not resumed in time": "alarm",
+  "run failed": "alarm",
+  "effect failed": "alarm",
+  "effect unknown": "alarm",
+  "forged or stale vote": "alarm",
+  "could not be delivered": "alarm",
+  "answer refused": "alarm",
 };
-
-let table = ""; // the table one looks at
-let changed = new Map(); // table -> keys of the rows that were marked when last drawn
 
 /** Draw the office into `root`; `page` is {select, selected}. */
 export function renderOffice(root, state, page) {
@@ -38,8 +45,18 @@ export function problemOf(panel) {
 function drawHappening(audit, page) {
   const parts = (audit.line ?? "").split(" · ").filter(Boolean);
   const line = parts.length
-    ? h("ol", { class: "line" }, parts.map((words, index) => h("li", { key: `${index} ${words}` }, words)))
-    : h("p", { class: "soft" }, "Nothing yet. Start suggestion 1, or write “@sayso refund order 1042 12” as Alex in #support.");
+    ? h(
+        "ol",
+        { class: "line" },
+        parts.map((words, index) =>
+          h("li", { key: `${index} ${words}`, title: audit.sources?.[index] ?? null }, words),
+        ),
+      )
+    : h(
+        "p",
+        { class: "soft" },
+        "Nothing yet. Start suggestion 1, or write “@sayso refund order 1042 12” as Alex in #support.",
+      );
   return h(
     "section",
     { key: "happening", class: "part", "aria-label": "Now" },
@@ -50,14 +67,19 @@ function drawHappening(audit, page) {
 
 function drawChoice(audit, page) {
   const known = audit.requests.some((one) => one.id === page.selected);
-  const said = (one) => `${one.summary} (${one.state}${one.waiting_for ? `, waits for ${one.waiting_for}` : ""})`;
+  const said = (one) =>
+    `${one.summary} (${one.state}${one.waiting_for ? `, waits for ${one.waiting_for}` : ""})`;
   return h(
     "label",
     { key: "choice", class: "choice" },
     h("span", { class: "soft" }, "Request"),
     h(
       "select",
-      { class: "chosen", value: known ? page.selected : "", onchange: (event) => page.select(event.target.value) },
+      {
+        class: "chosen",
+        value: known ? page.selected : "",
+        onchange: (event) => page.select(event.target.value),
+      },
       h("option", { key: "", value: "" }, `Newest: ${said(newest(audit))}`),
       audit.requests.map((one) => h("option", { key: one.id, value: one.id }, said(one))),
     ),
@@ -73,20 +95,38 @@ function newest(audit) {
 function drawPager(incidents) {
   const open = incidents.filter((one) => one.status !== "resolved");
   const rings = open.some((one) => one.status === "triggered");
-  const quiet = incidents.length ? "Quiet again." : "Quiet. If nobody answers in time, on-call is paged here.";
+  const quiet = incidents.length
+    ? "Quiet again."
+    : "Quiet. If nobody answers in time, on-call is paged here.";
   return h(
     "section",
     { key: "pager", class: rings ? "part pager rings" : "part pager", "aria-label": "Pager" },
-    h("h3", {}, icon(BELL), "Pager", h("span", { class: "told", role: "status" }, rings ? "on-call is paged" : "")),
+    h(
+      "h3",
+      {},
+      icon(BELL),
+      "Pager",
+      h("span", { class: "told", role: "status" }, rings ? "on-call is paged" : ""),
+    ),
     open.length === 0 && h("p", { key: "quiet", class: "soft" }, quiet),
-    h("ul", { key: "incidents" }, incidents.toReversed().map((one) => lazy(one.id, `${one.status} ${one.summary}`, () => drawIncident(one)))),
+    h(
+      "ul",
+      { key: "incidents" },
+      incidents
+        .toReversed()
+        .map((one) => lazy(one.id, `${one.status} ${one.summary}`, () => drawIncident(one))),
+    ),
   );
 }
 
 function drawIncident(incident) {
   const at = incident.at ? `${clockTime(incident.at)} ` : "";
   if (incident.status === "resolved") {
-    return h("li", { class: "resolved" }, h("details", {}, h("summary", {}, `${at}resolved: ${incident.summary}`), phone(incident)));
+    return h(
+      "li",
+      { class: "resolved" },
+      h("details", {}, h("summary", {}, `${at}resolved: ${incident.summary}`), phone(incident)),
+    );
   }
   return h(
     "li",
@@ -100,7 +140,11 @@ function drawIncident(incident) {
 function phone(incident) {
   const shown = Object.entries(incident.details ?? {});
   const text = (words) => (typeof words === "string" ? words : JSON.stringify(words));
-  return h("dl", {}, shown.map(([name, words]) => [h("dt", {}, name), h("dd", {}, text(words))]));
+  return h(
+    "dl",
+    {},
+    shown.map(([name, words]) => [h("dt", {}, name), h("dd", {}, text(words))]),
+  );
 }
 
 // ---- the audit trail
@@ -109,10 +153,29 @@ function drawTrail(lines) {
   return h(
     "section",
     { key: "trail", class: lines.length ? "part grows" : "part" },
-    h("h3", {}, "Audit trail", h("span", { class: "told" }, lines.length ? `${lines.length} lines, newest first` : "")),
+    h(
+      "h3",
+      {},
+      "Audit trail",
+      h("span", { class: "told" }, lines.length ? `${lines.length} lines, newest first` : ""),
+    ),
     lines.length
-      ? h("ol", { key: "lines", class: "trail scrolls", tabindex: "0", reversed: true, "aria-label": "Audit trail" }, lines.map(lineOnce).reverse())
-      : h("p", { key: "none", class: "soft" }, "Who asked, who saw it, who decided and what came of it: every line is kept here."),
+      ? h(
+          "ol",
+          {
+            key: "lines",
+            class: "trail scrolls",
+            tabindex: "0",
+            reversed: true,
+            "aria-label": "Audit trail",
+          },
+          lines.map(lineOnce).reverse(),
+        )
+      : h(
+          "p",
+          { key: "none", class: "soft" },
+          "Who asked, who saw it, who decided and what came of it: every line is kept here.",
+        ),
   );
 }
 
@@ -121,75 +184,19 @@ function lineOnce(line, index) {
 }
 
 function drawLine(line) {
-  const led = line.event === "step" || line.event === "broke off" || line.words.toLowerCase().startsWith(line.event);
+  const led =
+    line.event === "step" || line.event === "broke off" || line.words.toLowerCase().startsWith(line.event);
   return h(
     "li",
     { class: `entry ${TONES[line.event] ?? ""}` },
     h("time", {}, exactTime(line.at)),
-    h("p", {}, !led && h("b", {}, `${line.event}: `), h("bdi", {}, line.words), h("span", { class: "by" }, ` ${line.by}`)),
-  );
-}
-
-// ---- the back office
-
-function marked(one) {
-  return new Set(one.rows.filter((row) => row.changed || row.removed).map((row) => String(row.key)));
-}
-
-/** Turn to the table in which something has changed since the last drawing. */
-function lookAtNewChange(tables) {
-  const now = new Map(tables.map((one) => [one.name, marked(one)]));
-  for (const [name, keys] of now) {
-    if ([...keys].some((key) => !changed.get(name)?.has(key))) table = name;
-  }
-  changed = now;
-  if (!now.has(table)) table = tables[0]?.name ?? "";
-}
-
-function drawTables(tables, redraw) {
-  const shown = tables.find((one) => one.name === table);
-  const turnTo = (name) => () => {
-    table = name;
-    redraw();
-  };
-  const tab = (one) => {
-    const count = marked(one).size;
-    const props = { key: one.name, class: count ? "tab marked" : "tab", type: "button", "aria-pressed": String(one === shown) };
-    return h("button", { ...props, onclick: turnTo(one.name) }, one.name.replaceAll("_", " "), count > 0 && h("b", {}, count, h("span", { class: "aside-read" }, " changed")));
-  };
-  return h(
-    "section",
-    { key: "tables", class: "part grows tables" },
-    h("h3", {}, "Back office", h("span", { class: "told" }, "what the agent's tools change")),
-    h("div", { key: "tabs", class: "tabs", role: "group", "aria-label": "Table" }, tables.map(tab)),
-    shown && drawTable(shown),
-  );
-}
-
-function drawTable(shown) {
-  const rank = (row) => (row.changed || row.removed ? 0 : 1);
-  const rows = [...shown.rows].sort((one, other) => rank(one) - rank(other)); // what changed comes first
-  const numeric = shown.columns.map((_, at) => rows.length > 0 && rows.every((row) => NUMERIC.test(String(row.cells[at] ?? "0"))));
-  return h(
-    "div",
-    { key: `table ${shown.name}`, class: "scrolls", tabindex: "0", role: "region", "aria-label": `Table ${shown.name}` },
-    rows.length === 0 && h("p", { class: "soft" }, "No rows."),
     h(
-      "table",
+      "p",
       {},
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, h("span", { class: "aside-read" }, "Mark")), shown.columns.map((name, at) => h("th", { scope: "col", class: numeric[at] ? "number-cell" : null }, name.replaceAll("_", " "))))),
-      h("tbody", {}, rows.map((row) => lazy(row.key, JSON.stringify([row, numeric]), () => drawRow(row, numeric)))),
+      !led && h("b", {}, `${line.event}: `),
+      h("bdi", {}, line.words),
+      h("span", { class: "by" }, ` ${line.by}`),
     ),
-  );
-}
-
-function drawRow(row, numeric) {
-  const mark = row.removed ? ["removed", "−"] : row.changed ? ["changed", "●"] : ["", ""];
-  return h(
-    "tr",
-    { class: mark[0] },
-    h("td", { class: "mark" }, h("span", { "aria-hidden": "true" }, mark[1]), h("span", { class: "aside-read" }, mark[0])),
-    row.cells.map((cell, at) => h("td", { class: numeric[at] ? "number-cell" : null }, cell ?? "–")),
   );
 }
 
@@ -200,8 +207,19 @@ function drawMail(mails) {
   return h(
     "section",
     { key: "mail", class: "part", "aria-label": "Mailbox" },
-    h("h3", {}, icon(LETTER), "Mailbox", h("span", { class: "told" }, mails.length ? `${mails.length} sent` : "")),
-    mails.length === 0 && h("p", { key: "none", class: "soft" }, "No e-mail has left. What the agent sends to customers lands here."),
+    h(
+      "h3",
+      {},
+      icon(LETTER),
+      "Mailbox",
+      h("span", { class: "told" }, mails.length ? `${mails.length} sent` : ""),
+    ),
+    mails.length === 0 &&
+      h(
+        "p",
+        { key: "none", class: "soft" },
+        "No e-mail has left. What the agent sends to customers lands here.",
+      ),
     h("ul", { key: "mails", class: "mails" }, newestFirst),
   );
 }

@@ -34,7 +34,12 @@ function draw() {
 }
 
 /** A button that tells a panel something and takes no second press until it is answered. */
-function telling(words, panel, told, { key = words, name = "button", title = null, off = false, then = null } = {}) {
+function telling(
+  words,
+  panel,
+  told,
+  { key = words, name = "button", title = null, off = false, then = null } = {},
+) {
   const id = `${panel} ${key}`;
   const waits = busy.has(id);
   const press = async () => {
@@ -49,7 +54,14 @@ function telling(words, panel, told, { key = words, name = "button", title = nul
       draw();
     }
   };
-  const props = { key, class: name, type: "button", title, "aria-disabled": waits || off ? "true" : null, "aria-busy": waits ? "true" : null };
+  const props = {
+    key,
+    class: name,
+    type: "button",
+    title,
+    "aria-disabled": waits || off ? "true" : null,
+    "aria-busy": waits ? "true" : null,
+  };
   return h("button", { ...props, onclick: press }, words);
 }
 
@@ -71,9 +83,19 @@ function drawClock(clock) {
     h(
       "div",
       { class: "buttons" },
-      telling("+15 min", "clock", { what: "push", minutes: 15 }, { title: "Let 15 minutes pass; what is due on the way happens" }),
+      telling(
+        "+15 min",
+        "clock",
+        { what: "push", minutes: 15 },
+        { title: "Let 15 minutes pass; what is due on the way happens" },
+      ),
       telling("+1 h", "clock", { what: "push", minutes: 60 }, { title: "Let an hour pass" }),
-      telling("Next step", "clock", { what: "to_next" }, { title: coming, off: !next }),
+      telling(
+        "Next step",
+        "clock",
+        { what: "to_next", request: last.page.selected },
+        { title: coming, off: !next },
+      ),
     ),
   );
 }
@@ -82,12 +104,27 @@ function drawClock(clock) {
 
 function drawProcesses(processes) {
   const kill = (which, words) =>
-    telling(words, "processes", { what: "kill", which }, { key: which, title: `Kill (SIGKILL) and start again: ${which}` });
+    telling(
+      words,
+      "processes",
+      { what: "kill", which },
+      { key: which, title: `Kill (SIGKILL) and start again: ${which}` },
+    );
   return h(
     "div",
     { key: "processes", class: "control", role: "group", "aria-label": "Kill and restart" },
-    h("p", { class: "clock" }, h("b", {}, "Kill & restart"), h("small", { title: "Process numbers" }, alive(processes))),
-    h("div", { class: "buttons" }, Object.keys(processes).map((name) => kill(name, name)), kill("both", "both")),
+    h(
+      "p",
+      { class: "clock" },
+      h("b", {}, "Kill & restart"),
+      h("small", { title: "Process numbers" }, alive(processes)),
+    ),
+    h(
+      "div",
+      { class: "buttons" },
+      Object.keys(processes).map((name) => kill(name, name)),
+      kill("both", "both"),
+    ),
   );
 }
 
@@ -102,9 +139,24 @@ function alive(processes) {
 function drawGuide(steps, state) {
   if (!opened) opened = (steps.find((step) => !step.done) ?? steps[0])?.n ?? 0;
   return [
-    h("p", { key: "how", class: "how" }, "Each makes the first move; the rest is yours to click. Change who you are above, or click a name."),
-    h("ol", { key: "steps", class: "steps" }, steps.map((step) => drawStep(step, state))),
-    h("p", { key: "keys", class: "how" }, h("kbd", {}, "F2"), " who am I, ", h("kbd", {}, "Esc"), " closes a dialog. A second tab can be a second person."),
+    h(
+      "p",
+      { key: "how", class: "how" },
+      "Each makes the first move; the rest is yours to click. Change who you are above, or click a name.",
+    ),
+    h(
+      "ol",
+      { key: "steps", class: "steps" },
+      steps.map((step) => drawStep(step, state)),
+    ),
+    h(
+      "p",
+      { key: "keys", class: "how" },
+      h("kbd", {}, "F2"),
+      " who am I, ",
+      h("kbd", {}, "Esc"),
+      " closes a dialog. A second tab can be a second person.",
+    ),
   ];
 }
 
@@ -123,7 +175,11 @@ function drawStep(step, state) {
       h(
         "button",
         { class: "title", type: "button", "aria-expanded": String(unfolded), onclick: unfold },
-        h("span", { class: "number" }, step.done ? [icon(CHECK), h("span", { class: "aside-read" }, `${step.n}, done:`)] : step.n),
+        h(
+          "span",
+          { class: "number" },
+          step.done ? [icon(CHECK), h("span", { class: "aside-read" }, `${step.n}, done:`)] : step.n,
+        ),
         h("span", {}, step.title),
       ),
     ),
@@ -136,7 +192,13 @@ function insideStep(step, state) {
   const then = () => show("slack");
   return [
     step.say && h("p", { key: "say", class: "say" }, step.say),
-    step.can && telling(step.done ? "Start again" : "Start", "guide", { what: "start", n: step.n }, { key: `start ${step.n}`, name, then }),
+    step.can &&
+      telling(
+        step.done ? "Start again" : "Start",
+        "guide",
+        { what: "start", n: step.n },
+        { key: `start ${step.n}`, name, then },
+      ),
     h("p", { key: "look", class: "look" }, withNames(step.look, state)),
   ];
 }
@@ -148,6 +210,16 @@ function withNames(words, state) {
     const person = people.get(word);
     if (!person) return word;
     const title = `Be ${person.real_name}`;
-    return h("button", { key: `${index} ${word}`, class: "name", type: "button", title, onclick: () => last.page.be(person.name) }, word);
+    return h(
+      "button",
+      {
+        key: `${index} ${word}`,
+        class: "name",
+        type: "button",
+        title,
+        onclick: () => last.page.be(person.name),
+      },
+      word,
+    );
   });
 }

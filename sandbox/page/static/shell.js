@@ -79,14 +79,20 @@ export function toast(words, ok) {
 export function showLost(isLost) {
   const banner = document.getElementById("lost");
   banner.hidden = !isLost;
-  patch(banner, isLost ? "The connection to the demo is lost. What you see may be old; this page keeps trying." : "");
+  patch(
+    banner,
+    isLost ? "The connection to the demo is lost. What you see may be old; this page keeps trying." : "",
+  );
 }
 
 /** Read new messages aloud, and mark the views they are in. */
 export function announceNews(before, now) {
   if (!before || before.viewer !== now.viewer) return;
   const said = [];
-  for (const [view, chat] of [["slack", "Slack"], ["teams", "Teams"]]) {
+  for (const [view, chat] of [
+    ["slack", "Slack"],
+    ["teams", "Teams"],
+  ]) {
     for (const channel of now[view]?.channels ?? []) {
       const known = new Set((before[view]?.messages?.[channel.id] ?? []).map(keyOf));
       const fresh = (now[view].messages?.[channel.id] ?? []).filter((one) => !known.has(keyOf(one)));
@@ -101,7 +107,12 @@ export function announceNews(before, now) {
 
 /** The circle with somebody's initials; the same colour everywhere. */
 export function face(name, colour) {
-  const initials = name.split(/\s+/).map((word) => [...word][0] ?? "").join("").slice(0, 2).toUpperCase();
+  const initials = name
+    .split(/\s+/)
+    .map((word) => [...word][0] ?? "")
+    .join("")
+    .slice(0, 2)
+    .toUpperCase();
   return h("span", { class: `face face-${colour}`, "aria-hidden": "true" }, initials);
 }
 
@@ -112,8 +123,13 @@ function personButton(person, index, viewer) {
   return h(
     "button",
     {
-      key: person.name, class: "person", type: "button", role: "radio", "aria-checked": String(mine),
-      tabindex: mine ? "0" : "-1", title: `${person.real_name}: ${ROLES[person.role] ?? person.role} (F2, then ${index + 1})`,
+      key: person.name,
+      class: "person",
+      type: "button",
+      role: "radio",
+      "aria-checked": String(mine),
+      tabindex: mine ? "0" : "-1",
+      title: `${person.real_name}: ${ROLES[person.role] ?? person.role} (F2, then ${index + 1})`,
       onclick: () => shell.be(person.name),
     },
     face(person.real_name, index % 7),
@@ -128,7 +144,14 @@ function chosen() {
 function chooseByKey(event) {
   const all = [...document.querySelectorAll("#who [role=radio]")];
   const at = all.indexOf(document.activeElement);
-  const steps = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
+  const steps = {
+    ArrowRight: at + 1,
+    ArrowDown: at + 1,
+    ArrowLeft: at - 1,
+    ArrowUp: at - 1,
+    Home: 0,
+    End: all.length - 1,
+  };
   const to = event.key in steps ? steps[event.key] : Number.parseInt(event.key, 10) - 1;
   if (!all.length || Number.isNaN(to) || event.ctrlKey || event.metaKey || event.altKey) return;
   const next = event.key in steps ? all.at(to % all.length) : all[to];
@@ -148,12 +171,16 @@ function drawViews() {
       return h(
         "button",
         {
-          key: view, type: "button", class: rings ? "view rings" : "view",
-          "aria-current": root.dataset.view === view ? "page" : null, onclick: () => show(view),
+          key: view,
+          type: "button",
+          class: rings ? "view rings" : "view",
+          "aria-current": root.dataset.view === view ? "page" : null,
+          onclick: () => show(view),
         },
         icon(path),
         h("span", {}, name),
-        (rings || unread.has(view)) && h("span", { class: "dot" }, h("span", { class: "aside-read" }, rings ? "on-call is paged" : "new")),
+        (rings || unread.has(view)) &&
+          h("span", { class: "dot" }, h("span", { class: "aside-read" }, rings ? "on-call is paged" : "new")),
       );
     }),
   );
@@ -179,7 +206,11 @@ function drawToasts() {
         "div",
         { key: one.key, class: one.ok ? "toast" : "toast bad", role: one.ok ? "status" : "alert" },
         h("p", {}, one.words),
-        h("button", { class: "button quiet", type: "button", "aria-label": "Close", onclick: () => drop(one) }, "✕"),
+        h(
+          "button",
+          { class: "button quiet", type: "button", "aria-label": "Close", onclick: () => drop(one) },
+          "✕",
+        ),
       ),
     ),
   );
