@@ -6,7 +6,7 @@ import { broadcast, channelMention, groupMention, link, mrkdwn, userMention } fr
 /**
  * The nodes of some blocks.
  * @param {object} around `names` (who ids are), `press(button)` for a button; for inputs
- *   `valueOf(block)`, `typed(block, value)` and `problem(label)`; `busy`: label and value of the button that is being answered.
+ *   `valueOf(block)`, `typed(block, value)` and `problem(label)`; `busy(button)`: whether it is being answered.
  */
 export function renderBlocks(blocks, around) {
   return blocks.map((block, i) => keyed(block.block_id ?? i, (BLOCKS[block.type] ?? unknown)(block, around)));
@@ -54,7 +54,7 @@ function element(one, around) {
   if (one.type === "image") return h("span", { class: "s-context" }, `Image: ${one.alt_text}`);
   if (one.type !== "button") return h("span", { class: "s-context" }, `(${one.type})`);
   const label = one.text.text;
-  const busy = around.busy === `${label} ${one.value}`;
+  const busy = around.busy(one);
   return h(
     "button",
     {

@@ -9,10 +9,12 @@ const NEAR = 48; // px from the end of a list at which one still counts as being
 export class Desk {
   #viewers = new Map();
 
-  /** The notes of one viewer: chosen channel, drafts, what was seen, opened threads. */
+  /** The notes of one viewer: chosen channel, what is being answered, drafts, what was seen, opened threads. */
   of(viewer) {
     if (!this.#viewers.has(viewer))
-      this.#viewers.set(viewer, { channel: "", drafts: new Map(), seen: new Map(), open: new Set(), tab: "", busy: "", problem: null, confirm: null });
+      this.#viewers.set(viewer, {
+        channel: "", tab: "", problem: null, confirm: null, busy: new Set(), drafts: new Map(), seen: new Map(), open: new Set(),
+      });
     return this.#viewers.get(viewer);
   }
 }
@@ -68,7 +70,11 @@ export function stay(list, opened) {
   if (!list) return;
   if (opened) ends.add(list);
   sizes.observe(list);
-  list.onscroll = () => (list.scrollHeight - list.scrollTop - list.clientHeight < NEAR ? ends.add(list) : ends.delete(list));
+  list.onscroll = () => {
+    const left = list.scrollHeight - list.scrollTop - list.clientHeight;
+    if (left < NEAR) ends.add(list);
+    else ends.delete(list);
+  };
   if (ends.has(list)) list.scrollTop = list.scrollHeight;
 }
 
@@ -85,7 +91,8 @@ export function focusNow() {
 
 /** Give the focus back to what had it, or to its message where that was drawn anew. */
 export function focusBack(root, { node, message }) {
-  const still = node?.isConnected && node !== document.body ? node : root.querySelector(`[data-message="${CSS.escape(message)}"]`);
+  const there = node?.isConnected && node !== document.body;
+  const still = there ? node : root.querySelector(`[data-message="${CSS.escape(message)}"]`);
   still?.focus({ preventScroll: true });
 }
 
@@ -130,7 +137,11 @@ export function composer(kind, { key, place, names, text, write, send, label }) 
       "div",
       { key: "writing", class: `${kind}-writing` },
       area,
-      h("button", { type: "submit", class: `${kind}-send`, "aria-label": label, "aria-disabled": text.trim() ? null : "true" }, "➤"),
+      h(
+        "button",
+        { type: "submit", class: `${kind}-send`, "aria-label": label, "aria-disabled": text.trim() ? null : "true" },
+        "➤",
+      ),
     ),
   );
 }

@@ -77,7 +77,7 @@ function nodesOf(wanted) {
 /** Where the focus may fall when what had it is gone: the ancestors that can take it, nearest first. */
 function focusable(active, root) {
   const found = [];
-  for (let one = active; one && one !== root; one = one.parentElement) if (one.tabIndex >= -1 && one.hasAttribute("tabindex")) found.push(one);
+  for (let one = active; one && one !== root; one = one.parentElement) if (one.hasAttribute("tabindex")) found.push(one);
   return found;
 }
 

@@ -10,6 +10,7 @@ const desk = new Desk();
 let shown = null; // the last (root, state, act), to draw again when only this page changed
 let log = ""; // viewer and channel whose messages the list shows
 let modal = ""; // the modal that is open
+let complaints = "{}"; // what is wrong in its fields
 let opener = null; // what had the focus before
 
 /** Draw the pane. Safe to call with the same state again. */
@@ -103,7 +104,8 @@ function tabs({ chat, channel, mine, act }) {
 function homeTab(scene) {
   const { chat } = scene;
   const press = (button) => pressed(scene, `home ${chat.home.id ?? ""}`, { view: chat.home.id ?? "home" }, button);
-  return h("div", { class: "s-log s-home", key: "home", tabindex: "0" }, renderBlocks(chat.home.blocks, blocksAround(scene, "home", press)));
+  const drawn = renderBlocks(chat.home.blocks, blocksAround(scene, "home", press));
+  return h("div", { class: "s-log s-home", key: "home", tabindex: "0" }, drawn);
 }
 
 function messages(scene) {
@@ -118,12 +120,16 @@ function messages(scene) {
   const drawn = roots.map((one) => {
     const replies = repliesOf.get(one.ts) ?? [];
     const draft = mine.drafts.get(`${channel.id} ${one.ts}`) ?? "";
-    const same = JSON.stringify([one, replies, mine.open.has(one.ts), draft, mine.busy, channel.writable, scene.state.viewer, around]);
+    const here = [mine.open.has(one.ts), draft, [...mine.busy], channel.writable, scene.state.viewer];
+    const same = JSON.stringify([one, replies, here, around]);
     return lazy(`${channel.id} ${one.ts}`, same, () => thread(scene, one, replies));
   });
   return h(
     "div",
-    { class: "s-log", key: `log ${channel.id}`, role: "log", "aria-live": "off", "aria-label": `Messages in ${channel.name}`, tabindex: "0" },
+    {
+      class: "s-log", key: `log ${channel.id}`, role: "log", "aria-live": "off", tabindex: "0",
+      "aria-label": `Messages in ${channel.name}`,
+    },
     drawn.length ? drawn : empty,
   );
 }
@@ -139,6 +145,7 @@ function thread(scene, root, replies) {
     here?.closest(".s-thread").querySelector("textarea")?.focus();
   };
   const answering = channel.writable && !root.ephemeral;
+  const look = replies.length ? "s-link s-reply" : "s-link s-reply s-first";
   return h(
     "div",
     { class: "s-thread" },
@@ -151,7 +158,7 @@ function thread(scene, root, replies) {
     ),
     answering && (open
       ? newMessage(scene, root)
-      : h("button", { type: "button", class: replies.length ? "s-link s-reply" : "s-link s-reply s-first", onclick: unfold }, "Reply in thread")),
+      : h("button", { type: "button", class: look, onclick: unfold }, "Reply in thread")),
   );
 }
 
@@ -162,7 +169,10 @@ function message(scene, one) {
   const press = (button) => pressed(scene, one.ts, { channel: scene.channel.id, ts: one.ts }, button);
   return h(
     "article",
-    { key: `${one.ts}${one.ephemeral ? " e" : ""}`, class: one.ephemeral ? "s-message s-whisper" : "s-message", tabindex: "-1", "data-message": one.ts, "aria-label": `${one.name}` },
+    {
+      key: `${one.ts}${one.ephemeral ? " e" : ""}`, class: one.ephemeral ? "s-message s-whisper" : "s-message",
+      tabindex: "-1", "data-message": one.ts, "aria-label": one.name,
+    },
     one.ephemeral && h("p", { class: "s-only" }, "Only visible to you"),
     face("s", one.name, one.app, state.people),
     h(
@@ -201,13 +211,14 @@ function newMessage(scene, root = null) {
 // ---- buttons
 
 function blocksAround({ names, mine }, place, press) {
-  const busy = mine.busy.startsWith(`${place}\n`) ? mine.busy.slice(place.length + 1) : "";
+  const busy = (button) => mine.busy.has(pressOf(place, button));
   return { names, press, busy, prefix: `s-${place}`, valueOf: () => "", typed: () => {}, problem: () => "" };
 }
 
+const pressOf = (place, button) => `${place}\n${button.text.text}\n${button.value}`;
+
 async function pressed(scene, place, where, button) {
   const { mine, act } = scene;
-  if (mine.busy) return;
   if (!where.view) opener = focusNow();
   if (button.confirm && !mine.confirm) {
     mine.confirm = { button, go: () => pressed(scene, place, where, { ...button, confirm: null }) };
@@ -215,12 +226,13 @@ async function pressed(scene, place, where, button) {
     scene.root.querySelector(".s-confirm button")?.focus();
     return;
   }
-  mine.busy = `${place}\n${button.text.text} ${button.value}`;
+  const press = pressOf(place, button);
+  mine.busy.add(press);
   again();
   try {
     await act("slack.click", { ...where, label: button.text.text, value: button.value });
   } finally {
-    mine.busy = "";
+    mine.busy.delete(press);
     again();
   }
 }
@@ -263,22 +275,25 @@ function dialog(scene) {
   const { chat, mine, act } = scene;
   const view = chat.modal;
   if (!view) return null;
-  const busy = mine.busy.startsWith(`${view.id}\n`);
+  const sending = `${view.id}\nsubmit`;
+  const busy = mine.busy.has(sending);
   const beside = Object.keys(view.errors ?? {}).length > 0; // then each problem stands under its own field
   const problem = mine.problem?.view === view.id && !beside ? mine.problem.words : "";
   const close = () => act("slack.close", { view: view.id });
   const press = (button) => pressed(scene, view.id, { view: view.id }, button);
   const submit = async (event) => {
     event.preventDefault();
-    if (mine.busy) return;
-    mine.busy = `${view.id}\nsubmit`;
+    if (mine.busy.has(sending)) return;
+    mine.busy.add(sending);
     mine.problem = null;
     again();
-    const told = await act("slack.submit", { view: view.id, values: answersOf(view, mine) });
-    mine.busy = "";
-    mine.problem = told.ok ? null : { view: view.id, words: told.words };
-    again();
-    shown[0].querySelector('[aria-invalid="true"]')?.focus();
+    try {
+      const told = await act("slack.submit", { view: view.id, values: answersOf(view, mine) });
+      mine.problem = told.ok ? null : { view: view.id, words: told.words };
+    } finally {
+      mine.busy.delete(sending);
+      again();
+    }
   };
   return h(
     "div",
@@ -288,7 +303,10 @@ function dialog(scene) {
     },
     h(
       "form",
-      { class: view.depth > 1 ? "s-modal s-stacked" : "s-modal", key: view.id, role: "dialog", "aria-labelledby": "s-modal-title", novalidate: true, tabindex: "-1", onsubmit: submit },
+      {
+        class: view.depth > 1 ? "s-modal s-stacked" : "s-modal", key: view.id, role: "dialog", tabindex: "-1",
+        "aria-labelledby": "s-modal-title", novalidate: true, onsubmit: submit,
+      },
       h(
         "header",
         {},
@@ -305,7 +323,8 @@ function dialog(scene) {
         "footer",
         {},
         h("button", { type: "button", class: "s-button", onclick: close }, view.close ?? "Close"),
-        view.submit && h("button", { type: "submit", class: "s-button s-primary", "aria-busy": busy }, busy ? "Sending…" : view.submit),
+        view.submit
+          && h("button", { type: "submit", class: "s-button s-primary", "aria-busy": busy }, busy ? "Sending…" : view.submit),
       ),
     ),
   );
@@ -335,8 +354,11 @@ function answersOf(view, mine) {
   return Object.fromEntries(changed.map((block) => [block.label.text, mine.drafts.get(place(view, block))]));
 }
 
-/** A modal that opens takes the focus; when the last one closes, the focus goes back. */
+/** A modal that opens takes the focus, then its first wrong field; when the last one closes, the focus goes back. */
 function focusModal(root, view) {
+  const wrong = JSON.stringify(view?.errors ?? {});
+  if (wrong !== complaints && wrong !== "{}") root.querySelector('.s-modal [aria-invalid="true"]')?.focus();
+  complaints = wrong;
   const now = view?.id ?? "";
   if (now === modal) return;
   modal = now;

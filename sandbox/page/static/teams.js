@@ -82,7 +82,10 @@ function posts(scene) {
     : `Nothing was posted in ${channel.name} yet. Mention @sayso to ask the agent for something.`);
   return h(
     "div",
-    { class: "t-log", key: `log ${channel.id}`, role: "log", "aria-live": "off", "aria-label": `Posts in ${channel.name}`, tabindex: "0" },
+    {
+      class: "t-log", key: `log ${channel.id}`, role: "log", "aria-live": "off", tabindex: "0",
+      "aria-label": `Posts in ${channel.name}`,
+    },
     roots.length ? roots.map((one) => post(scene, one, repliesOf.get(one.id) ?? [])) : empty,
   );
 }
@@ -118,7 +121,10 @@ function message(scene, one) {
   if (told && told.card === JSON.stringify(one.card)) complaints.push(told.words);
   return h(
     "article",
-    { key: one.id, class: own ? "t-message t-own" : "t-message", tabindex: "-1", "data-message": one.id, "aria-label": one.name },
+    {
+      key: one.id, class: own ? "t-message t-own" : "t-message", tabindex: "-1", "data-message": one.id,
+      "aria-label": one.name,
+    },
     face("t", one.name, one.app, state.people),
     h(
       "div",
@@ -133,7 +139,7 @@ function message(scene, one) {
 }
 
 function card(scene, one) {
-  const busy = scene.mine.busy === one.id;
+  const busy = scene.mine.busy.has(one.id);
   const press = (title, inputs, data) => pressed(one, title, inputs, data);
   return h(
     "div",
@@ -146,9 +152,9 @@ function card(scene, one) {
 async function pressed(one, title, inputs, data) {
   const [root, state, act] = shown;
   const mine = desk.of(state.viewer);
-  if (mine.busy) return;
+  if (mine.busy.has(one.id)) return;
   opener = focusNow();
-  mine.busy = one.id;
+  mine.busy.add(one.id);
   mine.drafts.delete(`told ${one.id}`);
   again();
   const conversation = chosenChannel(mine, state.teams).id;
@@ -156,7 +162,7 @@ async function pressed(one, title, inputs, data) {
     const told = await act("teams.click", { conversation, id: one.id, title, inputs, data });
     if (!told.ok && told.words) mine.drafts.set(`told ${one.id}`, { words: told.words, card: cardNow(conversation, one.id) });
   } finally {
-    mine.busy = "";
+    mine.busy.delete(one.id);
     again();
     if (!shown[1].teams?.dialog && document.activeElement === document.body) focusBack(root, opener);
   }
@@ -207,7 +213,10 @@ function task(scene) {
     },
     h(
       "div",
-      { class: "t-dialog", key: now.id, role: "dialog", "aria-labelledby": "t-dialog-title", tabindex: "-1", "aria-busy": String(mine.busy === now.id) },
+      {
+        class: "t-dialog", key: now.id, role: "dialog", "aria-labelledby": "t-dialog-title", tabindex: "-1",
+        "aria-busy": String(mine.busy.has(now.id)),
+      },
       h(
         "header",
         {},
@@ -227,15 +236,15 @@ function task(scene) {
 async function submitted(now, title, inputs) {
   const [, state, act] = shown;
   const mine = desk.of(state.viewer);
-  if (mine.busy) return;
-  mine.busy = now.id;
+  if (mine.busy.has(now.id)) return;
+  mine.busy.add(now.id);
   mine.problem = null;
   again();
   try {
     const told = await act("teams.submit", { dialog: now.id, title, inputs });
     if (!told.ok && told.words) mine.problem = { dialog: now.id, words: told.words };
   } finally {
-    mine.busy = "";
+    mine.busy.delete(now.id);
     again();
   }
 }
