@@ -19,6 +19,7 @@ from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
 from ..tables import CredentialTable
 from .check_graphs import GatedTools
+from .check_reach import out_of_reach
 from .check_slack import check_slack, ids_of_named, slack_secrets
 from .check_teams import check_teams, teams_secrets
 from .findings import Checks, summed
@@ -58,7 +59,7 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     await checks.each(("settings", lambda: _settings(settings)), *_secrets(settings), *keys)
     tools = GatedTools(settings)
     await checks.each(*((f"graphs.{name}", tools.look(name)) for name in settings.graphs))
-    await checks.each(*tools.compared())
+    await checks.each(*tools.compared(), *out_of_reach(settings))
     if offline:
         return
     await checks.each(("store", lambda: _store(settings)))
