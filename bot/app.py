@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -130,7 +130,8 @@ async def _connected(settings: Settings) -> AsyncIterator[Mapping[str, Platform]
             from .teams.platform import TeamsPlatform
 
             platforms["teams"] = TeamsPlatform(settings, settings.teams)
-            stack.push_async_callback(platforms["teams"].close)
+        for platform in platforms.values():
+            stack.push_async_callback(platform.close)
         yield platforms
 
 
@@ -176,17 +177,17 @@ async def _bot(
                 desk=desk, store=store, directory=directory, channel=channels[name], deliverer=deliverer
             )
             doors[platform.path] = await platform.door(inside)
-        front.open(doors, ready=_readiness(store))
+        front.open(doors, ready=_readiness(store, platforms.values()))
         yield deliverer
 
 
-def _readiness(store: RedisStore) -> Callable[[], Awaitable[str]]:
+def _readiness(store: RedisStore, platforms: Collection[Platform]) -> Callable[[], Awaitable[str]]:
     async def ready() -> str:
         try:
             await store.now()
         except StoreDown as error:
             return str(error)
-        return ""
+        return " ".join(filter(None, (platform.problem() for platform in platforms)))
 
     return ready
 

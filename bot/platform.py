@@ -46,6 +46,10 @@ class Platform(Protocol):
         """What answers its deliveries, once it has let us in. Raises: SaysoError, when our credentials are refused."""
         ...
 
+    def problem(self) -> str:
+        """Why people do not reach us through it at the moment, in words; empty when they do."""
+        ...
+
     async def close(self) -> None:
         """Let go of connections."""
         ...

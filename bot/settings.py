@@ -100,7 +100,7 @@ def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise BadSetting(
-            f"There are no settings at {path}: write one, name another with --settings, or try `sayso demo`."
+            f"There are no settings at {path}: `sayso init` writes one, --settings names another, `sayso demo` needs none."
         ) from None
     except OSError as error:
         raise BadSetting(f"The settings {path} cannot be read: {error.strerror}.") from error

@@ -76,6 +76,10 @@ class TeamsPlatform:
         )  # fmt: skip
         return self._listener.door
 
+    def problem(self) -> str:
+        """None that we would notice: Teams comes to us."""
+        return ""
+
     async def close(self) -> None:
         """Let go of connections."""
         if self._listener is not None:

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 #: Nobody listens there.
 NOWHERE = "redis://127.0.0.1:1"
-COMMANDS = ("demo", "serve", "check", "run", "pending", "show", "dead-letters", "manifest")
+COMMANDS = ("demo", "init", "serve", "check", "run", "pending", "show", "dead-letters", "manifest")
 
 
 def a_waiting_request(
@@ -79,7 +79,7 @@ def test_wrong_usage_is_not_a_refusal(tmp_path: Path) -> None:
     refused = sayso("pending", folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == (
-        "sayso: There are no settings at sayso.toml: write one, name another with --settings, or try `sayso demo`.\n"
+        "sayso: There are no settings at sayso.toml: `sayso init` writes one, --settings names another, `sayso demo` needs none.\n"
     )
 
 
