@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeVar
 
 from ..approvals.people import Directory, PersonId, Place
 from ..approvals.unreachable import PERSON
-from .channel import Channel, ChannelError, Dead, Gone
+from .channel import Channel, ChannelError, Dead, Gone, Unclear
 
 T = TypeVar("T")
+
+#: Seconds for all that is asked of a platform to write once; less than a claim lasts, or another process would write too.
+PATIENCE = 15.0
 
 
 class Places:
@@ -23,8 +27,17 @@ class Places:
     async def at(self, place: Place, use: Callable[[Channel, Place], Awaitable[T]]) -> T:
         """What `use` makes of the platform and the place there; of a person's next account where one is dead.
 
-        Raises: Dead, when no platform serves it or all are dead; and whatever else `use` raises.
+        Raises: Dead, when no platform serves it or all are dead; Unclear, when it takes too long; and whatever else `use`
+        raises.
         """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._at(place, use)
+        except TimeoutError as slow:
+            raise Unclear from slow
+
+    async def _at(self, place: Place, use: Callable[[Channel, Place], Awaitable[T]]) -> T:
+        """Raises: as `at`."""
         if not place.startswith(PERSON):
             return await use(self.channel(place.partition(":")[0]), place)
         found = Dead("this person has no account where sayso could write to")

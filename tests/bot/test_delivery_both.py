@@ -14,8 +14,9 @@ from sayso.approvals.change import Event
 from sayso.approvals.people import Place
 from sayso.approvals.request import Request
 from sayso.approvals.store import Target, TargetKind
+from sayso.bot import delivery, places
 from sayso.bot.backoff import LONGEST, pause
-from sayso.sandbox.faults import FOREVER, Dropped, Fail, Fault, Ignored, LostReply, RateLimited, Status
+from sayso.sandbox.faults import FOREVER, Delay, Dropped, Fail, Fault, Ignored, LostReply, RateLimited, Status
 from scenes import a_run
 
 #: Each of them means "not now"; the card goes out later, once.
@@ -117,6 +118,21 @@ async def test_an_update_that_teams_lost_is_put_right_by_the_next_one() -> None:
         await o.close(request)
         await o.later()
         assert o.cards() == [False, False]
+
+
+async def test_a_call_ends_before_its_claim_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Roster, then card, each as slow as it may be: given up in time, so that no other process posts it as well."""
+    assert timedelta(seconds=places.PATIENCE) < delivery.LEASE
+    monkeypatch.setattr(places, "PATIENCE", 0.3)
+    async with both_channels() as o:
+        for call in ("pagedmembers", "create"):
+            o.teams.faults.add(Delay(0.2), on=call)
+        request = await o.asks(route=replace(o.route, places=(o.there(),)))
+        (told,) = (await o.store.all_told(request.id)).values()
+        assert (told.ref, told.status) == (None, delivery.UNCLEAR)
+        await o.later(seconds=5)
+        (told,) = (await o.store.all_told(request.id)).values()
+        assert told.ref is not None
 
 
 async def test_a_storm_is_waited_out_with_longer_and_longer_pauses() -> None:
