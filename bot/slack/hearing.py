@@ -75,7 +75,10 @@ class Hearing:
                 words = " ".join(text.replace(f"<@{self._bot_user}>", " ").split(" ")).strip()
                 return self._drawn(await self._ear.mentioned(_heard(words, event, body, token)))
             case "message":
-                return self._drawn(await self._ear.overheard(_heard(text, event, body, token)))
+                # A direct message is meant for us; a reply in a thread there may be a remark.
+                alone = event.get("channel_type") == "im" and not event.get("thread_ts")
+                listen = self._ear.mentioned if alone else self._ear.overheard
+                return self._drawn(await listen(_heard(text, event, body, token)))
         return None
 
     def _drawn(self, reply: hearing.Reply | None) -> Reply | None:

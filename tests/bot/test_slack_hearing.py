@@ -172,6 +172,22 @@ async def edit(o: Office, request: Request) -> None:
     await o.until(request, lambda r: r.revision == 2)
 
 
+async def test_a_direct_message_is_meant_for_sayso() -> None:
+    """It needs no mention; what is said in a thread there is a remark, and starts nothing."""
+    async with office() as o:
+        alex = o.slack.person("alex")
+        said = await alex.says("@sayso", "refund order 1042")
+        await o.slack.settled()
+        run = await o.store.run(ThreadId(f"slack:T0WORKPLACE:{said.channel}:{said.ts}"))
+        assert run is not None
+        assert run.origin == Place(f"slack:{said.channel}/{said.ts}")
+        await alex.says("@sayso", "thank you", thread=said)
+        await o.slack.settled()
+        assert len(await o.store.unfinished()) == 1
+        await o.slack.person("bo").says("@sayso", "pending")
+        assert "Nothing waits" in await whispered(o, "bo")
+
+
 async def test_back_in_a_channel_what_was_dead_there_is_tried_again() -> None:
     """Invited again, it posts the card that could not stand there."""
     async with office() as o:
