@@ -50,19 +50,25 @@ class Role(StrEnum):
 
 @app.command()
 def demo(
-    tour: Annotated[bool, typer.Option("--tour", help="Play the tour, then exit with its status.")] = False,
+    tour: Annotated[
+        bool, typer.Option("--tour", help="Play the tour in the terminal instead, then exit with its status.")
+    ] = False,
     data_dir: Annotated[
         Path, typer.Option(help="Where the demo keeps its store and back office; emptied at start.")
     ] = Path(".sayso-demo"),
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the page's address; open no browser.")
+    ] = False,
 ) -> None:
     """See the whole product on this machine, without any account.
 
-    Starts a store, a stand-in for Slack, a pager, a token service, a mailbox, a bot and a worker on 127.0.0.1,
-    plays a tour of what can happen to a request, and stays up for you to try things. Ctrl-C ends everything.
+    Starts a store, stand-ins for Slack and Teams, a pager, a token service, a mailbox, a bot and a worker on 127.0.0.1,
+    and opens a page on which you are everybody: ask the agent, answer as its approvers, let hours pass, kill processes.
+    At a terminal the same can be typed. Ctrl-C ends everything.
     """
     from ..demo.play import play
 
-    raise typer.Exit(play(data_dir.absolute(), tour_only=tour))
+    raise typer.Exit(play(data_dir.absolute(), tour=tour, browser=not no_browser))
 
 
 @app.command()

@@ -1,9 +1,10 @@
-"""`sayso demo`: opens the office, plays the tour, and stays up for people to try things."""
+"""`sayso demo`: opens the office with its page and stays up for people to try things, or plays the tour."""
 
 from __future__ import annotations
 
 import signal
 import sys
+import threading
 from pathlib import Path
 
 from rich.console import Console
@@ -12,7 +13,9 @@ from ...approvals.errors import SaysoError
 from ...sandbox.slack.forms import CannotDoThat
 from ...sandbox.watching import NotClean, NotInTime
 from .both import answered_in_both, asked_in_teams
+from .hands import Hands
 from .office import Office, opened
+from .page import opened_page, show_in_browser
 from .prompt import prompt
 from .stage import Stage
 from .story import Story
@@ -26,8 +29,13 @@ SCENES = (
 )  # fmt: skip
 
 
-def play(folder: Path, *, tour_only: bool) -> int:
-    """Play the tour in an office in `folder`; 0 when everything was as promised, 1 otherwise."""
+def play(folder: Path, *, tour: bool, browser: bool) -> int:
+    """Open an office in `folder`; 0 when everything was as promised, 1 otherwise.
+
+    Args:
+        tour: Play the tour and end; otherwise the page is open until somebody ends it.
+        browser: Show the page in a browser, where there is a screen for it.
+    """
     for ending in (signal.SIGTERM, signal.SIGHUP):  # a closed terminal ends everything, as Ctrl-C does
         signal.signal(ending, signal.default_int_handler)
     console = Console(width=None if sys.stdout.isatty() else 110)
@@ -37,14 +45,10 @@ def play(folder: Path, *, tour_only: bool) -> int:
     )
     try:
         with opened(folder) as office:
-            _what_is_where(console, office)
-            story = Story(console)
-            failed = _tour(office, story)
-            if failed or tour_only or not sys.stdin.isatty():
-                return failed
-            stage = Stage(office, story)
-            prompt(console, stage)
-            stage.close()
+            if tour:
+                _what_is_where(console, office)
+                return _tour(office, Story(console))
+            _stay(office, console, browser=browser)
     except NotClean as broken:
         console.print(f"[bold red]A rule of Slack's, Teams' or the pager's was broken:[/] {broken}")
         return 1
@@ -52,6 +56,23 @@ def play(folder: Path, *, tour_only: bool) -> int:
         pass
     console.print(f"Everything has ended; what is left is in {folder}.")
     return 0
+
+
+def _stay(office: Office, console: Console, *, browser: bool) -> None:
+    """The page, and at a terminal the prompt beside it."""
+    hands = Hands()
+    with opened_page(office, hands) as page:
+        console.print(
+            f"\n[bold]Open {page.url}[/] to click through it; it works while this runs. Ctrl-C ends everything.\n"
+        )
+        if browser:
+            show_in_browser(page.url)
+        _what_is_where(console, office)
+        if not sys.stdin.isatty():
+            threading.Event().wait()
+        stage = Stage(office, Story(console))
+        prompt(console, stage, hands)
+        stage.close()
 
 
 def _tour(office: Office, story: Story) -> int:

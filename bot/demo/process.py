@@ -39,12 +39,20 @@ class Served:
         self._log = log
         self._ready_url = ready_url
         self._log_before = 0
+        self._has_answered = False
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def pid(self) -> int:
         """Its process id; 0 while it does not run."""
-        return self._process.pid if self._process else 0
+        process = self._process
+        return process.pid if process else 0
+
+    @property
+    def up(self) -> bool:
+        """It has answered since it was started, and runs; from any thread."""
+        process = self._process
+        return process is not None and self._has_answered and process.poll() is None
 
     def start(self) -> None:
         """Start it; returns at once."""
@@ -62,6 +70,7 @@ class Served:
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 raise DidNotStart(f"The {self.name} did not start. The end of {self._log}:\n{self._tail()}")
             time.sleep(0.05)
+        self._has_answered = True
 
     def kill(self) -> int:
         """End it as a crash would (SIGKILL); its process id."""
@@ -73,6 +82,7 @@ class Served:
 
     def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None
+        self._has_answered = False
         if process is None:
             return 0
         with contextlib.suppress(ProcessLookupError):

@@ -1,4 +1,4 @@
-"""The prompt after the tour: say things, press buttons, let time pass, as anybody in the workplace."""
+"""The prompt beside the page: say things, press buttons, let time pass, as anybody in the workplace."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from ...approvals.errors import SaysoError
-from ...approvals.request import Request, State
+from ...approvals.request import State
 from ...sandbox.slack.forms import CannotDoThat
 from ...sandbox.slack.screen import Message
 from ...sandbox.watching import NotInTime
+from .hands import Hands
 from .prompt_teams import in_teams
 from .stage import FINANCE, OPS, SUPPORT, Stage, soon
 from .story import TourFailed
@@ -23,7 +24,7 @@ with contextlib.suppress(ImportError):  # line editing, where the terminal has i
     import readline  # noqa: F401
 
 HELP = f"""
-Try things; Ctrl-C ends everything.
+Everything on the page can be typed here, too; Ctrl-C ends everything.
 
   alex: refund order 1041 10         say something to the bot in {SUPPORT} (anybody: alex bo cy sue kim ned gil);
                                      it can look up, refund, delete, grant, email and close: ask it for "help"
@@ -47,7 +48,7 @@ FROM orders o LEFT JOIN customers c ON c.id = o.customer WHERE o.number BETWEEN 
 """
 
 
-def prompt(console: Console, stage: Stage) -> None:
+def prompt(console: Console, stage: Stage, hands: Hands) -> None:
     """Read and do until the end of input."""
     console.print(HELP, highlight=False, markup=False)
     while True:
@@ -58,14 +59,16 @@ def prompt(console: Console, stage: Stage) -> None:
         if said in ("quit", "exit"):
             return
         try:
-            _do(console, stage, said)
+            _do(console, stage, hands, said)
         except (SaysoError, CannotDoThat, LookupError, NotInTime) as error:
             console.print(f"[red]{escape(str(error.args[0] if error.args else error))}[/]", highlight=False)
 
 
-def _do(console: Console, stage: Stage, said: str) -> None:
+def _do(console: Console, stage: Stage, hands: Hands, said: str) -> None:
     if found := re.fullmatch(r"\+(\d{1,4})([mhd])", said):
-        _pass_time(stage, timedelta(**{_SPANS[found[2]]: int(found[1])}))
+        hands.pass_time(stage, timedelta(**{_SPANS[found[2]]: int(found[1])}))
+    elif said == "kill":
+        hands.restart(stage, (stage.office.bot, stage.office.worker))
     elif found := re.fullmatch(r"teams (.+)", said):
         in_teams(stage, found[1])
     elif found := re.fullmatch(r"(\w+): *(.+)", said):
@@ -97,7 +100,7 @@ def _answer(stage: Stage, who: str, verb: str, words: str) -> None:
     """Buttons where a click is enough, the card's thread where words are needed; shows what came back."""
     person = stage.person(who)
     request = stage.waiting()
-    channel, card = _card(stage, who, request)
+    channel, card = stage.card_of(request, who=who)
     heard, version = len(person.ephemerals), request.version
     stage.story.says(f"@{who} in {channel}", "presses Approve" if verb == "approve" else f"{verb} {words}")
     if verb == "approve":
@@ -119,46 +122,8 @@ def _answer(stage: Stage, who: str, verb: str, words: str) -> None:
         stage.story.shows(channel, stage.current(card).text_as_seen())
 
 
-def _card(stage: Stage, who: str, request: Request) -> tuple[str, Message]:
-    """Where this person sees the request's card: the approvers' channels, the asking thread, or directly."""
-    person = stage.person(who)
-    for channel in (FINANCE, OPS, SUPPORT, "@sayso"):
-        for message in reversed(person.sees(channel)):
-            payload = (message.metadata or {}).get("event_payload", {})
-            if payload.get("request") == request.id:
-                return channel, message
-    raise LookupError(f"@{who} sees no card that waits.")
-
-
-def _pass_time(stage: Stage, by: timedelta) -> None:
-    """Push the clock from one due moment to the next, so that everything on the way happens in its order."""
-    ends = stage.wait(stage.store.now()) + by
-    while (now := stage.wait(stage.store.now())) < ends:
-        due = [(r.due_at, r) for r in stage.wait(stage.store.live()) if r.due_at and now < r.due_at <= ends]
-        if not due:
-            stage.pass_time(ends - now)
-            return
-        at, request = min(due, key=lambda one: one[0])
-        stage.pass_time(at - now + timedelta(seconds=1))
-        soon(lambda r=request: stage.now(r).version > r.version, "what is due happens")  # type: ignore[misc]
-        stage.story.tells(f"{request.proposal.action.summary}: {stage.trail_of(request)[-1].entry.words}")
-
-
-def _kill(stage: Stage) -> None:
-    office = stage.office
-    stage.story.tells(f"killed: bot {office.bot.kill()}, worker {office.worker.kill()}")
-    office.bot.start()
-    office.worker.start()
-    office.bot.wait_ready()
-    office.worker.wait_ready()
-    stage.work.violations.take()  # Slack had nobody to deliver to meanwhile
-    stage.story.tells(f"started: bot {office.bot.pid}, worker {office.worker.pid}")
-
-
 def _look(console: Console, stage: Stage, said: str) -> None:
     match said:
-        case "kill":
-            _kill(stage)
         case "pages":
             lines = [f"{one.status}: {one.summary}" for one in stage.work.pager.incidents]
             console.print("\n".join(lines) or "Nobody was paged.", highlight=False, markup=False)

@@ -69,6 +69,16 @@ class Stage:
         assert found is not None
         return found
 
+    def card_of(self, request: Request, *, who: str) -> tuple[str, Message]:
+        """Where somebody sees a request's card: the approvers' channels, the asking thread, or directly. Raises: LookupError."""
+        person = self.person(who)
+        for channel in (FINANCE, OPS, SUPPORT, "@sayso"):
+            for message in reversed(person.sees(channel)):
+                payload = (message.metadata or {}).get("event_payload", {})
+                if payload.get("request") == request.id:
+                    return channel, message
+        raise LookupError(f"@{who} sees no card that waits.")
+
     def replies(self, message: Message, words: str, *, who: str = "alex", within: float = 15) -> Message:
         """The first message in its thread that shows `words`."""
 
@@ -139,6 +149,13 @@ class Stage:
         """What the back office's database says."""
         with closing(sqlite3.connect(f"file:{self.office.back_office}?mode=ro", uri=True)) as database:
             return database.execute(sql, values).fetchall()
+
+    def table(self, sql: str) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+        """Names of the columns, and the rows as text; the first column is each row's key. Raises: sqlite3.OperationalError."""
+        with closing(sqlite3.connect(f"file:{self.office.back_office}?mode=ro", uri=True)) as database:
+            cursor = database.execute(sql)
+            names = tuple(column[0] for column in cursor.description[1:])
+            return names, {str(key): tuple(str(cell) for cell in cells) for key, *cells in cursor}
 
     def count(self, sql: str, *values: object) -> int:
         """One number of the back office."""

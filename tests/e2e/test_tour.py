@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,15 +63,21 @@ def test_a_folder_that_is_not_a_demos_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.chaos
 def test_ctrl_c_ends_everything_and_it_can_be_played_again(tmp_path: Path) -> None:
-    """At the prompt, in the middle of the next tour in the same folder, and when the terminal is closed."""
+    """At the prompt beside the page, in the middle of a tour in the same folder, and when the terminal is closed."""
     with at_a_terminal(tmp_path) as terminal:
-        terminal.reads("sayso demo>", within=90)
+        terminal.reads("Open http://127.0.0.1:", within=60)
+        terminal.reads("sayso demo>", within=20)
         terminal.types("alex: refund order 1042 5.01\n")
         terminal.reads("sayso demo>", within=20)
         terminal.types("teams alex: refund order 1041 5.02\n")
         terminal.reads("sayso demo>", within=20)
         terminal.types("teams bo approve\n")
         terminal.reads("Outcome", within=20)
+        terminal.reads("sayso demo>", within=20)
+        terminal.types("kill\n")
+        terminal.reads("started: bot ", within=30)
+        terminal.types("+15m\n")
+        terminal.reads("15 min pass", within=20)
         terminal.reads("sayso demo>", within=20)
         assert len(running_in(tmp_path)) >= 3  # demo, bot, worker; the store where /proc shows it
         terminal.types(CTRL_C)
@@ -79,16 +86,34 @@ def test_ctrl_c_ends_everything_and_it_can_be_played_again(tmp_path: Path) -> No
     assert running_in(tmp_path) == []
     assert [one.name for one in tmp_path.iterdir()] == ["demo"]
 
-    with at_a_terminal(tmp_path) as terminal:
+    with at_a_terminal(tmp_path, "--tour") as terminal:
         terminal.reads("2. A refund", within=60)
         terminal.types(CTRL_C)
         assert terminal.ended() == 0
     assert running_in(tmp_path) == []
 
-    with at_a_terminal(tmp_path) as terminal:
+    with at_a_terminal(tmp_path, "--tour") as terminal:
         terminal.reads("2. A refund", within=60)
         terminal.is_closed()
         assert terminal.ended() == 0
+    assert running_in(tmp_path) == []
+
+
+@pytest.mark.chaos  # an office of its own
+def test_without_a_terminal_the_page_stays_open_until_it_is_told_to_end(tmp_path: Path) -> None:
+    """Its address is the first thing said; whoever started it in the background ends it, in the midst of whatever happens."""
+    with subprocess.Popen(
+        [*COMMAND, "--data-dir", "demo"], cwd=tmp_path, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as started:  # fmt: skip
+        assert started.stdout is not None
+        said = iter(started.stdout.readline, "")
+        address = next(line for line in said if line.startswith("Open http://127.0.0.1:")).split()[1]
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(address, timeout=10) as page:
+            assert b"sayso" in page.read()
+        started.terminate()
+        rest = started.stdout.read()
+        assert "Everything has ended" in rest
+        assert started.wait(30) == 0
     assert running_in(tmp_path) == []
 
 
@@ -133,11 +158,11 @@ class Terminal:
 
 
 @contextmanager
-def at_a_terminal(folder: Path) -> Iterator[Terminal]:
+def at_a_terminal(folder: Path, *options: str) -> Iterator[Terminal]:
     """`sayso demo` with a terminal of its own; killed with all it started if it is still there at the end."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", _LEADER, *COMMAND, "--data-dir", "demo"],
+        [sys.executable, "-c", _LEADER, *COMMAND, *options, "--data-dir", "demo"],
         cwd=folder, env={**ENV, "TERM": "dumb"}, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
     )  # fmt: skip
     os.close(theirs)

@@ -1,0 +1,109 @@
+"""What moves the whole demo: time passes, processes are killed and come back; one thing at a time, whoever wants it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+
+from ...approvals.change import Event
+from ...approvals.errors import SaysoError
+from .process import Served
+from .stage import Stage
+
+#: What the clock brings about.
+BY_ITSELF = frozenset({Event.STEP, Event.PAGED, Event.EXPIRED, Event.STUCK})
+#: How long what is due may take to happen, seconds.
+HAPPENS_SECONDS = 15.0
+
+
+class HandsFull(SaysoError):
+    """One moment: the clock is being pushed, or bot and worker are being started."""
+
+
+class NothingHappened(SaysoError):
+    """What was due did not happen within 15 s; is the bot up?"""
+
+
+class Hands:
+    """The prompt and the page share one pair: a second wish while one is carried out is refused."""
+
+    def __init__(self) -> None:
+        self._held = threading.Lock()
+        self._closing = False
+
+    def close(self) -> None:
+        """From now on nothing moves; waits for what is being carried out."""
+        self._closing = True
+        with self._held:
+            pass
+
+    def pass_time(self, stage: Stage, by: timedelta) -> list[str]:
+        """Push the clock from one due moment to the next, so that everything on the way happens in its order.
+
+        Returns: What happened, a sentence each; the story tells it as well.
+
+        Raises: HandsFull, NothingHappened.
+        """
+        with self._turn():
+            happened: list[str] = []
+            ends = stage.wait(stage.store.now()) + by
+            while (now := stage.wait(stage.store.now())) < ends:
+                due = [
+                    (r.due_at, r)
+                    for r in stage.wait(stage.store.live())
+                    if r.due_at and now < r.due_at <= ends
+                ]
+                if not due:
+                    stage.pass_time(ends - now)
+                    break
+                at, request = min(due, key=lambda one: one[0])
+                heard = len(stage.trail_of(request))
+                stage.pass_time(at - now + timedelta(seconds=1))
+                self._until(lambda r=request: stage.now(r).version > r.version)  # type: ignore[misc]
+                for line in stage.trail_of(request)[heard:]:
+                    if line.request == request.id and line.entry.event in BY_ITSELF:
+                        happened.append(f"{request.proposal.action.summary}: {line.entry.words}")
+                        stage.story.tells(happened[-1])
+            return happened
+
+    def restart(self, stage: Stage, served: Sequence[Served]) -> str:
+        """Kill processes as a crash would, and start them again; one sentence on who went and who came.
+
+        Raises: HandsFull, DidNotStart.
+        """
+        with self._turn():
+            violations, changed = stage.work.violations, stage.work.workplace.changes.happened
+            earlier = violations.take()
+            killed = ", ".join(f"{one.name} {one.kill()}" for one in served)
+            stage.story.tells(f"killed: {killed}")
+            for one in served:
+                one.start()
+            changed()
+            for one in served:
+                one.wait_ready()
+            violations.take()  # nobody was there to deliver to meanwhile
+            for violation in earlier:
+                violations.note(violation.where, violation.what)
+            started = ", ".join(f"{one.name} {one.pid}" for one in served)
+            stage.story.tells(f"started: {started}")
+            changed()
+            return f"Killed (SIGKILL): {killed}. Started: {started}."
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._closing or not self._held.acquire(blocking=False):
+            raise HandsFull
+        try:
+            yield
+        finally:
+            self._held.release()
+
+    def _until(self, happened: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + HAPPENS_SECONDS
+        while not happened():
+            if self._closing or time.monotonic() > deadline:
+                raise NothingHappened
+            time.sleep(0.05)

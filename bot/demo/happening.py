@@ -1,0 +1,109 @@
+"""What is happening to one request, as one line of a few facts, each with where it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...approvals.change import AuditRecord, Event
+from ...approvals.request import EffectState, OutcomeKind, Request, State
+from ...approvals.risk import Oversight
+from .record import Record, process_of
+
+Name = Callable[[str], str]
+
+#: How each ending reads at the end of the line.
+_ENDINGS: Mapping[OutcomeKind, str] = {
+    OutcomeKind.EXECUTED: "done, once", OutcomeKind.REFUSED: "rejected, nothing done",
+    OutcomeKind.REVISED: "asked anew", OutcomeKind.ANSWERED: "answered",
+    OutcomeKind.EXPIRED: "cancelled, nothing done", OutcomeKind.WITHDRAWN: "withdrawn, nothing done",
+    OutcomeKind.INVALIDATED: "void, nothing done", OutcomeKind.FAILED: "failed, nothing done",
+    OutcomeKind.UNKNOWN: "given up: it may have been done", OutcomeKind.UNDONE: "undone",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A few words, and where they were read ("audit trail: decided")."""
+
+    words: str
+    source: str
+
+
+def facts(request: Request, record: Record, name: Name) -> list[Fact]:
+    """In the order in which it happened.
+
+    Args:
+        name: A person's name by their id.
+    """
+    trail = record.trail(request)
+    return [
+        *_pause(request, record, trail), *_waiting(request, trail, name), *_decision(request, trail, name),
+        *_going_on(request, trail),
+    ]  # fmt: skip
+
+
+def _pause(request: Request, record: Record, trail: Sequence[AuditRecord]) -> Iterator[Fact]:
+    events = [line.entry.event for line in trail]
+    if request.oversight is Oversight.FREE:
+        yield Fact("nobody is asked", _read(Event.RAN_FREELY))
+        return
+    pid = record.paused_in.get(request.id)
+    where = f", by the worker that ran then (process {pid})" if pid else ""
+    yield Fact(f"paused in process {pid}" if pid else "paused", _read(Event.OPENED) + where)
+    if request.id in record.checkpoints:
+        yield Fact(
+            "state checkpointed", f"checkpoint {record.checkpoints[request.id]}, which holds the pause"
+        )
+    elif Event.RESUMING in events:
+        yield Fact("state checkpointed", f"{_read(Event.RESUMING)}, from the checkpoint")
+
+
+def _waiting(request: Request, trail: Sequence[AuditRecord], name: Name) -> Iterator[Fact]:
+    if any(line.entry.event is Event.PAGED for line in trail):
+        yield Fact("on-call was paged", _read(Event.PAGED))
+    if request.state is not State.OPEN:
+        return
+    if request.votes:
+        said = _together([_told(vote.person, vote.via, name) for vote in request.votes])
+        yield Fact(f"{len(request.votes)} of {request.ask.rule.needed} agreed: {said}", _read(Event.VOTED))
+    yield Fact(f"waits for {' or '.join(request.approver_sets)}", "the record: open")
+
+
+def _decision(request: Request, trail: Sequence[AuditRecord], name: Name) -> Iterator[Fact]:
+    if request.decision is not None:
+        via = {line.entry.by: line.entry.facts["via"] for line in trail if line.entry.event is Event.VOTED}
+        said = _together([_told(person, via.get(person, ""), name) for person in request.decision.by])
+        yield Fact(f"decided by {said}", f"{_read(Event.DECIDED)}; {_read(Event.VOTED)}, via which account")
+    elif any(line.entry.event is Event.EXPIRED for line in trail):
+        yield Fact("nobody decided in time", _read(Event.EXPIRED))
+
+
+def _going_on(request: Request, trail: Sequence[AuditRecord]) -> Iterator[Fact]:
+    resumed = [process_of(line.entry.by) for line in trail if line.entry.event is Event.RESUMING]
+    if resumed:
+        yield Fact(f"resumed in process {resumed[-1]}", _read(Event.RESUMING))
+    elif request.state in (State.DECIDED, State.EXPIRED):
+        yield Fact(
+            "waits for a worker to go on" if not request.stuck_at else "no worker has gone on", "the record"
+        )
+    if request.outcome is not None:
+        yield Fact(_ENDINGS[request.outcome.kind], _read(Event.CLOSED))
+    elif request.effect is not None and request.effect.state is EffectState.UNKNOWN:
+        yield Fact("nobody knows whether it was done", _read(Event.EFFECT_UNKNOWN))
+    elif request.effect is not None and request.effect.state is EffectState.STARTED:
+        yield Fact("the tool runs", _read(Event.EFFECT_STARTED))
+
+
+def _told(person: str, via: str, name: Name) -> str:
+    """Who answered where ("Bo in Teams"); `via` is the account they used ("teams:..."), or empty."""
+    platform = via.partition(":")[0]
+    return f"{name(person).split()[0]} in {platform.capitalize()}" if platform else name(person).split()[0]
+
+
+def _together(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _read(event: Event) -> str:
+    return f"audit trail: {event}"

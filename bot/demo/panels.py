@@ -1,0 +1,291 @@
+"""What the demo shows on the page beside the chats: the back office, the audit trail, the clock, the processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from ...approvals.deadline import Step, StepKind
+from ...approvals.errors import SaysoError
+from ...approvals.request import Request, State
+from ...approvals.verdict import RequestId
+from ...cards.standing import is_stuck, is_unknown
+from ...sandbox.slack.forms import CannotDoThat
+from ...sandbox.watching import NotInTime
+from ..cli.terminal import namer, span_words
+from .hands import Hands
+from .happening import facts
+from .process import Served
+from .record import Record, process_of
+from .stage import Stage
+
+Json = dict[str, Any]
+#: Requests to choose from.
+NEWEST = 50
+#: The most that one press may push the clock.
+LONGEST_PUSH = timedelta(days=7)
+AWAY: Json = {"problem": "The store does not answer at the moment; what comes next is shown once it does."}
+
+
+async def apart(work: Callable[[], str]) -> str:
+    """Do something that blocks, off the page's loop. Raises: CannotDoThat, with what went wrong."""
+    try:
+        return await asyncio.to_thread(work)
+    except (SaysoError, NotInTime) as failure:
+        raise CannotDoThat(str(failure)) from failure
+
+
+# ---- the back office
+
+#: Table -> what is read; the first column is the row's key and is not shown.
+TABLES: Mapping[str, str] = {
+    "orders": """
+        SELECT o.number, o.number AS "order", coalesce(c.name, '-') AS customer, items,
+               printf('%.2f %s', paid_cents / 100.0, currency) AS paid,
+               printf('%.2f', coalesce((SELECT sum(amount_cents) FROM refunds WHERE order_number = o.number), 0) / 100.0)
+               AS refunded
+        FROM orders o LEFT JOIN customers c ON c.id = o.customer ORDER BY o.number""",
+    "refunds": """
+        SELECT rowid, order_number AS "order", printf('%.2f %s', amount_cents / 100.0, currency) AS amount,
+               substr(at, 1, 16) AS at FROM refunds ORDER BY rowid""",
+    "customers": "SELECT id, id AS number, name, email, tier, last_active FROM customers ORDER BY id",
+    "grants": """
+        SELECT g.user || ' ' || role || ' ' || system, u.name || ' (' || u.id || ')' AS user, role, system,
+               substr(since, 1, 10) AS since FROM grants g JOIN users u ON u.id = g.user ORDER BY 1""",
+    "firewall_rules": """
+        SELECT name, name AS rule, port, source, coalesce('closed ' || substr(closed_at, 1, 16), 'open') AS state
+        FROM firewall_rules ORDER BY name""",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Some rows of the back office by key, as text."""
+
+    columns: tuple[str, ...]
+    rows: Mapping[str, tuple[str, ...]]
+
+
+class BackOffice:
+    """The agent's tables; rows are marked that differ from when the demo opened.
+
+    Raises: sqlite3.OperationalError, when the worker has not made them yet.
+    """
+
+    name = "back_office"
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._first = self._read()
+
+    async def state(self, viewer: str, selected: str) -> Json:
+        try:
+            now = await asyncio.to_thread(self._read)
+        except (
+            sqlite3.OperationalError
+        ):  # the tool of a worker that was just killed left a lock behind, for a moment
+            return {"problem": "The back office is busy; look again in a moment."}
+        return {"tables": [_table(name, self._first[name], now[name]) for name in TABLES]}
+
+    async def act(self, what: str, told: Json) -> str:
+        raise LookupError("Nobody writes into the back office but the agent's tools.")
+
+    def _read(self) -> dict[str, Table]:
+        return {name: Table(*self._stage.table(sql)) for name, sql in TABLES.items()}
+
+
+def _table(name: str, before: Table, now: Table) -> Json:
+    keys = dict.fromkeys((*before.rows, *now.rows))
+    return {"name": name, "columns": list(now.columns), "rows": [_row(key, before, now) for key in keys]}
+
+
+def _row(key: str, before: Table, now: Table) -> Json:
+    if key not in now.rows:
+        return {"key": key, "cells": list(before.rows[key]), "removed": True}
+    changed = before.rows.get(key) != now.rows[key]
+    return {"key": key, "cells": list(now.rows[key]), "changed": changed}
+
+
+# ---- the audit trail
+
+
+class Audit:
+    """The requests, and of one of them the trail and the line on what is happening."""
+
+    name = "audit"
+
+    def __init__(self, stage: Stage, record: Record) -> None:
+        self._record = record
+        self._name = namer(stage.office.settings)
+        self._choices: dict[RequestId, tuple[int, Json]] = {}
+
+    async def state(self, viewer: str, selected: str) -> Json:
+        self._record.check()
+        if self._record.away and not self._record.requests:
+            return AWAY
+        request = self._record.chosen(selected)
+        found = facts(request, self._record, self._name) if request else []
+        line = [fact.words for fact in found]
+        return {
+            "requests": [self._choice(one) for one in self._record.newest_first()[:NEWEST]],
+            "selected": request.id if request else "",
+            "timeline": self._timeline(request) if request else [],
+            "line": " · ".join([*line, "the store does not answer at the moment"] if self._record.away else line),
+            "sources": [fact.source for fact in found],
+        }  # fmt: skip
+
+    async def act(self, what: str, told: Json) -> str:
+        raise LookupError("The audit trail is only ever added to, and not by hand.")
+
+    def _choice(self, request: Request) -> Json:
+        """Made once for each version of the record: what was proposed has to be decoded for it."""
+        version, choice = self._choices.get(request.id, (0, {}))
+        if version != request.version:
+            choice = {
+                "id": request.id, "summary": request.proposal.action.summary, "state": _state(request),
+                "waiting_for": _waiting_for(request), "run": request.ask.run.thread,
+            }  # fmt: skip
+            self._choices[request.id] = request.version, choice
+        return choice
+
+    def _timeline(self, request: Request) -> list[Json]:
+        return [
+            {"at": line.at.isoformat(), "event": line.entry.event.value, "words": line.entry.words, "by": self._by(line.entry.by)}
+            for line in self._record.trail(request)
+        ]  # fmt: skip
+
+    def _by(self, who: str) -> str:
+        pid = process_of(who)
+        return f"worker, process {pid}" if pid else self._name(who)
+
+
+def _state(request: Request) -> str:
+    if request.outcome is not None:
+        return request.outcome.kind.value
+    if is_unknown(request):
+        return "unknown: did it happen?"
+    if is_stuck(request):
+        return f"{request.state}, stuck"
+    return "open, on-call paged" if request.state is State.OPEN and request.paged_at else request.state.value
+
+
+def _waiting_for(request: Request) -> str:
+    if request.state is State.OPEN:
+        missing = request.ask.rule.needed - len(request.votes)
+        sets = " or ".join(request.approver_sets)
+        return f"{missing} of {sets}" if request.ask.rule.needed > 1 else sets
+    if is_unknown(request):
+        return "somebody who knows"
+    return "a worker" if request.live else ""
+
+
+# ---- the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """What happens by itself next."""
+
+    at: datetime
+    words: str
+
+
+def next_due(record: Record, selected: str) -> Due | None:
+    """Of the chosen request; where nothing is due there, the first of all."""
+    chosen = record.chosen(selected)
+    coming = [(one.due_at, one) for one in record.newest_first() if one.due_at]
+    if not coming:
+        return None
+    at, request = (chosen.due_at, chosen) if chosen and chosen.due_at else min(coming, key=lambda one: one[0])
+    if request.state is State.OPEN and request.next_step:
+        return Due(at, _step_words(request.next_step))
+    return Due(at, "it is said aloud that no worker has gone on")
+
+
+def _step_words(step: Step) -> str:
+    match step.kind:
+        case StepKind.REMIND:
+            return "the approvers are reminded"
+        case StepKind.WIDEN:
+            return f"{step.adds} may decide, too"
+        case StepKind.PAGE:
+            return "on-call is paged"
+        case StepKind.EXPIRE:
+            return "it is cancelled, nothing is done"
+
+
+class Clock:
+    """Every clock of the demo: the store's, and the token service's with it."""
+
+    name = "clock"
+
+    def __init__(self, stage: Stage, record: Record, hands: Hands) -> None:
+        self._stage = stage
+        self._record = record
+        self._hands = hands
+
+    async def state(self, viewer: str, selected: str) -> Json:
+        self._record.check()
+        minutes = timedelta(minutes=round(self._record.ahead / timedelta(minutes=1)))
+        due = next_due(self._record, selected)
+        return {
+            "now": self._record.now().isoformat(), "pushed": f"+{span_words(minutes)}" if minutes else "",
+            "next": {"at": due.at.isoformat(), "words": due.words} if due else None,
+        }  # fmt: skip
+
+    async def act(self, what: str, told: Json) -> str:
+        """`push` by `minutes`, or `to_next` due moment (of the `request` that the tab follows)."""
+        match what:
+            case "push":
+                span = _span(told.get("minutes"))
+            case "to_next":
+                due = next_due(self._record, str(told.get("request") or ""))
+                if due is None:
+                    raise CannotDoThat("Nothing is due.")
+                span = max(due.at - self._record.now(), timedelta()) + timedelta(seconds=1)
+            case _:
+                raise LookupError("The clock can only be pushed.")
+        return await apart(lambda: " ".join(f"{one}." for one in self._hands.pass_time(self._stage, span)))
+
+
+def _span(minutes: object) -> timedelta:
+    if (
+        isinstance(minutes, bool)
+        or not isinstance(minutes, int)
+        or not 0 < minutes <= LONGEST_PUSH.total_seconds() / 60
+    ):
+        raise CannotDoThat("The clock can be pushed by whole minutes, at most a week at once.")
+    return timedelta(minutes=minutes)
+
+
+# ---- bot and worker
+
+
+class Processes:
+    """Bot and worker, each of which may be killed and started again."""
+
+    name = "processes"
+
+    def __init__(self, stage: Stage, hands: Hands) -> None:
+        self._stage = stage
+        self._hands = hands
+        self._served = {one.name: one for one in (stage.office.bot, stage.office.worker)}
+
+    async def state(self, viewer: str, selected: str) -> Json:
+        return {name: {"pid": one.pid, "up": one.up} for name, one in self._served.items()}
+
+    async def act(self, what: str, told: Json) -> str:
+        """`kill` a process (SIGKILL) and start it again; `which` is "bot", "worker" or "both"."""
+        which = self._which(told.get("which"))
+        if what != "kill" or not which:
+            raise LookupError("There is no such process.")
+        return await apart(lambda: self._hands.restart(self._stage, which))
+
+    def _which(self, name: object) -> Sequence[Served]:
+        if name == "both":
+            return tuple(self._served.values())
+        return [one for one in self._served.values() if one.name == name]

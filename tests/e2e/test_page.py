@@ -1,0 +1,229 @@
+"""`sayso demo`'s page over its own HTTP: the guide's steps as people click them, and what the panels say of it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from page_client import Browser, Tab, browsing
+from sayso.bot.demo.hands import Hands, HandsFull
+from sayso.bot.demo.page import opened_page
+from sayso.bot.demo.stage import Stage
+from sayso.sandbox.page import Page
+from whole_office import whole_office
+
+Json = dict[str, Any]
+FINANCE, OPS = "C0FINANCE", "C0OPS"
+
+
+@pytest.fixture(scope="module")
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, Page]]:
+    """Everything runs, and the page is open; one office for all scenes."""
+    with (
+        whole_office(tmp_path_factory.mktemp("office") / "demo") as stage,
+        opened_page(stage.office, Hands()) as page,
+    ):
+        yield stage, page
+
+
+@pytest.fixture
+async def browser(office: tuple[Stage, Page]) -> AsyncIterator[Browser]:
+    """The page in a browser."""
+    async with browsing(office[1]) as opened:
+        opened.http.timeout = 30  # some acts wait for processes
+        yield opened
+
+
+def audit(state: Json) -> Json:
+    found: Json = state["panels"]["audit"]
+    return found
+
+
+def step(state: Json, n: int) -> Json:
+    found: Json = state["panels"]["guide"]["steps"][n - 1]
+    return found
+
+
+def card(state: Json, channel: str, words: str) -> Json | None:
+    """The newest card in Slack with these words that can be approved."""
+    return next(
+        (one for one in reversed(state["slack"]["messages"][channel])
+         if words in str(one["blocks"]) and "'Approve'" in str(one["blocks"])), None,
+    )  # fmt: skip
+
+
+def marked(state: Json, table: str) -> list[Json]:
+    """Rows of the back office that changed since the demo opened."""
+    [shown] = [one for one in state["panels"]["back_office"]["tables"] if one["name"] == table]
+    return [row for row in shown["rows"] if row.get("changed") or row.get("removed")]
+
+
+async def starts(browser: Browser, n: int) -> str:
+    """Press Start of one suggestion; what it answers."""
+    answer = await browser.acts("bo", "panel", name="guide", what="start", n=n)
+    assert answer["ok"], answer
+    return str(answer["words"])
+
+
+async def approves(browser: Browser, tab: Tab, channel: str, words: str, who: str = "bo") -> None:
+    """As soon as the card stands."""
+    found = await tab.until(lambda state: card(state, channel, words), timeout=15)
+    assert found is not None
+    answer = await browser.acts(who, "slack.click", channel=channel, ts=found["ts"], label="Approve")
+    assert answer["ok"], answer
+
+
+async def test_a_refund_is_followed_from_the_pause_to_the_row(
+    office: tuple[Stage, Page], browser: Browser
+) -> None:
+    """The guide's first step: paused and checkpointed, decided by whom and where, resumed in which process, one marked row."""
+    stage, _ = office
+    async with browser.tab("bo") as bo:
+        first = await bo.until(lambda state: state)
+        assert [one["done"] for one in first["panels"]["guide"]["steps"]] == [False] * 5
+        assert audit(first) == {"requests": [], "selected": "", "timeline": [], "line": "", "sources": []}
+        assert first["panels"]["clock"]["next"] is None
+        assert marked(first, "refunds") == marked(first, "orders") == []
+
+        assert await starts(browser, 1) == "Alex has asked in #support: refund order 1042 129.90"
+        await bo.until(lambda state: "waits for finance" in audit(state)["line"], timeout=15)
+        waits = audit(bo.seen[-1])
+        pid = stage.office.worker.pid
+        assert waits["line"] == f"paused in process {pid} · state checkpointed · waits for finance"
+        assert waits["sources"][1].startswith("checkpoint 1")
+        assert [(one["state"], one["waiting_for"]) for one in waits["requests"]] == [("open", "finance")]
+        assert bo.seen[-1]["panels"]["clock"]["next"]["words"] == "the approvers are reminded"
+
+        await approves(browser, bo, FINANCE, "129.90")
+        done = await bo.until(lambda state: step(state, 1)["done"] and state, timeout=15)
+        assert audit(done)["line"] == (
+            f"paused in process {pid} · state checkpointed · decided by Bo in Slack · resumed in process {pid} · done, once"
+        )
+        assert len(audit(done)["sources"]) == 5
+        [row] = marked(done, "refunds")
+        assert row["cells"][:2] == ["1042", "129.90 USD"]
+        assert [row["key"] for row in marked(done, "orders")] == ["1042"]
+        assert {line["by"] for line in audit(done)["timeline"]} >= {"Bo Berg", f"worker, process {pid}"}
+
+
+async def test_a_killed_worker_is_shown_and_another_one_goes_on(
+    office: tuple[Stage, Page], browser: Browser
+) -> None:
+    """The button kills for real; the line names both processes, and a second wish meanwhile is refused in words."""
+    stage, _ = office
+    async with browser.tab("bo") as bo:
+        await starts(browser, 4)
+        dead = stage.office.worker.pid
+        await bo.until(lambda state: f"paused in process {dead}" in audit(state)["line"] and card(state, FINANCE, "20.00"),
+                       timeout=15)  # fmt: skip
+
+        killing = asyncio.create_task(
+            browser.acts("bo", "panel", name="processes", what="kill", which="worker")
+        )
+        await bo.until(lambda state: not state["panels"]["processes"]["worker"]["up"], timeout=15)
+        pushed = await browser.acts("bo", "panel", name="clock", what="push", minutes=15)
+        assert not pushed["ok"]
+        assert pushed["words"].startswith("One moment: ")
+        answer = await killing
+        alive = stage.office.worker.pid
+        assert answer == {"ok": True, "words": f"Killed (SIGKILL): worker {dead}. Started: worker {alive}."}
+        await bo.until(lambda state: state["panels"]["processes"]["worker"] == {"pid": alive, "up": True})
+
+        await approves(browser, bo, FINANCE, "20.00")
+        done = await bo.until(lambda state: step(state, 4)["done"] and state, timeout=20)
+        assert audit(done)["line"].startswith(
+            f"paused in process {dead} · state checkpointed · decided by Bo in Slack"
+        )
+        assert audit(done)["line"].endswith(f"resumed in process {alive} · done, once")
+
+
+async def test_nobody_answers_and_the_clock_is_pushed_step_by_step(
+    office: tuple[Stage, Page], browser: Browser
+) -> None:
+    """Five presses of Next step: reminder, two wider circles, the page, cancelled; and the clock says how far it was pushed."""
+    stage, _ = office
+    tokens = stage.work.tokens.now()
+    async with browser.tab("kim") as kim:
+        await starts(browser, 3)
+        await kim.until(lambda state: "waits for support" in audit(state)["line"], timeout=15)
+        said = []
+        for _press in range(5):
+            answer = await browser.acts("kim", "panel", name="clock", what="to_next")
+            assert answer["ok"], answer
+            said.append(answer["words"])
+        assert [re.sub(r"^.*: ", "", words) for words in said] == [
+            "Reminded the approvers.", "Told second-line, who may decide from now on.",
+            "Told supervisors, who may decide from now on.", "The approvers' time is over; on-call is paged.",
+            "Nobody decided in time; nothing is done.",
+        ]  # fmt: skip
+        done = await kim.until(lambda state: step(state, 3)["done"] and state, timeout=15)
+        assert "on-call was paged · nobody decided in time" in audit(done)["line"]
+        assert audit(done)["line"].endswith("cancelled, nothing done")
+        assert done["panels"]["clock"]["pushed"] in ("+39 min", "+40 min")
+        assert done["mail"] == []
+    assert 2400 <= stage.work.tokens.now() - tokens < 2460
+
+
+async def test_two_press_at_the_same_instant(browser: Browser) -> None:
+    """One decision; whoever was slower is told who was faster, and the guide has seen it in the record."""
+    async with browser.tab("cy") as cy:
+        assert re.match(
+            r"Both pressed; (Bo in Slack was first. Cy|Cy in Teams was first. Bo) reads",
+            await starts(browser, 5),
+        )
+        done = await cy.until(lambda state: step(state, 5)["done"] and state, timeout=15)
+        events = [line["event"] for line in audit(done)["timeline"]]
+        assert (events.count("decided"), events.count("answer refused"), events.count("effect done")) == (
+            1,
+            1,
+            1,
+        )
+
+
+async def test_a_tab_follows_the_request_it_has_chosen(browser: Browser) -> None:
+    """Otherwise the newest one; a made-up id follows the newest, too."""
+    async with browser.tab("bo") as bo:
+        newest = await bo.until(audit)
+        older = newest["requests"][-1]["id"]
+        assert newest["selected"] == newest["requests"][0]["id"] != older
+    async with browser.tab("bo", selected=older) as bo:
+        assert (await bo.until(audit))["selected"] == older
+    async with browser.tab("bo", selected="<b>no</b>") as bo:
+        assert (await bo.until(audit))["selected"] == newest["selected"]
+
+
+async def test_what_no_button_says_is_refused_in_words(browser: Browser) -> None:
+    """One sentence each, and nothing has moved."""
+    for name, what, fields in (
+        ("clock", "push", {"minutes": 0}), ("clock", "push", {"minutes": 10**9}), ("clock", "push", {"minutes": True}),
+        ("clock", "push", {}), ("clock", "back", {}), ("processes", "kill", {"which": "store"}),
+        ("processes", "kill", {"which": ["bot"]}), ("processes", "stop", {"which": "bot"}), ("guide", "start", {"n": 6}),
+        ("guide", "start", {"n": "1"}), ("audit", "forget", {}), ("back_office", "insert", {}),
+    ):  # fmt: skip
+        answer = await browser.acts("bo", "panel", name=name, what=what, **fields)
+        assert not answer["ok"], (name, what, fields)
+        assert answer["words"].endswith(".")
+
+
+@pytest.mark.chaos  # kills and starts once more
+async def test_the_page_closes_only_once_a_process_that_is_being_started_stands(
+    office: tuple[Stage, Page],
+) -> None:
+    """So that nothing is started behind the back of an office that has closed."""
+    stage, hands = office[0], Hands()
+    closing = opened_page(stage.office, hands)
+    page = await asyncio.to_thread(closing.__enter__)
+    async with browsing(page) as browser, browser.tab("bo") as bo:
+        killing = asyncio.create_task(
+            browser.acts("bo", "panel", name="processes", what="kill", which="worker")
+        )
+        await bo.until(lambda state: not state["panels"]["processes"]["worker"]["up"], timeout=15)
+        await asyncio.to_thread(closing.__exit__, None, None, None)
+        assert stage.office.worker.up
+        with pytest.raises(HandsFull):
+            hands.restart(stage, [stage.office.bot])
+        assert stage.office.bot.up
+        await asyncio.gather(killing, return_exceptions=True)
