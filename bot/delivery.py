@@ -38,6 +38,9 @@ WORKERS: Mapping[Lane, int] = {Lane.PAGE: 2, Lane.TELL: 4, Lane.REDRAW: 2}
 AFTER_TROUBLE = timedelta(seconds=30)
 #: What `Told.status` says of a card whose posting may or may not have worked.
 UNCLEAR = "unclear"
+#: After so many tries a card whose posting stays unclear is gone round: each try may leave one more card there.
+MOST_TRIES = 4
+LOST = f"the answer was lost {MOST_TRIES} times; the card may stand there"
 
 #: What makes dead places live again; told which conversations those are.
 Revive = Callable[[Callable[[Place], bool]], Awaitable[int]]
@@ -214,12 +217,12 @@ class Deliverer:
         except (RetryLater, DirectoryDown) as later:
             await self._again(target, told, later.after if isinstance(later, RetryLater) else AFTER_TROUBLE)
         except Unclear:
-            await self._again(target, replace(told, status="" if told.ref else UNCLEAR))
+            if told.ref is None and told.status == UNCLEAR and told.attempts + 1 >= MOST_TRIES:
+                await self._nowhere(request, target, told, LOST)
+            else:
+                await self._again(target, replace(told, status="" if told.ref else UNCLEAR))
         except (Dead, Gone) as dead:
-            try:
-                await self._dead_places.note(request, target, told, str(dead))
-            except DirectoryDown:
-                await self._again(target, told, AFTER_TROUBLE)
+            await self._nowhere(request, target, told, str(dead))
         else:
             crash_point("card-redrawn" if told.ref else "card-posted")
             shown = self._shown(request, told, ref)
@@ -227,6 +230,13 @@ class Deliverer:
             if (shown.ref, shown.revision) != (told.ref, told.revision):
                 await self._audit_shown(request, target, ref)
             await self._dead_places.forget(request, Place(target.where))
+
+    async def _nowhere(self, request: Request, target: Target, told: Told, why: str) -> None:
+        """It does not work there: go round it."""
+        try:
+            await self._dead_places.note(request, target, told, why)
+        except DirectoryDown:
+            await self._again(target, told, AFTER_TROUBLE)
 
     async def _again(self, target: Target, told: Told, at_least: timedelta = timedelta(0)) -> None:
         """It did not work: later, and the more often it did not, the later."""

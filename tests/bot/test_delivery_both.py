@@ -120,6 +120,22 @@ async def test_an_update_that_teams_lost_is_put_right_by_the_next_one() -> None:
         assert o.cards() == [False, False]
 
 
+async def test_what_stays_unclear_is_gone_round() -> None:
+    """Every try may leave one more card: after four the fallback gets it, and the place is listed until it works."""
+    async with both_channels() as o:
+        o.teams.faults.add(LostReply(), on="create", times=delivery.MOST_TRIES)
+        request = await o.asks(route=replace(o.route, places=(o.there(),), fallback=o.there("#second-line")))
+        await o.later(seconds=600)
+        assert len(o.cards()) == delivery.MOST_TRIES
+        assert o.cards("#second-line") == [True]
+        (letter,) = await o.store.dead_letters()
+        assert (letter.places, letter.why) == ((o.there(),), delivery.LOST)
+        assert await o.store.replay(letter.target)
+        await o.later(seconds=10)
+        assert (await o.now(request)).unreachable == ()
+        assert await o.letters() == []
+
+
 async def test_a_call_ends_before_its_claim_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Roster, then card, each as slow as it may be: given up in time, so that no other process posts it as well."""
     assert timedelta(seconds=places.PATIENCE) < delivery.LEASE
