@@ -69,6 +69,7 @@ export function show(view) {
 /** Say in one line what came of something the person did. */
 export function toast(words, ok) {
   const one = { key: `toast-${performance.now()}`, words, ok };
+  if (ok) toasts.splice(0, toasts.length, ...toasts.filter((other) => !other.ok)); // good news: the newest only
   toasts.push(one);
   if (toasts.length > TOASTS) toasts.shift();
   drawToasts();
