@@ -49,7 +49,9 @@ class Waker:
         event = self._events[reader]
         event.clear()
         try:
-            await asyncio.wait_for(event.wait(), timeout.total_seconds())
+            # Not wait_for, which on Python 3.11 forgets a cancellation that comes with the news.
+            async with asyncio.timeout(timeout.total_seconds()):
+                await event.wait()
         except TimeoutError:
             self._pending[reader].update(self._everywhere)
 
