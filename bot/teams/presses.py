@@ -21,6 +21,7 @@ from ...cards.words import answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
 from ..desk import Answered, Desk, WayOn
+from .inbound import FAILED
 from .port import PLATFORM, Asking, Pressed, Transport
 from .screens import Body, Drawing, InCard, InDialog, Screen
 
@@ -201,14 +202,18 @@ class Presses:
 
     async def _tell_late(self, pressed: Pressed, press: _Press, coming: asyncio.Task[_Came]) -> None:
         """An answer that was not counted after all: its card is put back, and the person told directly."""
-        came = await coming
-        if not came.refused:
+        try:
+            refused = (await coming).refused
+        except Exception:  # the outermost edge of a press: whoever waits reads that it did not work
+            log.exception("teams.press_failed request=%s", press.id)
+            refused = FAILED
+        if not refused:
             return  # the card is redrawn for everybody
         try:
             if press.said.posted and pressed.ref.message:
                 await self._deliverer.redraw_stray(press.id, pressed.ref)
             chat = await self._transport.direct(press.who.user)
-            await self._transport.reply(chat, adaptive.say((Row("", (Text(came.refused),)),)))
+            await self._transport.reply(chat, adaptive.say((Row("", (Text(refused),)),)))
         except (SaysoError, ChannelError):
             log.warning("teams.not_told_late request=%s", press.id, exc_info=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -188,83 +187,6 @@ async def test_an_answer_that_was_counted_is_not_said_to_be_lost() -> None:
         assert "do not know whether that was counted" in click.refusal
         await o.deliver()
         assert "Approved by @Bo" in o.card().text_as_seen()
-
-
-class Slow(WatchedStore):
-    """A store that needs its time; `let` lets it go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.let = asyncio.Event()
-
-    async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
-        await self.let.wait()
-        return await super().change(id, step, token=token)
-
-
-@pytest.mark.parametrize("title", ["Approve", "Reject…"])
-async def test_an_answer_that_takes_long_is_counted_and_its_card_follows(title: str) -> None:
-    """Bo reads in time that it is being counted; the update shows what came of it."""
-    store = Slow()
-    async with teams_office(store=store, patience=0.4) as o:
-        request = await o.asks()
-        bo = o.teams.person("bo")
-        await bo.clicks(o.card(), title)
-        if title == "Reject…":
-            await bo.clicks(bo.fills(o.card(), {"Why?": "the wrong order"}), "Send")
-        assert "still being counted" in bo.reads(o.card())
-        assert bo.offered(o.card()) == ["Back to the card"]
-        store.let.set()
-        await o.until(request, decided)
-        await o.deliver()
-        assert "@Bo" in bo.reads(o.card())
-        assert bo.offered(o.card()) == LOOK
-
-
-async def test_an_answer_that_is_refused_late_is_said_to_whoever_gave_it() -> None:
-    """Cy was faster meanwhile: nobody goes home believing that they decided."""
-
-    class Overtaken(Slow):
-        overtaking = False
-
-        async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
-            if self.overtaking:
-                return await WatchedStore.change(self, id, step, token=token)
-            return await super().change(id, step, token=token)
-
-    store = Overtaken()
-    async with teams_office(store=store, patience=0.05) as o:
-        request = await o.asks()
-        bo = o.teams.person("bo")
-        await bo.clicks(o.card(), "Approve")
-        assert "still being counted" in bo.reads(o.card())
-        store.overtaking = True
-        await store.change(
-            request.id, lambda r, now: machine.withdrawn(r, PersonId("alex"), "Alex took it back.", now)
-        )
-        store.let.set()
-        said = await bo.waits_for("@sayso", "not counted")
-        assert "ended already" in said.text_as_seen()
-        await o.workplace.until(lambda: "still being counted" not in bo.reads(o.card()))
-
-
-async def test_what_cannot_be_looked_up_in_time_is_asked_for_once_more() -> None:
-    """Nothing was to be counted: the person reads that, and presses again."""
-
-    class Sluggish(WatchedStore):
-        pause = 0.0
-
-        async def get(self, id: RequestId) -> Request:
-            await asyncio.sleep(self.pause)
-            return await super().get(id)
-
-    store = Sluggish()
-    async with teams_office(store=store, patience=0.02) as o:
-        await o.asks()
-        store.pause = 0.1
-        bo = o.teams.person("bo")
-        assert "once more" in (await bo.clicks(o.card(), "Details")).refusal
-        assert "once more" in (await bo.clicks(o.card(), "Details in a dialog…")).words
 
 
 async def test_details_show_everything_and_take_an_answer() -> None:
