@@ -29,11 +29,13 @@ class Client:
         dialogs: Opens task modules.
         own_views: Shows the card of an invoke's answer; else only an update for everybody changes it.
         trigger: Says whether a click was made by hand (`"trigger": "manual"`).
+        names_card: Says of a dialog that is sent on which message it was opened (`replyToId`).
     """
 
     dialogs: bool = True
     own_views: bool = True
     trigger: bool = True
+    names_card: bool = True
 
 
 class Person:
@@ -283,6 +285,8 @@ class Person:
     async def _invokes(self, message: Message, name: str, value: Json) -> tuple[Delivery, Answer]:
         place, url = self._tenant.channels[message.conversation], self._stage.service_url()
         activity = payloads.invoke(self._tenant, url, self.user, place, message, name=name, value=value)
+        if name == "task/submit" and not self.client.names_card:
+            del activity["replyToId"]
         return await self._stage.courier.ask(activity)
 
     def _place(self, channel: str) -> Channel:

@@ -181,6 +181,16 @@ async def test_a_removal_between_form_and_sending_counts() -> None:
         assert (await o.events(request))[-1] is Event.REFUSED_ANSWER
 
 
+async def test_a_dialog_that_does_not_say_where_it_was_opened_counts() -> None:
+    """What it is about travels in its button; some clients send no message with it."""
+    async with teams_office() as o:
+        request = await o.asks()
+        o.teams.person("bo").client = Client(names_card=False)
+        form = await a_form(o, "Reject", dialog=True)
+        await form.sends({"Why?": "the wrong order"})
+        assert (await o.now(request)).state is State.DECIDED
+
+
 @BOTH
 async def test_too_late_is_said_with_who_was_faster(dialog: bool) -> None:
     """Somebody decided while the form was open."""
