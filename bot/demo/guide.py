@@ -15,9 +15,10 @@ from ...sandbox.slack.results import ClickResult as SlackClick
 from ...sandbox.slack.screen import Message as SlackMessage
 from ...sandbox.teams import ClickResult as TeamsClick
 from ...sandbox.teams import Message as TeamsMessage
+from .hands import Hands
 from .panels import apart
 from .record import Record, process_of
-from .stage import FINANCE, Stage, soon
+from .stage import FINANCE, Stage
 
 Json = dict[str, Any]
 
@@ -43,7 +44,7 @@ class Suggestion:
     title: str
     say: str
     look: str
-    start: Callable[[Stage], str]
+    start: Callable[[Stage, Hands], str]
     shows: Callable[[Request, Record], bool]
 
 
@@ -66,12 +67,11 @@ def _asks(stage: Stage, goal: str) -> str:
     return f"Alex has asked in #support: {goal}"
 
 
-def _race(stage: Stage) -> str:
+def _race(stage: Stage, hands: Hands) -> str:
     """Alex asks; Bo in Slack and Cy in Teams press Approve at the same instant."""
-    request = stage.request(stage.asks(_refund(stage, LATE_DELIVERY)))
-    here, there = soon(lambda: _both_cards(stage, request), "the card in Slack and in Teams") or (None, None)
-    assert here is not None
-    assert there is not None
+    asked = stage.asks(_refund(stage, LATE_DELIVERY))
+    request = hands.until(lambda: stage.live_of(asked))
+    here, there = hands.until(lambda: _both_cards(stage, request))
 
     async def at_once() -> tuple[SlackClick, TeamsClick]:
         return await asyncio.gather(
@@ -79,11 +79,10 @@ def _race(stage: Stage) -> str:
         )
 
     in_slack, in_teams = stage.work.run(at_once())
-    decision = soon(lambda: stage.now(request).decision, "the decision")
-    assert decision is not None
+    decision = hands.until(lambda: stage.now(request).decision)
     if decision.by[0] == "bo":
         return f"Both pressed; Bo in Slack was first. Cy reads in Teams: {in_teams.words}"
-    return f"Both pressed; Cy in Teams was first. Bo reads in Slack: {stage.work.run(in_slack.whispered())}"
+    return f"Both pressed; Cy in Teams was first. Bo reads in Slack: {hands.until(lambda: in_slack.words)}"
 
 
 def _both_cards(stage: Stage, request: Request) -> tuple[SlackMessage, TeamsMessage] | None:
@@ -101,7 +100,10 @@ def _both_cards(stage: Stage, request: Request) -> tuple[SlackMessage, TeamsMess
 
 
 def _refunded(request: Request, _: Record) -> bool:
-    return _executed(request) and request.proposal.action.tool == "issue_refund"
+    """Those that other steps begin with do not count."""
+    if not _executed(request) or request.proposal.action.tool != "issue_refund":
+        return False
+    return request.proposal.action.arguments["order"] not in {*SCRATCHED_LAMP, *LATE_DELIVERY}
 
 
 def _narrowed(request: Request, _: Record) -> bool:
@@ -139,32 +141,32 @@ def _executed(request: Request) -> bool:
 STEPS: tuple[Suggestion, ...] = (
     Suggestion(
         title="Refund",
-        say="Alex asks in #support: “@sayso refund order 1042 129.90”.",
+        say="Alex asks in #support: @sayso refund order 1042 129.90",
         look="The agent is paused, and nothing has happened yet. Be Bo, go to #finance-approvals, in Slack or in Teams, "
         "and press Approve. The refund appears in the back office, every card closes, and Alex gets the answer.",
-        start=lambda stage: _asks(stage, _refund(stage, BROKEN_LAMP)), shows=_refunded,
+        start=lambda stage, _: _asks(stage, _refund(stage, BROKEN_LAMP)), shows=_refunded,
     ),
     Suggestion(
         title="Too wide a deletion",
-        say="Alex asks in #support: “@sayso delete inactive customers before 2024-01-01”.",
+        say="Alex asks in #support: @sayso delete inactive customers before 2024-01-01",
         look="The card says how many customers would go. Be Bo, go to #ops-approvals, press Modify… and write 2022-01-01. "
         "The agent plans again and comes back with the difference. Be Cy and press Approve: only those rows are gone.",
-        start=lambda stage: _asks(stage, "delete inactive customers before 2024-01-01"), shows=_narrowed,
+        start=lambda stage, _: _asks(stage, "delete inactive customers before 2024-01-01"), shows=_narrowed,
     ),
     Suggestion(
         title="Let it time out",
-        say='Alex asks in #support: “@sayso email order 1042 "your refund is on its way"”.',
+        say='Alex asks in #support: @sayso email order 1042 "your refund is on its way"',
         look="Answer nothing; press Next step, five times. The approvers are reminded, Ned may decide too, then Sue; "
         "Kim is paged, as the pager shows. At the end it is cancelled aloud: no e-mail has left.",
-        start=lambda stage: _asks(stage, 'email order 1042 "your refund is on its way"'), shows=_timed_out,
+        start=lambda stage, _: _asks(stage, 'email order 1042 "your refund is on its way"'), shows=_timed_out,
     ),
     Suggestion(
         title="Kill the worker now",
-        say="Alex asks in #support: “@sayso refund order 1035 20.00”.",
+        say="Alex asks in #support: @sayso refund order 1035 20.00",
         look="While the card waits, press worker under Kill & restart: the process that ran the agent is gone. "
         "Be Bo and approve the card in #finance-approvals. The line says which process paused and which one "
         "went on; the money moves once.",
-        start=lambda stage: _asks(stage, _refund(stage, SCRATCHED_LAMP)), shows=_survived,
+        start=lambda stage, _: _asks(stage, _refund(stage, SCRATCHED_LAMP)), shows=_survived,
     ),
     Suggestion(
         title="Approve twice at once",
@@ -182,9 +184,10 @@ class Guide:
 
     name = "guide"
 
-    def __init__(self, stage: Stage, record: Record) -> None:
+    def __init__(self, stage: Stage, record: Record, hands: Hands) -> None:
         self._stage = stage
         self._record = record
+        self._hands = hands
         self._seen: set[int] = set()  # once seen, seen
 
     async def state(self, viewer: str, selected: str) -> Json:
@@ -203,4 +206,6 @@ class Guide:
         n = told.get("n")
         if what != "start" or isinstance(n, bool) or not isinstance(n, int) or not 0 < n <= len(STEPS):
             raise LookupError("There is no such step.")
-        return await apart(lambda: STEPS[n - 1].start(self._stage))
+        return await apart(
+            lambda: self._hands.carry_out(lambda: STEPS[n - 1].start(self._stage, self._hands))
+        )

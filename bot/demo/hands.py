@@ -7,11 +7,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from ...approvals.change import Event
 from ...approvals.errors import SaysoError
 from .process import Served
 from .stage import Stage
+
+T = TypeVar("T")
 
 #: What the clock brings about.
 BY_ITSELF = frozenset({Event.STEP, Event.PAGED, Event.EXPIRED, Event.STUCK})
@@ -20,15 +23,19 @@ HAPPENS_SECONDS = 15.0
 
 
 class HandsFull(SaysoError):
-    """One moment: the clock is being pushed, or bot and worker are being started."""
+    """One moment: what was pressed before is still being done."""
+
+
+class Closing(SaysoError):
+    """The demo is ending."""
 
 
 class NothingHappened(SaysoError):
-    """What was due did not happen within 15 s; is the bot up?"""
+    """What should happen now did not happen within 15 s. Are bot and worker up?"""
 
 
 class Hands:
-    """The prompt and the page share one pair: a second wish while one is carried out is refused."""
+    """Prompt and page share one pair: a second wish while one is carried out is refused, and closing waits for it."""
 
     def __init__(self) -> None:
         self._held = threading.Lock()
@@ -45,7 +52,7 @@ class Hands:
 
         Returns: What happened, a sentence each; the story tells it as well.
 
-        Raises: HandsFull, NothingHappened.
+        Raises: HandsFull, NothingHappened, Closing.
         """
         with self._turn():
             happened: list[str] = []
@@ -62,7 +69,7 @@ class Hands:
                 at, request = min(due, key=lambda one: one[0])
                 heard = len(stage.trail_of(request))
                 stage.pass_time(at - now + timedelta(seconds=1))
-                self._until(lambda r=request: stage.now(r).version > r.version)  # type: ignore[misc]
+                self.until(lambda r=request: stage.now(r).version > r.version)  # type: ignore[misc]
                 for line in stage.trail_of(request)[heard:]:
                     if line.request == request.id and line.entry.event in BY_ITSELF:
                         happened.append(f"{request.proposal.action.summary}: {line.entry.words}")
@@ -72,7 +79,7 @@ class Hands:
     def restart(self, stage: Stage, served: Sequence[Served]) -> str:
         """Kill processes as a crash would, and start them again; one sentence on who went and who came.
 
-        Raises: HandsFull, DidNotStart.
+        Raises: HandsFull, DidNotStart, Closing.
         """
         with self._turn():
             violations, changed = stage.work.violations, stage.work.workplace.changes.happened
@@ -92,18 +99,29 @@ class Hands:
             changed()
             return f"Killed (SIGKILL): {killed}. Started: {started}."
 
+    def carry_out(self, work: Callable[[], str]) -> str:
+        """Anything else that takes a moment; where it has to wait, it waits with `until`. Raises: HandsFull, Closing."""
+        with self._turn():
+            return work()
+
+    def until(self, seen: Callable[[], T | None]) -> T:
+        """The first truthy `seen()`. Raises: NothingHappened, Closing."""
+        deadline = time.monotonic() + HAPPENS_SECONDS
+        while not (found := seen()):
+            if self._closing:
+                raise Closing
+            if time.monotonic() > deadline:
+                raise NothingHappened
+            time.sleep(0.05)
+        return found
+
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        if self._closing or not self._held.acquire(blocking=False):
+        if not self._held.acquire(blocking=False):
             raise HandsFull
         try:
+            if self._closing:  # looked at with full hands: `close` waits for whoever came before it
+                raise Closing
             yield
         finally:
             self._held.release()
-
-    def _until(self, happened: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + HAPPENS_SECONDS
-        while not happened():
-            if self._closing or time.monotonic() > deadline:
-                raise NothingHappened
-            time.sleep(0.05)

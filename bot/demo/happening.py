@@ -65,15 +65,15 @@ def _waiting(request: Request, trail: Sequence[AuditRecord], name: Name) -> Iter
     if request.state is not State.OPEN:
         return
     if request.votes:
-        said = _together([_told(vote.person, vote.via, name) for vote in request.votes])
+        said = together([_told(vote.person, vote.via, name) for vote in request.votes])
         yield Fact(f"{len(request.votes)} of {request.ask.rule.needed} agreed: {said}", _read(Event.VOTED))
-    yield Fact(f"waits for {' or '.join(request.approver_sets)}", "the record: open")
+    yield Fact(f"waits for {together(request.approver_sets, 'or')}", "the record: open")
 
 
 def _decision(request: Request, trail: Sequence[AuditRecord], name: Name) -> Iterator[Fact]:
     if request.decision is not None:
         via = {line.entry.by: line.entry.facts["via"] for line in trail if line.entry.event is Event.VOTED}
-        said = _together([_told(person, via.get(person, ""), name) for person in request.decision.by])
+        said = together([_told(person, via.get(person, ""), name) for person in request.decision.by])
         yield Fact(f"decided by {said}", f"{_read(Event.DECIDED)}; {_read(Event.VOTED)}, via which account")
     elif any(line.entry.event is Event.EXPIRED for line in trail):
         yield Fact("nobody decided in time", _read(Event.EXPIRED))
@@ -101,8 +101,9 @@ def _told(person: str, via: str, name: Name) -> str:
     return f"{name(person).split()[0]} in {platform.capitalize()}" if platform else name(person).split()[0]
 
 
-def _together(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+def together(words: Sequence[str], last: str = "and") -> str:
+    """Several as one: "a, b and c"."""
+    return f" {last} ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _read(event: Event) -> str:

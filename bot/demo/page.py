@@ -11,10 +11,11 @@ from contextlib import ExitStack, contextmanager
 from rich.console import Console
 
 from ...sandbox.page import Page
+from .audit import Audit
 from .guide import Guide
 from .hands import Hands
 from .office import Office
-from .panels import Audit, BackOffice, Clock, Processes
+from .panels import BackOffice, Clock, Processes
 from .record import Record
 from .stage import Stage
 from .story import Story
@@ -35,7 +36,7 @@ def opened_page(office: Office, hands: Hands) -> Iterator[Page]:
         stack.callback(lambda: work.run(record.stop()))
         work.run(record.start())
         page = Page(work.workplace, (
-            Guide(stage, record), Audit(stage, record), BackOffice(stage), Clock(stage, record, hands), Processes(stage, hands),
+            Guide(stage, record, hands), Audit(stage, record), BackOffice(stage), Clock(stage, record, hands), Processes(stage, hands),
         ))  # fmt: skip
         stack.callback(lambda: work.run(page.stop()))
         work.run(page.start())

@@ -1,4 +1,4 @@
-"""What the demo shows on the page beside the chats: the back office, the audit trail, the clock, the processes."""
+"""What the demo shows on the page beside the chats: the back office, the clock, the processes."""
 
 from __future__ import annotations
 
@@ -11,24 +11,18 @@ from typing import Any
 
 from ...approvals.deadline import Step, StepKind
 from ...approvals.errors import SaysoError
-from ...approvals.request import Request, State
-from ...approvals.verdict import RequestId
-from ...cards.standing import is_stuck, is_unknown
+from ...approvals.request import State
 from ...sandbox.slack.forms import CannotDoThat
 from ...sandbox.watching import NotInTime
-from ..cli.terminal import namer, span_words
+from ..cli.terminal import span_words
 from .hands import Hands
-from .happening import facts
 from .process import Served
-from .record import Record, process_of
+from .record import Record
 from .stage import Stage
 
 Json = dict[str, Any]
-#: Requests to choose from.
-NEWEST = 50
 #: The most that one press may push the clock.
 LONGEST_PUSH = timedelta(days=7)
-AWAY: Json = {"problem": "The store does not answer at the moment; what comes next is shown once it does."}
 
 
 async def apart(work: Callable[[], str]) -> str:
@@ -51,13 +45,13 @@ TABLES: Mapping[str, str] = {
         FROM orders o LEFT JOIN customers c ON c.id = o.customer ORDER BY o.number""",
     "refunds": """
         SELECT rowid, order_number AS "order", printf('%.2f %s', amount_cents / 100.0, currency) AS amount,
-               substr(at, 1, 16) AS at FROM refunds ORDER BY rowid""",
+               replace(substr(at, 1, 16), 'T', ' ') AS at FROM refunds ORDER BY rowid""",
     "customers": "SELECT id, id AS number, name, email, tier, last_active FROM customers ORDER BY id",
     "grants": """
         SELECT g.user || ' ' || role || ' ' || system, u.name || ' (' || u.id || ')' AS user, role, system,
                substr(since, 1, 10) AS since FROM grants g JOIN users u ON u.id = g.user ORDER BY 1""",
     "firewall_rules": """
-        SELECT name, name AS rule, port, source, coalesce('closed ' || substr(closed_at, 1, 16), 'open') AS state
+        SELECT name, name AS rule, port, source, coalesce('closed ' || replace(substr(closed_at, 1, 16), 'T', ' '), 'open') AS state
         FROM firewall_rules ORDER BY name""",
 }  # fmt: skip
 
@@ -108,79 +102,6 @@ def _row(key: str, before: Table, now: Table) -> Json:
         return {"key": key, "cells": list(before.rows[key]), "removed": True}
     changed = before.rows.get(key) != now.rows[key]
     return {"key": key, "cells": list(now.rows[key]), "changed": changed}
-
-
-# ---- the audit trail
-
-
-class Audit:
-    """The requests, and of one of them the trail and the line on what is happening."""
-
-    name = "audit"
-
-    def __init__(self, stage: Stage, record: Record) -> None:
-        self._record = record
-        self._name = namer(stage.office.settings)
-        self._choices: dict[RequestId, tuple[int, Json]] = {}
-
-    async def state(self, viewer: str, selected: str) -> Json:
-        self._record.check()
-        if self._record.away and not self._record.requests:
-            return AWAY
-        request = self._record.chosen(selected)
-        found = facts(request, self._record, self._name) if request else []
-        line = [fact.words for fact in found]
-        return {
-            "requests": [self._choice(one) for one in self._record.newest_first()[:NEWEST]],
-            "selected": request.id if request else "",
-            "timeline": self._timeline(request) if request else [],
-            "line": " · ".join([*line, "the store does not answer at the moment"] if self._record.away else line),
-            "sources": [fact.source for fact in found],
-        }  # fmt: skip
-
-    async def act(self, what: str, told: Json) -> str:
-        raise LookupError("The audit trail is only ever added to, and not by hand.")
-
-    def _choice(self, request: Request) -> Json:
-        """Made once for each version of the record: what was proposed has to be decoded for it."""
-        version, choice = self._choices.get(request.id, (0, {}))
-        if version != request.version:
-            choice = {
-                "id": request.id, "summary": request.proposal.action.summary, "state": _state(request),
-                "waiting_for": _waiting_for(request), "run": request.ask.run.thread,
-            }  # fmt: skip
-            self._choices[request.id] = request.version, choice
-        return choice
-
-    def _timeline(self, request: Request) -> list[Json]:
-        return [
-            {"at": line.at.isoformat(), "event": line.entry.event.value, "words": line.entry.words, "by": self._by(line.entry.by)}
-            for line in self._record.trail(request)
-        ]  # fmt: skip
-
-    def _by(self, who: str) -> str:
-        pid = process_of(who)
-        return f"worker, process {pid}" if pid else self._name(who)
-
-
-def _state(request: Request) -> str:
-    if request.outcome is not None:
-        return request.outcome.kind.value
-    if is_unknown(request):
-        return "unknown: did it happen?"
-    if is_stuck(request):
-        return f"{request.state}, stuck"
-    return "open, on-call paged" if request.state is State.OPEN and request.paged_at else request.state.value
-
-
-def _waiting_for(request: Request) -> str:
-    if request.state is State.OPEN:
-        missing = request.ask.rule.needed - len(request.votes)
-        sets = " or ".join(request.approver_sets)
-        return f"{missing} of {sets}" if request.ask.rule.needed > 1 else sets
-    if is_unknown(request):
-        return "somebody who knows"
-    return "a worker" if request.live else ""
 
 
 # ---- the clock

@@ -108,15 +108,15 @@ class Stage:
             return ThreadId(f"slack:{TEAM}:{asked.channel}:{asked.ts}")
         return ThreadId(f"teams:{self.work.teams.tenant_id}:{asked.conversation}:{asked.id}")
 
-    def request(self, asked: Message | TeamsMessage) -> Request:
-        """The newest live request of a mention's run; waits for it. Raises: TourFailed."""
+    def live_of(self, asked: Message | TeamsMessage) -> Request | None:
+        """The newest live request of a mention's run; None before there is one."""
         thread = self.thread(asked)
+        found = [r for r in self.wait(self.store.live()) if r.ask.run.thread == thread]
+        return found[-1] if found else None
 
-        def seen() -> Request | None:
-            found = [r for r in self.wait(self.store.live()) if r.ask.run.thread == thread]
-            return found[-1] if found else None
-
-        found = soon(seen, "the request is on record")
+    def request(self, asked: Message | TeamsMessage) -> Request:
+        """The same, waited for. Raises: TourFailed."""
+        found = soon(lambda: self.live_of(asked), "the request is on record")
         assert found is not None
         return found
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 from page_client import Browser, Tab, browsing
-from sayso.bot.demo.hands import Hands, HandsFull
+from sayso.approvals.connection import open_sync_redis
+from sayso.bot.demo.hands import Closing, Hands
 from sayso.bot.demo.page import opened_page
 from sayso.bot.demo.stage import Stage
 from sayso.sandbox.page import Page
@@ -106,6 +109,10 @@ async def test_a_refund_is_followed_from_the_pause_to_the_row(
         [row] = marked(done, "refunds")
         assert row["cells"][:2] == ["1042", "129.90 USD"]
         assert [row["key"] for row in marked(done, "orders")] == ["1042"]
+        shown = {line["words"] for line in audit(done)["timeline"] if line["event"] == "shown"}
+        assert shown == {f"Shown in {where}" for where in (
+            "#finance-approvals in Slack", "#finance-approvals in Teams", "a thread of #support in Slack",
+        )}  # fmt: skip
         assert {line["by"] for line in audit(done)["timeline"]} >= {"Bo Berg", f"worker, process {pid}"}
 
 
@@ -208,6 +215,32 @@ async def test_what_no_button_says_is_refused_in_words(browser: Browser) -> None
         assert answer["words"].endswith(".")
 
 
+@pytest.mark.chaos
+async def test_the_store_is_killed_and_comes_back(office: tuple[Stage, Page], browser: Browser) -> None:
+    """What the page shows is old for a moment and then goes on; nothing is lost or shown twice."""
+    stage, _ = office
+    async with browser.tab("bo") as bo:
+        await starts(browser, 1)
+        await bo.until(lambda state: "waits for finance" in audit(state)["line"], timeout=15)
+        before = audit(bo.seen[-1])["timeline"]
+        with open_sync_redis(stage.office.redis_url) as client:
+            os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
+        pushed = await browser.acts("bo", "panel", name="clock", what="push", minutes=15)
+        assert pushed == {"ok": True, "words": ""}
+        assert (await bo.until(audit))["timeline"][: len(before)] == before
+
+        found = await bo.until(
+            lambda state: card(state, FINANCE, "1041") or card(state, FINANCE, "1042"), timeout=15
+        )
+        assert found is not None
+        assert (await browser.acts("bo", "slack.click", channel=FINANCE, ts=found["ts"], label="Approve"))[
+            "ok"
+        ]
+        await bo.until(lambda state: audit(state)["line"].endswith("done, once"), timeout=30)
+        lines = [(line["at"], line["event"], line["words"]) for line in audit(bo.seen[-1])["timeline"]]
+        assert len(set(lines)) == len(lines)
+
+
 @pytest.mark.chaos  # kills and starts once more
 async def test_the_page_closes_only_once_a_process_that_is_being_started_stands(
     office: tuple[Stage, Page],
@@ -223,7 +256,7 @@ async def test_the_page_closes_only_once_a_process_that_is_being_started_stands(
         await bo.until(lambda state: not state["panels"]["processes"]["worker"]["up"], timeout=15)
         await asyncio.to_thread(closing.__exit__, None, None, None)
         assert stage.office.worker.up
-        with pytest.raises(HandsFull):
+        with pytest.raises(Closing):
             hands.restart(stage, [stage.office.bot])
         assert stage.office.bot.up
         await asyncio.gather(killing, return_exceptions=True)
