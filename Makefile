@@ -6,10 +6,10 @@ ARGS ?=
 BIN = .venv/bin
 PACKAGES = approvals agent cards scheduler bot sandbox
 CHECKED = $(PACKAGES) $(wildcard tests examples bench)
-QUICK = not chaos and not second_server
+QUICK = not chaos and not second_server and not browser
 PYTEST = $(BIN)/python -m pytest -q -n 2
 
-.PHONY: help demo test test-all test-extra check format clean ready
+.PHONY: help demo test test-all test-extra check pictures format clean ready
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -22,7 +22,7 @@ demo: ready
 test: ready
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
 
-## make test-all   the tests, then killed processes and other Redis servers
+## make test-all   the tests, then killed processes, other Redis servers, and the page in Chromium
 test-all: test test-extra
 
 test-extra: ready
@@ -45,6 +45,10 @@ check: ready
 	@$(BIN)/coverage run -m pytest -q -n 2 -m "$(QUICK)"
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+## make pictures   draw docs/pictures anew: the demo's page in Chromium, after a few moves
+pictures: ready
+	@PYTHONPATH=tests/support $(BIN)/python .ci/pictures.py
 
 ## make format     let ruff put the code in order
 format: ready

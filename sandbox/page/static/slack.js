@@ -10,6 +10,7 @@ const desk = new Desk();
 let shown = null; // the last (root, state, act), to draw again when only this page changed
 let log = ""; // viewer and channel whose messages the list shows
 let modal = ""; // the modal that is open
+let bare = false; // it opened before its fields were there
 let complaints = "{}"; // what is wrong in its fields
 let opener = null; // what had the focus before
 
@@ -360,13 +361,16 @@ function focusModal(root, view) {
   if (wrong !== complaints && wrong !== "{}") root.querySelector('.s-modal [aria-invalid="true"]')?.focus();
   complaints = wrong;
   const now = view?.id ?? "";
-  if (now === modal) return;
+  const whole = root.querySelector(".s-modal");
+  const first = root.querySelector(".s-modal :is(input, textarea, select)");
+  const filled = bare && first && document.activeElement === whole;
+  if (now === modal && !filled) return;
   modal = now;
+  bare = Boolean(now) && !first;
   if (!now) {
     if (opener) focusBack(root, opener);
     opener = null;
     return;
   }
-  const first = root.querySelector(".s-modal :is(input, textarea, select)") ?? root.querySelector(".s-modal");
-  first?.focus({ preventScroll: true });
+  (first ?? whole)?.focus({ preventScroll: true });
 }
