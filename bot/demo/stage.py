@@ -191,6 +191,6 @@ def soon(seen: Callable[[], T], what: str, *, seconds: float = 15) -> T:
 
 
 def _words(by: timedelta) -> str:
-    minutes = int(by.total_seconds() // 60)
+    minutes = round(by.total_seconds() / 60)
     hours, rest = divmod(minutes, 60)
     return " ".join(part for part in (f"{hours} h" if hours else "", f"{rest} min" if rest else "") if part)

@@ -109,6 +109,9 @@ async def test_a_refund_is_followed_from_the_pause_to_the_row(
         [row] = marked(done, "refunds")
         assert row["cells"][:2] == ["1042", "129.90 USD"]
         assert [row["key"] for row in marked(done, "orders")] == ["1042"]
+        assert len({(line["at"], line["event"], line["words"]) for line in audit(done)["timeline"]}) == len(
+            audit(done)["timeline"]
+        )
         shown = {line["words"] for line in audit(done)["timeline"] if line["event"] == "shown"}
         assert shown == {f"Shown in {where}" for where in (
             "#finance-approvals in Slack", "#finance-approvals in Teams", "a thread of #support in Slack",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -130,7 +131,9 @@ class Terminal:
         """Wait until these words come, after those read before."""
         deadline = time.monotonic() + within
         while (found := self.seen.find(words, self._at)) < 0:
-            assert time.monotonic() < deadline, f"{words!r} did not come:\n{self.seen[-2000:]}"
+            left = max(0.0, deadline - time.monotonic())
+            says_more = select.select([self._end], [], [], left)[0]
+            assert says_more, f"{words!r} did not come:\n{self.seen[-2000:]}"
             assert self._more(), f"it ended without {words!r}:\n{self.seen[-2000:]}"
         self._at = found + len(words)
 
