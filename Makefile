@@ -14,7 +14,7 @@ PYTEST = $(BIN)/python -m pytest -q -n 2
 help:
 	@sed -n 's/^## //p' Makefile
 
-## make demo       play the whole story on this machine, then stay up to try things (Ctrl-C ends it)
+## make demo       a workplace to click in, on this machine: prints its address (Ctrl-C ends it)
 demo: ready
 	@$(BIN)/sayso demo $(ARGS)
 
