@@ -1,15 +1,16 @@
 # The commands of this project; each does all of its set-up. `make` alone lists them.
-# PYTHON=python3.12 chooses the interpreter, ARGS="..." goes to `sayso demo` or to pytest.
+# PYTHON=python3.12 chooses the interpreter, ARGS="..." goes to `sayso demo` or to pytest, COVERAGE=1 measures a test run.
 
 PYTHON ?=
 ARGS ?=
+COVERAGE ?=
 BIN = .venv/bin
 PACKAGES = approvals agent cards scheduler bot sandbox
 CHECKED = $(PACKAGES) $(wildcard tests examples bench)
 QUICK = not chaos and not second_server and not browser
-PYTEST = $(BIN)/python -m pytest -q -n 2
+PYTEST = $(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n 2
 
-.PHONY: help demo test test-all test-extra check pictures format clean ready
+.PHONY: help demo test test-all test-extra check lint coverage pictures format clean ready
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -20,6 +21,7 @@ demo: ready
 
 ## make test       the tests: three minutes on two cores, nothing else needed
 test: ready
+	@rm -f .coverage .coverage.*
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
 
 ## make test-all   the tests, then killed processes, other Redis servers, and the page in Chromium
@@ -29,7 +31,12 @@ test-extra: ready
 	@$(PYTEST) -m "not ($(QUICK))" $(ARGS)
 
 ## make check      lint, strict types, directions of import, branch coverage
-check: ready
+check: lint
+	@echo "Branch coverage ..."
+	@$(MAKE) --no-print-directory test COVERAGE=1
+	@$(MAKE) --no-print-directory coverage
+
+lint: ready
 	@echo "Lint (ruff) ..."
 	@$(BIN)/ruff check --output-format concise .
 	@$(BIN)/ruff format --check .
@@ -40,9 +47,9 @@ check: ready
 		sayso/__init__.py $(addprefix sayso/,$(CHECKED))
 	@echo "Directions of import and the other rules of the house ..."
 	@$(BIN)/python -m pytest -q tests/house
-	@echo "Branch coverage ..."
-	@rm -f .coverage .coverage.*
-	@$(BIN)/coverage run -m pytest -q -n 2 -m "$(QUICK)"
+
+# what the last `make test COVERAGE=1` has reached
+coverage: ready
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

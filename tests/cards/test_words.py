@@ -117,8 +117,8 @@ def test_a_started_tool_is_never_said_to_have_done_nothing() -> None:
         (RequestNotFound(), "I do not know this request any more: it was cleared away, and nothing was counted."),
         (
             StoreDown(),
-            "I cannot reach my records right now, so I do not know whether that was counted. "
-            "Please look at the card again in a minute.",
+            ("I cannot reach my records right now, so I do not know whether that was counted. "
+            "Please look at the card again in a minute."),
         ),
         (BadPress(), "This button carries nothing I know; please open the newest card."),
         (SaysoError("internal: xyz"), "That did not work, and it was not counted. Please try again."),
