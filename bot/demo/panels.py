@@ -89,7 +89,7 @@ class BackOffice:
         raise LookupError("Nobody writes into the back office but the agent's tools.")
 
     def _read(self) -> dict[str, Table]:
-        return {name: Table(*self._stage.table(sql)) for name, sql in TABLES.items()}
+        return {name: Table(*found) for name, found in self._stage.tables(TABLES).items()}
 
 
 def _table(name: str, before: Table, now: Table) -> Json:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import closing
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -150,12 +150,16 @@ class Stage:
         with closing(sqlite3.connect(f"file:{self.office.back_office}?mode=ro", uri=True)) as database:
             return database.execute(sql, values).fetchall()
 
-    def table(self, sql: str) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
-        """Names of the columns, and the rows as text; the first column is each row's key. Raises: sqlite3.OperationalError."""
+    def tables(
+        self, queries: Mapping[str, str]
+    ) -> dict[str, tuple[tuple[str, ...], dict[str, tuple[str, ...]]]]:
+        """Of each query the names of its columns, and its rows as text by key, which is their first column; all of one moment.
+
+        Raises: sqlite3.OperationalError.
+        """
         with closing(sqlite3.connect(f"file:{self.office.back_office}?mode=ro", uri=True)) as database:
-            cursor = database.execute(sql)
-            names = tuple(column[0] for column in cursor.description[1:])
-            return names, {str(key): tuple(str(cell) for cell in cells) for key, *cells in cursor}
+            database.execute("BEGIN")
+            return {name: _as_text(database.execute(sql)) for name, sql in queries.items()}
 
     def count(self, sql: str, *values: object) -> int:
         """One number of the back office."""
@@ -178,6 +182,11 @@ class Stage:
         self.story.tells(f"… {_words(by)} pass …")
         self.work.tokens.advance(by.total_seconds())
         self.wait(self.store.push_clock(by))
+
+
+def _as_text(cursor: sqlite3.Cursor) -> tuple[tuple[str, ...], dict[str, tuple[str, ...]]]:
+    names = tuple(column[0] for column in cursor.description[1:])
+    return names, {str(key): tuple(str(cell) for cell in cells) for key, *cells in cursor}
 
 
 def soon(seen: Callable[[], T], what: str, *, seconds: float = 15) -> T:

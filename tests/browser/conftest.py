@@ -27,9 +27,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(missing)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def open_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stage, str]]:
-    """Everything runs, and the page is open; one office for a file of scenes, which end what they begin."""
+    """Everything runs, and the page is open; one office for all scenes, each of which ends what it begins."""
     with (
         whole_office(tmp_path_factory.mktemp("office") / "demo") as stage,
         opened_page(stage.office, Hands()) as page,
