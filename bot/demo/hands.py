@@ -6,11 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from ...approvals.change import Event
 from ...approvals.errors import SaysoError
+from ...approvals.request import Request
 from .process import Served
 from .stage import Stage
 
@@ -28,6 +29,10 @@ class HandsFull(SaysoError):
 
 class Closing(SaysoError):
     """The demo is ending."""
+
+
+class NothingDue(SaysoError):
+    """Nothing is due."""
 
 
 class NothingHappened(SaysoError):
@@ -55,26 +60,39 @@ class Hands:
         Raises: HandsFull, NothingHappened, Closing.
         """
         with self._turn():
-            happened: list[str] = []
-            ends = stage.wait(stage.store.now()) + by
-            while (now := stage.wait(stage.store.now())) < ends:
-                due = [
-                    (r.due_at, r)
-                    for r in stage.wait(stage.store.live())
-                    if r.due_at and now < r.due_at <= ends
-                ]
-                if not due:
-                    stage.pass_time(ends - now)
-                    break
-                at, request = min(due, key=lambda one: one[0])
-                heard = len(stage.trail_of(request))
-                stage.pass_time(at - now + timedelta(seconds=1))
-                self.until(lambda r=request: stage.now(r).version > r.version)  # type: ignore[misc]
-                for line in stage.trail_of(request)[heard:]:
-                    if line.request == request.id and line.entry.event in BY_ITSELF:
-                        happened.append(f"{request.proposal.action.summary}: {line.entry.words}")
-                        stage.story.tells(happened[-1])
-            return happened
+            return self._pass_to(stage, stage.wait(stage.store.now()) + by)
+
+    def pass_to_next(self, stage: Stage, due: Callable[[Sequence[Request]], datetime | None]) -> list[str]:
+        """Push the clock just past the moment that `due` finds among the live requests.
+
+        They are read once nobody else pushes: whoever presses twice goes on by two steps, and by no minute more.
+
+        Returns, raises: As `pass_time`; NothingDue.
+        """
+        with self._turn():
+            at = due(stage.wait(stage.store.live()))
+            if at is None:
+                raise NothingDue
+            return self._pass_to(stage, max(at, stage.wait(stage.store.now())) + timedelta(seconds=1))
+
+    def _pass_to(self, stage: Stage, ends: datetime) -> list[str]:
+        happened: list[str] = []
+        while (now := stage.wait(stage.store.now())) < ends:
+            due = [
+                (r.due_at, r) for r in stage.wait(stage.store.live()) if r.due_at and now < r.due_at <= ends
+            ]
+            if not due:
+                stage.pass_time(ends - now)
+                break
+            at, request = min(due, key=lambda one: one[0])
+            heard = len(stage.trail_of(request))
+            stage.pass_time(at - now + timedelta(seconds=1))
+            self.until(lambda r=request: stage.now(r).version > r.version)  # type: ignore[misc]
+            for line in stage.trail_of(request)[heard:]:
+                if line.request == request.id and line.entry.event in BY_ITSELF:
+                    happened.append(f"{request.proposal.action.summary}: {line.entry.words}")
+                    stage.story.tells(happened[-1])
+        return happened
 
     def restart(self, stage: Stage, served: Sequence[Served]) -> str:
         """Kill processes as a crash would, and start them again; one sentence on who went and who came.

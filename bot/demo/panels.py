@@ -11,7 +11,7 @@ from typing import Any
 
 from ...approvals.deadline import Step, StepKind
 from ...approvals.errors import SaysoError
-from ...approvals.request import State
+from ...approvals.request import Request, State
 from ...sandbox.slack.forms import CannotDoThat
 from ...sandbox.watching import NotInTime
 from ..cli.terminal import span_words
@@ -115,13 +115,13 @@ class Due:
     words: str
 
 
-def next_due(record: Record, selected: str) -> Due | None:
-    """Of the chosen request; where nothing is due there, the first of all."""
-    chosen = record.chosen(selected)
-    coming = [(one.due_at, one) for one in record.newest_first() if one.due_at]
+def next_due(requests: Sequence[Request], chosen: Request | None) -> Due | None:
+    """Of the request with the chosen one's id; where nothing is due there, the first of all."""
+    coming = [(one.due_at, one) for one in requests if one.due_at]
     if not coming:
         return None
-    at, request = (chosen.due_at, chosen) if chosen and chosen.due_at else min(coming, key=lambda one: one[0])
+    followed = [(at, one) for at, one in coming if chosen and one.id == chosen.id]
+    at, request = followed[0] if followed else min(coming, key=lambda one: one[0])
     if request.state is State.OPEN and request.next_step:
         return Due(at, _step_words(request.next_step))
     return Due(at, "it is said aloud that no worker has gone on")
@@ -152,7 +152,7 @@ class Clock:
     async def state(self, viewer: str, selected: str) -> Json:
         self._record.check()
         minutes = timedelta(minutes=round(self._record.ahead / timedelta(minutes=1)))
-        due = next_due(self._record, selected)
+        due = next_due(self._record.newest_first(), self._record.chosen(selected))
         return {
             "now": self._record.now().isoformat(), "pushed": f"+{span_words(minutes)}" if minutes else "",
             "next": {"at": due.at.isoformat(), "words": due.words} if due else None,
@@ -163,14 +163,21 @@ class Clock:
         match what:
             case "push":
                 span = _span(told.get("minutes"))
+                return await apart(lambda: _sentences(self._hands.pass_time(self._stage, span)))
             case "to_next":
-                due = next_due(self._record, str(told.get("request") or ""))
-                if due is None:
-                    raise CannotDoThat("Nothing is due.")
-                span = max(due.at - self._record.now(), timedelta()) + timedelta(seconds=1)
+                chosen = self._record.chosen(str(told.get("request") or ""))
+
+                def next_at(live: Sequence[Request]) -> datetime | None:
+                    due = next_due(live, chosen)
+                    return due.at if due else None
+
+                return await apart(lambda: _sentences(self._hands.pass_to_next(self._stage, next_at)))
             case _:
                 raise LookupError("The clock can only be pushed.")
-        return await apart(lambda: " ".join(f"{one}." for one in self._hands.pass_time(self._stage, span)))
+
+
+def _sentences(happened: Sequence[str]) -> str:
+    return " ".join(f"{one}." for one in happened)
 
 
 def _span(minutes: object) -> timedelta:

@@ -177,6 +177,24 @@ async def test_nobody_answers_and_the_clock_is_pushed_step_by_step(
     assert 2400 <= stage.work.tokens.now() - tokens < 2460
 
 
+async def test_next_step_is_no_farther_than_the_next_step_however_fast_one_presses(
+    office: tuple[Stage, Page], browser: Browser
+) -> None:
+    """Ten minutes and, before the page shows them, the next step: the five minutes that are left, and one reminder."""
+    stage, _ = office
+    async with browser.tab("kim") as kim:
+        await starts(browser, 3)
+        await kim.until(lambda state: audit(state)["line"].endswith("waits for support"), timeout=15)
+        before = stage.work.tokens.now()
+        assert (await browser.acts("kim", "panel", name="clock", what="push", minutes=10))["ok"]
+        answer = await browser.acts("kim", "panel", name="clock", what="to_next")
+        assert re.sub(r"^.*: ", "", answer["words"]) == "Reminded the approvers."
+        assert 890 <= stage.work.tokens.now() - before < 960
+        for _press in range(4):
+            assert (await browser.acts("kim", "panel", name="clock", what="to_next"))["ok"]
+        await kim.until(lambda state: audit(state)["line"].endswith("cancelled, nothing done"), timeout=15)
+
+
 async def test_two_press_at_the_same_instant(browser: Browser) -> None:
     """One decision; whoever was slower is told who was faster, and the guide has seen it in the record."""
     async with browser.tab("cy") as cy:
