@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 #: Where a reply waits until Slack has its acknowledgement.
 _REPLY = "sayso_reply"
 
+#: How long a process that ends lets handlers go on.
+_FINISH_SECONDS = 5.0
+
 _ANY = re.compile(".*", re.DOTALL)
 _FORMS = re.compile(r"sayso\.(modify|reject)")
 
@@ -53,11 +57,12 @@ class SlackListener:
         self.door: AsgiApp = door or _shut
         self._app = _bolt(home, client)
         self._app.use(self._hear_before_acknowledging)
-        self._app.action(_ANY)(clicks)
-        self._app.view(_FORMS)(submissions)
+        self._working: set[asyncio.Task[None]] = set()
+        self._app.action(_ANY)(self._counted(clicks))
+        self._app.view(_FORMS)(self._counted(submissions))
         self._app.view(_ANY)(_closes)
         self._app.view_closed(_ANY)(_closes)
-        self._app.event(_ANY)(self._say_back)
+        self._app.event(_ANY)(self._counted(self._say_back))
 
     @classmethod
     async def connect(
@@ -94,6 +99,28 @@ class SlackListener:
         request = AsyncBoltRequest(body=payload, mode="socket_mode", context={DELIVERY: token})
         answer: BoltResponse = await self._app.async_dispatch(request)
         return answer
+
+    async def finish(self) -> None:
+        """Wait a while for what was acknowledged and is still being done: nobody sends it again."""
+        if self._working:
+            _, left = await asyncio.wait(set(self._working), timeout=_FINISH_SECONDS)
+            if left:
+                log.warning("slack.not_finished handlers=%d", len(left))
+
+    def _counted(self, handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        """The handler, waited for by `finish`; Bolt lets it run on after its acknowledgement and forgets it."""
+
+        async def counted(**given: Any) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            self._working.add(task)
+            try:
+                await handler(**given)
+            finally:
+                self._working.discard(task)
+
+        counted.__wrapped__ = handler  # type: ignore[attr-defined] # by it Bolt sees what to give
+        return counted
 
     async def _dispatch(self, delivery: Delivery) -> Response:
         request = AsyncBoltRequest(

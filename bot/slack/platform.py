@@ -28,6 +28,7 @@ class SlackPlatform:
         self._settings = settings
         self._table = table
         self._client = slack_client(token, base_url=table.api)
+        self._listener: SlackListener | None = None
         self._socket: SocketMode | None = None
         self.accounts = SlackAccounts(self._client)
 
@@ -44,7 +45,7 @@ class SlackPlatform:
         slack = SlackChecks(self._client.token or "", self._table.api)
         me, _ = await slack.lets_us_in(self._table.team)
         with naming_problems(self._client.base_url):
-            listener = await SlackListener.connect(
+            self._listener = listener = await SlackListener.connect(
                 client=self._client, signing_secret=secret, desk=inside.desk, store=inside.store,
                 deliverer=inside.deliverer, channel=inside.channel, account=inside.directory.account("slack"),
             )  # fmt: skip
@@ -57,9 +58,11 @@ class SlackPlatform:
         return self._socket.problem() if self._socket else ""
 
     async def close(self) -> None:
-        """Close the connection; its client opens one per call and keeps none."""
+        """Close the connection and finish what it brought; its client opens one per call and keeps none."""
         if self._socket is not None:
             await self._socket.stop()
+        if self._listener is not None:
+            await self._listener.finish()
 
     async def _connected(self, listener: SlackListener, inside: Inside, *, bot: str) -> SocketMode:
         token = self._settings.secret(

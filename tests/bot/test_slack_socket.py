@@ -164,6 +164,30 @@ async def test_one_line_of_the_settings_and_one_token_are_enough(tmp_path: Path)
         o.slack.links.enabled = False
 
 
+async def test_what_was_acknowledged_is_done_before_we_are_gone(tmp_path: Path) -> None:
+    """Slack sends no press twice: told to stop right after the acknowledgement, the press still counts."""
+
+    class Slow(WatchedStore):
+        async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
+            await asyncio.sleep(0.3)
+            return await super().change(id, step, token=token)
+
+    async with office(store=Slow()) as o:
+        o.slack.links.enabled = True
+        api = f'[slack]\nsocket_mode = true\napi = "{o.slack.api_url}"'
+        env = {"SLACK_BOT_TOKEN": o.slack.bot_token, "SLACK_APP_TOKEN": o.slack.links.app_token}
+        platform = a_platform(write_settings(tmp_path, ("[slack]", api)), env)
+        await platform.door(Inside(
+            desk=o.desk, store=o.store, directory=o.directory, channel=o.channel, deliverer=o.deliverer
+        ))  # fmt: skip
+        request = await o.asks()
+        assert (await o.slack.person("bo").clicks(o.card(), "Approve")).answer.ok
+        assert not decided(await o.store.get(request.id))
+        await platform.close()
+        assert decided(await o.store.get(request.id))
+        o.slack.links.enabled = False
+
+
 def a_platform(file: Path, env: dict[str, str]) -> SlackPlatform:
     settings = load_settings(file, env)
     assert settings.slack is not None
