@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import fcntl
 import shutil
 import socket
 from collections.abc import Iterator, Mapping
@@ -112,8 +112,8 @@ class Office:
 @contextmanager
 def opened(folder: Path) -> Iterator[Office]:
     """Open the office in an empty `folder`; everything it started ends with the block."""
-    _emptied(folder)
     with ExitStack() as stack:
+        stack.enter_context(_emptied(folder))
         workplace = stack.enter_context(Workplace.in_thread())
         server = stack.enter_context(EmbeddedValkey(folder / "store"))
         office = _furnished(folder, workplace, server.url)
@@ -182,13 +182,26 @@ def _environments(
 _MARK = ".sayso-demo-folder"
 
 
-def _emptied(folder: Path) -> None:
-    """Raises: BadSetting when the folder holds something the demo did not make."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).exists():
+@contextmanager
+def _emptied(folder: Path) -> Iterator[None]:
+    """Nobody else's while the block runs. Raises: BadSetting, when a demo runs there or it holds something else."""
+    mark = folder / _MARK
+    if folder.exists() and any(folder.iterdir()) and not mark.exists():
         raise BadSetting(f"--data-dir: {folder} is not empty and not a demo's; name another folder.")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / _MARK).write_text(f"{secrets.token_hex(8)}\n")
+    folder.mkdir(parents=True, exist_ok=True)
+    with mark.open("a") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BadSetting(
+                f"--data-dir: a demo runs in {folder} already; end it, or name another folder."
+            ) from None
+        for one in folder.iterdir():
+            if one.is_dir() and not one.is_symlink():
+                shutil.rmtree(one, ignore_errors=True)
+            elif one != mark:
+                one.unlink()
+        yield
 
 
 def _free_port() -> int:

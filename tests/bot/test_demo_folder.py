@@ -1,0 +1,29 @@
+"""The folder of `sayso demo`: emptied at the start, unless it is somebody else's or another demo runs in it."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+from sayso.approvals.errors import BadSetting
+from sayso.bot.demo.office import opened
+
+
+def test_a_second_demo_leaves_the_folder_of_one_that_runs_alone(tmp_path: Path) -> None:
+    """Started again in another terminal it says so, and the first one's rows are still there."""
+    mark, rows = tmp_path / ".sayso-demo-folder", tmp_path / "back-office.db"
+    rows.write_text("the first one's")
+    with mark.open("a") as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        with pytest.raises(BadSetting, match="already; end it, or name another folder"):
+            opened(tmp_path).__enter__()
+    assert rows.read_text() == "the first one's"
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    """It holds something, and no mark of ours."""
+    (tmp_path / "thesis.txt").write_text("mine")
+    with pytest.raises(BadSetting, match="not empty and not a demo's"):
+        opened(tmp_path).__enter__()
+    assert [one.name for one in tmp_path.iterdir()] == ["thesis.txt"]
