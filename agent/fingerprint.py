@@ -45,8 +45,9 @@ def fingerprints(graph: Graph) -> frozenset[str]:
 
 
 def _gates(graph: Graph, prefix: str) -> Iterator[tuple[str, Gate]]:
-    if isinstance(graph.builder, GateGraph):
-        yield prefix, graph.builder.gate
+    builder: object = getattr(graph, "builder", None)  # LangGraph's functional form has none
+    if isinstance(builder, GateGraph):
+        yield prefix, builder.gate
         return
     for name, inner in graph.get_subgraphs():
         if hasattr(inner, "builder"):

@@ -24,6 +24,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from langgraph.types import Send
 from pydantic import BaseModel
+from typing_extensions import is_typeddict
 
 from ..approvals.errors import SaysoError
 from .secrets import LiveTokens, Look, TokenKind, looks_in, looks_like_token
@@ -226,18 +227,25 @@ def _name_of(kind: type) -> _Name:
     return kind.__module__, kind.__name__
 
 
-def _with_parts(types: Iterable[type]) -> set[type]:
+def declared_in(hints: Iterable[Any]) -> frozenset[_Name]:
+    """Names of the dataclasses, models and enums in these declarations, for `with_msgpack_allowlist`."""
+    return frozenset(_name_of(kind) for kind in _with_parts(hints))
+
+
+def _with_parts(types: Iterable[Any]) -> set[type]:
     """These types and what their fields are declared as, all the way down."""
-    found: set[type] = set()
+    found, seen = set[type](), set[type]()
     waiting: list[Any] = list(types)
     while waiting:
         kind = waiting.pop()
         waiting += get_args(kind)
-        if get_origin(kind) is None and isinstance(kind, type) and kind not in found:
-            if dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel):
-                waiting += get_type_hints(kind).values()
-            elif not issubclass(kind, Enum):
-                continue
+        if get_origin(kind) is not None or not isinstance(kind, type) or kind in seen:
+            continue
+        seen.add(kind)
+        kept = dataclasses.is_dataclass(kind) or issubclass(kind, BaseModel)
+        if kept or is_typeddict(kind):
+            waiting += get_type_hints(kind).values()
+        if kept or issubclass(kind, Enum):
             found.add(kind)
     return found
 

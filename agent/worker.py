@@ -9,11 +9,6 @@ import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
-
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph import StateGraph
-from langgraph.graph.state import CompiledStateGraph
 
 from ..approvals.change import AuditEntry, Event
 from ..approvals.connection import AWAY
@@ -41,17 +36,13 @@ IDLE = timedelta(seconds=15)
 #: How often record and threads are compared.
 RECONCILE_EVERY = timedelta(minutes=1)
 
+#: How the names of graphs begin whose runs are resumed by the process that asked for them, and by no worker.
+OWN = "own:"
+
 #: The store is not there: nothing is wrong with the work, it is taken again later.
 _STORE_AWAY = (StoreDown, *AWAY)
 #: Somebody else has the work or its thread.
 _NOT_OURS = (WorkLost, ThreadLost, StaleFence)
-
-
-def compiled(graph: Graph | StateGraph[Any, Any, Any, Any], saver: BaseCheckpointSaver[Any]) -> Graph:
-    """The graph, kept by this saver."""
-    if isinstance(graph, CompiledStateGraph):
-        return graph.copy({"checkpointer": saver})
-    return graph.compile(checkpointer=saver)
 
 
 def worker_name(label: str = "worker") -> str:
@@ -131,6 +122,8 @@ class Worker:
     async def _carry(self, item: WorkItem) -> bool:
         """Do a piece of work, again after failures; True when nothing is left to do for it."""
         run, broke = item.work.run, "it was tried too often"
+        if run.graph not in self.runner.graphs:
+            return run.graph.startswith(OWN) or await self._not_taken(item)
         for failures, seconds in enumerate(self._backoff, start=1):
             await self._pause(seconds)
             if self._stopped.is_set() and seconds:
@@ -152,6 +145,15 @@ class Worker:
                 await self._note_failure(item, item.tries + failures, self._backoff[failures:], error)
         await self.runner.give_up(run, broke)
         return True
+
+    async def _not_taken(self, item: WorkItem) -> bool:
+        """Leave it to a worker that has its graph, and say so to whoever follows the run; never done here."""
+        run = item.work.run
+        _log.warning("work.no_such_graph", extra={"run": run.thread, "graph": run.graph})
+        words = f"Not taken by {self.name}, which cannot run {run.graph}; it is left for another worker"
+        entry = AuditEntry(event=Event.NOT_TAKEN, by=self.name, words=words[:300])
+        await self._store.note(entry, thread=run.thread, token=f"not-taken-{run.thread}-{self.name}")
+        return False
 
     async def _note_failure(
         self, item: WorkItem, attempt: int, waits: Sequence[float], error: Exception

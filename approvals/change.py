@@ -22,6 +22,7 @@ class Event(StrEnum):
     RUN_FINISHED = "run finished"
     RUN_FAILED = "run failed"
     BROKE_OFF = "broke off"
+    NOT_TAKEN = "not taken"
     OPENED = "opened"
     RAN_FREELY = "ran without asking"
     SHOWN = "shown"

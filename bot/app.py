@@ -15,16 +15,12 @@ from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
 from .directory import ApproverSet, ConfiguredDirectory
 from .front import Front
+from .langgraph_version import check_langgraph
 from .roles import BOT, SCHEDULER, WORKER
 from .settings import Settings
-from .signing_keys import load_signer, load_verifier
+from .signing_keys import load_signer
 
 if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
-    from ..agent.checkpoints import RedisSaver
-    from ..agent.credentials import Broker
-    from ..agent.resume import Graph
-    from ..agent.secrets import LiveTokens
-    from ..agent.worker import Worker
     from ..scheduler.paging import Pages
     from .channel import Channel
     from .delivery import Deliverer
@@ -60,7 +56,9 @@ async def run(
             if SCHEDULER in parts:
                 await stack.enter_async_context(_ticking(store, directory))
         if WORKER in parts:
-            worker = await stack.enter_async_context(_worker(settings, store, url))
+            from .agents import open_worker
+
+            worker = await stack.enter_async_context(open_worker(settings, store, url))
             parts_running.append(_Running("worker", worker.run_forever, worker.stop))
         log.info("serve.ready roles=%s", ",".join(sorted(parts)))
         await _run_until(stopped, parts_running)
@@ -98,7 +96,7 @@ async def _run_until(stopped: asyncio.Event, parts: Iterable[_Running]) -> None:
 
 
 def warm(parts: frozenset[str], settings: Settings) -> None:
-    """Import what these parts need, away from the event loop."""
+    """Import what these parts need, away from the event loop. Raises: BadSetting, for a LangGraph that is too old."""
     if parts & {BOT, SCHEDULER}:
         from ..scheduler import sweep, ticking  # noqa: F401
 
@@ -111,7 +109,8 @@ def warm(parts: frozenset[str], settings: Settings) -> None:
     if BOT in parts:
         from . import delivery, desk  # noqa: F401
     if WORKER in parts:
-        from ..agent import worker  # noqa: F401
+        check_langgraph()
+        from . import agents  # noqa: F401
 
 
 # ---- people
@@ -232,65 +231,3 @@ async def _ticking(store: RedisStore, directory: ConfiguredDirectory) -> AsyncIt
     sweeper = Sweeper(store, directory)
     async with ticking(Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep)):
         yield
-
-
-# ---- the worker
-
-
-@asynccontextmanager
-async def _worker(settings: Settings, store: RedisStore, url: str) -> AsyncIterator[Worker]:
-    """Agents on checkpoints in Redis; every write carries its thread's fence. Raises: BadSetting."""
-    from ..agent.checkpoints import RedisSaver
-    from ..agent.gate import STATE_TYPES
-    from ..agent.secrets import LiveTokens
-    from ..agent.serializer import StateSerializer
-    from ..agent.thread_lock import ThreadLock
-    from ..agent.worker import Worker
-    from ..approvals.connection import open_redis, open_sync_redis
-
-    live = LiveTokens()
-    client, sync_client = open_redis(url), open_sync_redis(url)
-    serde = StateSerializer(STATE_TYPES, live=live)
-    prefix = settings.store.prefix
-    saver = RedisSaver(client, sync_client, prefix=prefix, serde=serde, require_fence=True)
-    graphs = _graphs(settings, saver)
-    try:
-        yield Worker(
-            store, graphs, locks=ThreadLock(client, sync_client, prefix=prefix), policy=settings.policy,
-            verifier=load_verifier(settings), broker=_broker(settings, live),
-            concurrency=settings.worker.concurrency, idle=settings.worker.lease, lease=settings.worker.lease,
-        )  # fmt: skip
-    finally:
-        await client.aclose()
-        sync_client.close()
-
-
-def _graphs(settings: Settings, saver: RedisSaver) -> Mapping[str, Graph]:
-    """Every graph of the settings, compiled. Raises: BadSetting, naming the one that is not right."""
-    from .graphs import compiled_graph
-
-    graphs = {}
-    for name, spec in settings.graphs.items():
-        try:
-            graphs[name] = compiled_graph(spec, settings.file.parent, saver)
-        except BadSetting as error:
-            raise BadSetting(f"graphs.{name}: {error}") from error
-    return graphs
-
-
-def _broker(settings: Settings, live: LiveTokens) -> Broker:
-    """Fresh tokens for every configured provider. Raises: BadSetting."""
-    from ..agent.credentials import Broker
-    from ..agent.msal_source import EnvironmentRefreshTokens, MsalSource
-
-    sources = {}
-    for name, table in settings.credentials.items():
-        secret = settings.secret(
-            table.client_secret, f"credentials.{name}.client_secret says it holds the secret."
-        )
-        sources[name] = MsalSource(
-            authority=table.authority, client_id=table.client_id, client_secret=secret, service=table.service,
-            refresh_tokens=EnvironmentRefreshTokens(settings.env),
-            ca_file=str(table.ca_file) if table.ca_file else None,
-        )  # fmt: skip
-    return Broker(sources, live)

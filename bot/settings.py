@@ -18,6 +18,7 @@ from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..approvals.route import Route
+from .langgraph_json import graphs_of
 from .tables import (
     STORE,
     STORE_WORDS,
@@ -94,7 +95,7 @@ class Settings:
 
 def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
     """Read `file` (default: `SAYSO_SETTINGS`, else `sayso.toml`). Raises: BadSetting, one sentence."""
-    env = os.environ if env is None else env
+    env = dict(os.environ) if env is None else env  # what a graph's own project sets later is none of ours
     path = file or Path(env.get("SAYSO_SETTINGS") or DEFAULT_FILE)
     try:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -119,6 +120,11 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     """Raises: BadSettings, with every mistake in the form of the tables, or else with every name that leads nowhere."""
     problems = list[str]()
     policy, read = None, None
+    if isinstance(project := said.get("graphs"), str):
+        try:
+            said = {**said, "graphs": graphs_of(project, path.parent)}
+        except BadSetting as error:
+            raise BadSettings([f"graphs: {error}"]) from error
     try:
         policy = read_policy({key: said[key] for key in _POLICY_KEYS if key in said})
     except BadSettings as error:

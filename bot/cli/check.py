@@ -57,7 +57,7 @@ def _with_ids(error: BadSetting, settings_file: Path | None, *, offline: bool) -
 async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     keys = _keys(settings, offline=offline)
     await checks.each(("settings", lambda: _settings(settings)), *_secrets(settings), *keys)
-    tools = GatedTools(settings)
+    tools = GatedTools(settings, offline=offline)
     await checks.each(*((f"graphs.{name}", tools.look(name)) for name in settings.graphs))
     await checks.each(*tools.compared(), *out_of_reach(settings))
     if offline:

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ...agent.setting_words import did_you_mean
+from ..langgraph_version import check_langgraph
 from ..settings import Settings
 from .looks import Doubtful, Look
 
+if TYPE_CHECKING:
+    from ..graphs import GraphLoader
+
 
 class GatedTools:
-    """The tools behind the gates of all graphs, gathered while they are loaded."""
+    """The tools behind the gates of all graphs, gathered while they are loaded.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        offline: Call nobody: what keeps a graph's state is named, and not tried.
+    """
+
+    def __init__(self, settings: Settings, *, offline: bool) -> None:
         self._settings = settings
+        self._offline = offline
+        self._loader: GraphLoader | None = None
         self._graphs: dict[str, list[str]] = {}  # tool -> the graphs that have it
         self._seen: set[str] = set()
 
     def look(self, name: str) -> Look:
-        """Load and compile this graph; its settings' words when it does."""
+        """Load and compile this graph; its settings' words, and who keeps its state, when it does."""
 
         async def look() -> str:
-            await asyncio.to_thread(self._load, name)
-            return self._settings.graphs[name]
+            check_langgraph()
+            return f"{self._settings.graphs[name]}: {await self._load(name)}"
 
         return look
 
@@ -42,21 +52,22 @@ class GatedTools:
                 if tool not in self._graphs:
                     yield f"tools.{tool}", _doubt("no graph here has this tool behind a gate")
 
-    def _load(self, name: str) -> None:
+    async def _load(self, name: str) -> str:
         # LangGraph takes half a second to load: not before it is needed.
         from langgraph.checkpoint.memory import InMemorySaver
 
         from ...agent.fingerprint import gates_of
-        from ..graphs import compiled_graph
+        from ..graphs import GraphLoader
 
-        folder = self._settings.file.parent
-        graph = compiled_graph(self._settings.graphs[name], folder, InMemorySaver())
-        if not hasattr(graph, "builder"):
-            return  # no graph of LangGraph's own, so nobody can look into it
-        for gate in gates_of(graph).values():
-            for tool in gate.tools:
-                self._graphs.setdefault(tool, []).append(name)
-        self._seen.add(name)
+        self._loader = self._loader or GraphLoader(self._settings.file.parent)
+        spec = self._settings.graphs[name]
+        async with self._loader.opened(spec, InMemorySaver(), try_own=not self._offline) as kept:
+            if hasattr(kept.graph, "builder"):  # else nobody can look into it
+                for gate in gates_of(kept.graph).values():
+                    for tool in gate.tools:
+                        self._graphs.setdefault(tool, []).append(name)
+                self._seen.add(name)
+            return kept.words
 
 
 def _doubt(words: str) -> Look:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...approvals.risk import Level
+from ..langgraph_version import check_langgraph
+
+if TYPE_CHECKING:
+    from ...agent.gate import Gate
 
 #: The agent that comes with sayso: it works on a company of its own.
 SAMPLE = "sayso.agent.ops.graph:make"
@@ -82,19 +87,22 @@ def own_tools(spec: str, folder: Path) -> Mapping[str, Mapping[str, Any]]:
     Raises: BadSetting, when it does not load or compile.
     """
     # LangGraph takes half a second to load: not before it is needed.
+    check_langgraph()
     from langgraph.checkpoint.memory import InMemorySaver
 
     from ...agent.fingerprint import gates_of
-    from ..graphs import compiled_graph
+    from ..graphs import GraphLoader
 
-    graph = compiled_graph(spec, folder, InMemorySaver())
-    gates = gates_of(graph).values() if hasattr(graph, "builder") else ()
+    async def loaded() -> Sequence[Gate]:
+        async with GraphLoader(folder).opened(spec, InMemorySaver(), try_own=False) as kept:
+            return tuple(gates_of(kept.graph).values()) if hasattr(kept.graph, "builder") else ()
+
     return {
         tool: {
             "category": effect.category,
             **{what: effect.levels.get(what, Level.HIGH).name.lower() for what in _KEYS[1:4]},
         }
-        for gate in gates for tool, effect in gate.tools.items() if effect.category
+        for gate in asyncio.run(loaded()) for tool, effect in gate.tools.items() if effect.category
     }  # fmt: skip
 
 

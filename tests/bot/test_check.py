@@ -202,7 +202,7 @@ def test_workers_that_would_trust_no_vote_are_named(
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ("little_graph.py", "names no graph: write"), ("none.py:graph", "/none.py (paths begin beside the settings file)"),
+        ("little_graph.py", "names no graph: write"), ("none.py:graph", "/none.py (paths begin beside the file that names them)"),
         ("little_graph.py:grph", "has no 'grph'"), ("little_graph.py:__name__", "is a str, not a LangGraph graph"),
         ("no_such_package.ops:graph", "there is no module 'no_such_package' here"),
         ("broken.py:graph", "cannot be imported: ZeroDivisionError"),

@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from gated import World
+from langgraph.checkpoint.memory import InMemorySaver
 from sayso.approvals.request import OutcomeKind
-from sayso.bot.graphs import load_graph
+from sayso.bot.graphs import GraphLoader
 from sayso.bot.settings import load_settings
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -25,9 +26,10 @@ def test_the_sample_settings_are_whole() -> None:
 async def test_the_sample_agent_pauses_and_acts_once() -> None:
     """Asked, approved, executed; the picture names the gate."""
     settings = load_settings(EXAMPLES / "sayso.toml", {})
-    graph = load_graph(settings.graphs["refunds"], EXAMPLES)
-    assert "review" in graph.compile().get_graph(xray=True).draw_mermaid()
-    world = World(graph=graph, policy=settings.policy)
+    async with GraphLoader(EXAMPLES).opened(settings.graphs["refunds"], InMemorySaver()) as kept:
+        graph = kept.graph
+    assert "review" in graph.get_graph(xray=True).draw_mermaid()
+    world = World(graph=graph.builder, policy=settings.policy)
     await world.ask("refund order 1042 129.90")
     request = await world.open_request()
     assert request.proposal.action.summary == "Refund 129.90 USD for order 1042"

@@ -10,13 +10,14 @@ from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
 from sayso.agent.credentials import Broker
+from sayso.agent.kept import compiled
 from sayso.agent.memory_lock import MemoryLock
 from sayso.agent.ops.backoffice import BackOffice
 from sayso.agent.ops.diary import Diary
 from sayso.agent.ops.graph import make
 from sayso.agent.policy_file import load_policy
 from sayso.agent.secrets import LiveTokens
-from sayso.agent.worker import Worker, compiled
+from sayso.agent.worker import Worker
 from sayso.approvals import machine
 from sayso.approvals.action import Action
 from sayso.approvals.memory import MemoryStore

@@ -14,13 +14,14 @@ from langgraph.graph import END, START, StateGraph
 from sayso.agent.credentials import Broker, CredentialDead, CredentialSourceDown, Token
 from sayso.agent.effect import Effect, effect
 from sayso.agent.gate import STATE_TYPES, Gate, GateState
+from sayso.agent.kept import compiled
 from sayso.agent.memory_lock import MemoryLock
 from sayso.agent.policy import Policy
 from sayso.agent.policy_file import read_policy
 from sayso.agent.runtime import idempotency_key, token
 from sayso.agent.secrets import LiveTokens
 from sayso.agent.serializer import StateSerializer
-from sayso.agent.worker import Worker, compiled
+from sayso.agent.worker import Worker
 from sayso.approvals import editing, machine
 from sayso.approvals.action import Action, Entity
 from sayso.approvals.change import Applied
