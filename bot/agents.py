@@ -87,8 +87,8 @@ async def open_graphs(
                 log.info("graph.ready", extra={"graph": name, "words": kept.words})
         if not graphs:
             raise BadSetting("; ".join(f"graphs.{name}: {error}" for name, error in broken.items()))
-        for name, error in broken.items():
-            log.error("graph.broken", extra={"graph": name, "words": str(error)})
+        for name, why in broken.items():
+            log.error("graph.broken", extra={"graph": name, "words": str(why)})
         yield graphs
 
 
