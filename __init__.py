@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .approvals.action import Evidence as Evidence
     from .approvals.credential import CredentialRef as CredentialRef
     from .approvals.errors import SaysoError as SaysoError
+    from .bot.own_run import run as run
 
 #: name -> the module it lives in
 _HOMES = {
@@ -38,6 +39,7 @@ _HOMES = {
     "Worker": ".agent.worker",
     "effect": ".agent.effect",
     "idempotency_key": ".agent.runtime",
+    "run": ".bot.own_run",
     "token": ".agent.runtime",
 }
 

@@ -24,6 +24,7 @@ from .resume import Graph, answer_pause, begin, carry_on
 from .runtime import Runtime, running
 from .schema import Answer
 from .standing import Pause, Standing, standing_of
+from .words import report_of
 
 #: How long a worker whose code does not fit leaves a decision to one whose code does: a rolling deployment takes minutes.
 ROLLING = timedelta(minutes=10)
@@ -59,7 +60,7 @@ class HeldThread:
     runtime: Runtime
     graph: Graph
     config: RunnableConfig
-    given: Callable[[Run], Any]
+    given: Callable[[Graph, Run], Any]
     entering: Callable[[], Awaitable[None]]
 
     @property
@@ -81,7 +82,7 @@ class HeldThread:
             await self.entering()
             crash_point("start-before-graph")
             with running(self.runtime):
-                await begin(self.graph, self.config, self.given(self.run))
+                await begin(self.graph, self.config, self.given(self.graph, self.run))
         elif standing.unfinished:
             await self._carry_on()
         await self.settle()
@@ -210,9 +211,9 @@ class HeldThread:
     async def _report(self, standing: Standing) -> None:
         crash_point("report-before-told")
         entry = AuditEntry(event=Event.RUN_FINISHED, by=self.runtime.worker, words="The agent has finished")
-        report = standing.values.get("report")
-        text = report if isinstance(report, str) else ""
-        await self.runtime.store.finish_run(self.run.thread, entry, report_notices(self.run, text))
+        await self.runtime.store.finish_run(
+            self.run.thread, entry, report_notices(self.run, report_of(standing.values))
+        )
         crash_point("report-after-told")
         await forget_later(self.graph.checkpointer, self.run.thread)
 

@@ -29,6 +29,7 @@ from .policy import Policy
 from .resume import Graph, config_of
 from .runtime import LEASE, Runtime
 from .thread_lock import Fence
+from .words import given_to
 
 #: How often graph code is entered for one piece of work before it is given up: what broke five times is no accident.
 TRIES = 5
@@ -46,9 +47,9 @@ class ThreadLost(SaysoError):
     """Another worker may have taken the thread, so this one stopped."""
 
 
-def goal_of(run: Run) -> Mapping[str, Any]:
+def words_given(graph: Graph, run: Run) -> Mapping[str, Any]:
     """A graph's input unless its settings say otherwise: the words the run was started with."""
-    return {"goal": run.goal}
+    return given_to(graph, run.goal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class Runner:
     worker: str
     lease: timedelta = LEASE
     patience: timedelta = timedelta(seconds=10)
-    given: Callable[[Run], Any] = goal_of
+    given: Callable[[Graph, Run], Any] = words_given
     late: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def handle(self, item: WorkItem) -> Handled:

@@ -159,15 +159,20 @@ def run(
             help="Id of the person who asks; they may not approve it. Only unattended routes go without.",
         ),
     ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Print the run's id and return at once.")] = False,
     settings: SettingsFile = None,
 ) -> None:
     """Ask an agent for something and follow it until it ends.
 
     A worker has to be running (`sayso serve`); the question, if there is one, goes to the route's channel.
     Exits 0 when the run finished and 1 when it failed. Ctrl-C stops following; the run goes on.
+    [bold]--detach[/] does not follow at all: `sayso show ID` says how it stands.
     """
-    from .following import run_and_follow
+    from .following import run_and_follow, run_detached
 
+    if detach:
+        typer.echo(run_detached(settings, graph, goal, as_person))
+        return
     raise typer.Exit(run_and_follow(settings, graph, goal, as_person))
 
 

@@ -27,7 +27,7 @@ from ...approvals.store import Store
 from ...approvals.verdict import RequestId, ThreadId
 from ...cards.escape import clean, cut
 from ..desk import GOAL_CHARACTERS, TooLong
-from ..opening import connect, store_server
+from ..opening import connect, open_store, store_server
 from ..settings import Settings, load_settings
 from .terminal import console, namer, span_words
 from .timeline import Name, trail_line
@@ -46,6 +46,19 @@ _ENDED = (Event.RUN_FINISHED, Event.RUN_FAILED)
 
 class NotAsked(SaysoError):
     """Nothing was started."""
+
+
+def run_detached(settings_file: Path | None, graph: str, goal: str, as_person: str | None) -> ThreadId:
+    """Start a run and leave it; its id. Raises: as `run_and_follow`."""
+    settings = load_settings(settings_file)
+    run = _new_run(settings, graph, goal, as_person)
+
+    async def started() -> None:
+        async with open_store(settings) as store:
+            await store.start(run)
+
+    asyncio.run(started())
+    return run.thread
 
 
 def run_and_follow(settings_file: Path | None, graph: str, goal: str, as_person: str | None) -> int:
@@ -209,6 +222,7 @@ async def _report(url: str, settings: Settings, thread: ThreadId) -> str:
     # LangGraph takes half a second to load: not before it is needed.
     from ...agent.checkpoints import RedisSaver
     from ...agent.serializer import StateSerializer
+    from ...agent.words import report_of
 
     saver = RedisSaver.at(url, prefix=settings.store.prefix, serde=StateSerializer([Action]))
     try:
@@ -217,5 +231,5 @@ async def _report(url: str, settings: Settings, thread: ThreadId) -> str:
         return f"The agent's report cannot be read here: {error}"
     finally:
         await saver.aclose()
-    report = kept.checkpoint["channel_values"].get("report") if kept else None
-    return cut(clean(report).strip(), REPORT_CHARACTERS) if isinstance(report, str) else ""
+    report = report_of(kept.checkpoint["channel_values"]) if kept else ""
+    return cut(clean(report).strip(), REPORT_CHARACTERS)
