@@ -348,3 +348,45 @@ def test_as_a_process_it_exits_with_its_status(tmp_path: Path) -> None:
     refused = sayso("check", folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == "sayso: sayso.toml: sets.finance: there is no [people.dan]\n"
+
+
+@pytest.mark.usefixtures("secrets")
+def test_who_keeps_a_graphs_state_is_said(
+    workplace: ThreadedWorkplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ours, ours instead of one that forgets, and an author's own with what sayso does not do for it."""
+    (tmp_path / "kept.py").write_text(KEPT)
+    graphs = "\n".join(f'{name} = "kept.py:{name}"' for name in ("nobody", "memory", "own"))
+    file = a_settings_file(tmp_path, workplace, ('ops = "little_graph.py:graph"', graphs))
+    assert check(file, offline=True) == 0
+    out = capsys.readouterr().out
+    for name, words in {
+        "nobody": "its state is kept in sayso's checkpoints",
+        "memory": "its InMemorySaver would have forgotten everything at the end of the process",
+        "own": "it keeps its state in its own AsyncSqliteSaver: sayso neither fences its writes, nor looks for tokens",
+    }.items():
+        assert re.search(rf"^ok +graphs.{name} +kept.py:{name}: .*{words}", out, re.MULTILINE)
+    (tmp_path / "agent.db").write_text("This is a letter, and no database.\n" * 100)
+    (line,) = wrong_lines(file, capsys)
+    assert "graphs.own" in line
+    assert "its own AsyncSqliteSaver cannot be read: DatabaseError" in line
+
+
+KEPT = """
+from contextlib import asynccontextmanager
+from pathlib import Path
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import START, StateGraph
+
+builder = StateGraph(dict)
+builder.add_node("plan", lambda state: {})
+builder.add_edge(START, "plan")
+nobody = builder
+memory = builder.compile(checkpointer=InMemorySaver())
+
+@asynccontextmanager
+async def own(config):
+    async with AsyncSqliteSaver.from_conn_string(str(Path(__file__).with_name("agent.db"))) as saver:
+        yield builder.compile(checkpointer=saver)
+"""

@@ -30,7 +30,7 @@ from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.signing import Verifier
 from sayso.approvals.store import Store, WorkItem
 from sayso.approvals.verdict import ThreadId
-from sayso.bot.cli import following
+from sayso.bot.cli import commands, following
 from sayso.bot.settings import load_settings
 from scenes import BO, a_vote, an_ask
 from settings_files import with_store, write_settings
@@ -239,6 +239,22 @@ def test_a_run_that_cannot_be_is_refused_before_anything_starts(
     with pytest.raises(SaysoError, match=words):
         following.run_and_follow(write_settings(tmp_path), graph, goal, person)
     assert not (tmp_path / ".sayso").exists()
+
+
+def test_a_detached_run_is_named_and_left(
+    office: Path, redis_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing but its id is printed, for a script to keep; a worker takes it like any other."""
+    given = ["run", "ops", "refund order 1042 129.90", "--as", "alex", "--detach", "-s", str(office)]
+    with pytest.raises(SystemExit) as ended:
+        commands.app(given)
+    assert ended.value.code == 0
+    thread = ThreadId(capsys.readouterr().out.strip())
+    assert re.fullmatch(r"cli-[0-9a-f-]{36}", thread)
+    run = with_store(redis_url, lambda store: store.run(thread))
+    assert run
+    assert (run.goal, run.asked_by) == ("refund order 1042 129.90", PersonId("alex"))
+    assert with_store(redis_url, taken_by_a_worker).work.run == run
 
 
 def test_ctrl_c_stops_following_and_says_how_to_go_on(office: Path, redis_url: str) -> None:

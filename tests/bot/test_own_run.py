@@ -160,6 +160,16 @@ async def test_after_a_crash_the_same_name_goes_on_where_it_stood(office: Path, 
     assert (len(ledger.done), ledger.planned) == (1, 1)
 
 
+async def test_two_processes_of_one_name_act_once(office: Path, redis_url: str) -> None:
+    """Started twice by mistake, both learn how it ended."""
+    ledger = Ledger()
+    async with the_people(office, redis_url) as people:
+        both = [people.starts(an_own_agent(ledger), office, thread="order-1") for _ in range(2)]
+        await people.answer(await people.sees())
+        assert [ended["outcome"]["kind"] for ended in await asyncio.gather(*both)] == ["executed"] * 2
+    assert (len(ledger.done), ledger.planned) == (1, 1)
+
+
 async def test_what_the_graph_raises_is_raised_and_the_run_is_given_up_aloud(
     office: Path, redis_url: str
 ) -> None:

@@ -7,11 +7,20 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sayso.approvals.change import Event
+from sayso.approvals.people import PersonId
+from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.request import Run
+from sayso.approvals.verdict import ThreadId
+from sayso.bot.agents import open_worker
 from sayso.bot.app import PartEnded, _run_until, _Running
 from sayso.bot.serving import Broke, run_aloud
+from sayso.bot.settings import load_settings
+from sayso.bot.signing_keys import load_signer
 from sayso.sandbox.workplace import ThreadedWorkplace, Workplace
 from settings_files import sayso, write_settings
 
@@ -97,6 +106,38 @@ def test_a_graph_that_does_not_compile_is_named(tmp_path: Path, redis_url: str) 
     (tmp_path / "little_graph.py").write_text(BROKEN_GRAPH)
     said = refused(tmp_path, redis_url, "worker")
     assert said.startswith("sayso: graphs.ops: little_graph.py:graph does not compile: Found edge ending at")
+
+
+async def test_a_broken_graph_stops_no_other_and_its_runs_are_left_to_others(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One sentence in the log; whoever follows such a run reads it once, and the work stays for a whole worker."""
+    monkeypatch.setenv("ENTRA_SECRET", "e" * 32)
+    file = write_settings(tmp_path, ("[graphs]", '[graphs]\nbroken = "broken.py:graph"'))
+    (tmp_path / "broken.py").write_text("import no_such_library\n")
+    settings = load_settings(file)
+    load_signer(settings)
+    run = Run(thread=ThreadId("t1"), graph="broken", goal="refund", asked_by=PersonId("alex"))
+    store = await RedisStore.connect(redis_url)
+    caplog.set_level("INFO")
+    async with open_worker(settings, store, redis_url) as worker:
+        assert list(worker.runner.graphs) == ["ops"]
+        await store.start(run)
+        for _ in range(2):
+            assert await worker.work_once()
+            await asyncio.sleep(0)
+            worker._idle = timedelta(0)
+    (said,) = (vars(one) for one in caplog.records if one.message == "graph.broken")
+    assert said["graph"] == "broken"
+    assert said["words"] == (
+        "broken.py:graph cannot be imported: ModuleNotFoundError: No module named 'no_such_library'"
+    )
+    (told,) = [r.entry for r in await store.trail(run.thread) if r.entry.event is Event.NOT_TAKEN]
+    assert told.words == f"Not taken by {worker.name}, which cannot run broken; it is left for another worker"
+    whole = await store.take("w2", idle=timedelta(0), wait=timedelta(0))
+    assert whole
+    assert (whole.work.run, whole.tries) == (run, 0)
+    await store.close()
 
 
 def test_a_part_that_breaks_ends_the_others(caplog: pytest.LogCaptureFixture) -> None:
