@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -105,23 +106,18 @@ def an_own_agent(
     return an_agent(issue_refund, ledger, plan=plan, report=report)
 
 
-async def test_the_example_waits_acts_and_says_what_became_of_it(
-    office: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_example_waits_acts_and_says_what_became_of_it(office: Path, redis_url: str) -> None:
     """A worker for other graphs beside it takes nothing away from it, and leaves no work behind."""
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    import own_process  # noqa: PLC0415 an example, found by its folder
-
-    settings = load_settings(office)
+    settings, refund = load_settings(office), runpy.run_path(str(EXAMPLES / "own_process.py"))["refund"]
     async with (
         the_people(office, redis_url) as people,
         open_worker(settings, people.store, redis_url) as other,
     ):
         taking = asyncio.create_task(other.run_forever())
-        program = asyncio.create_task(own_process.main("1042", "129.90", office))
+        program = asyncio.create_task(refund("1042", "129.90", office))
         people.runs.append(program)
         request = await people.sees()
-        assert request.proposal.action.goal == "refund order 1042 129.90"
+        assert request.proposal.action.goal == "Settle the complaint about order 1042"
         await people.answer(request)
         assert await program == "Refunded 129.90 USD for order 1042."
         other.stop()
@@ -210,7 +206,7 @@ async def test_what_cannot_be_started_is_refused_before_anything_is_kept(
     """A stranger, and a graph that could not pause."""
     with pytest.raises(BadSetting, match=r"asked_by: there is no \[people.ghost\]"):
         await sayso.run(an_own_agent(Ledger()), {}, asked_by="ghost", settings=office)
-    builder = StateGraph(dict)
+    builder = StateGraph(AgentState)
     builder.add_node("plan", lambda state: {})
     builder.add_edge(START, "plan")
     cannot_pause = pytest.raises(BadSetting, match="The graph cannot pause: its own SqliteSaver")
