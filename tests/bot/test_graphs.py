@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from sayso.approvals.errors import BadSetting
 from sayso.bot.graphs import GraphLoader
 from sayso.bot.langgraph_json import read_project
+from sayso.bot.langgraph_version import MINIMUM
 from sayso.bot.settings import load_settings
 from settings_files import RIGHT, sayso, write_settings
 
@@ -294,6 +296,14 @@ def test_a_langgraph_that_is_too_old_is_one_sentence(tmp_path: Path) -> None:
     assert words in said.stdout
     refused = sayso("serve", "--role", "worker", folder=tmp_path, env={"PYTHONPATH": path, "PAGER_KEY": "x"})
     assert (refused.returncode, refused.stderr) == (1, f"sayso: {words}\n")
+
+
+def test_what_is_refused_as_too_old_is_what_pip_would_not_install() -> None:
+    """One lower bound, in two places that must agree."""
+    wanted = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"][
+        "dependencies"
+    ]
+    assert f"langgraph>={'.'.join(map(str, MINIMUM))},<2" in wanted
 
 
 def test_nothing_of_a_projects_environment_reaches_our_own_settings(

@@ -22,7 +22,7 @@ from sayso.approvals import effects, machine
 from sayso.approvals.errors import BadSetting
 from sayso.approvals.people import PersonId
 from sayso.approvals.redis_store import RedisStore
-from sayso.approvals.request import EffectState, Request, State
+from sayso.approvals.request import EffectState, OutcomeKind, Request, State
 from sayso.approvals.signing import Signer
 from sayso.approvals.verdict import Reject, ThreadId, Verdict
 from sayso.bot import own_run
@@ -82,7 +82,8 @@ def office(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> P
 async def the_people(settings: Path, redis_url: str) -> AsyncIterator[People]:
     store = await RedisStore.connect(redis_url)
     try:
-        yield People(store, load_signer(load_settings(settings)))
+        async with asyncio.timeout(30):  # a run that waits for ever fails
+            yield People(store, load_signer(load_settings(settings)))
     finally:
         await store.close()
 
@@ -137,6 +138,22 @@ async def test_a_rejection_ends_it_without_acting(office: Path, redis_url: str) 
         ended = await program
     assert (ended["outcome"]["kind"], ended["outcome"]["reason"]) == ("refused", "Wrong customer.")
     assert ledger.done == []
+
+
+async def test_a_request_that_was_closed_lets_the_agent_go_on_without_acting(
+    office: Path, redis_url: str
+) -> None:
+    """Nobody will decide it any more, so nobody is waited for."""
+    ledger = Ledger()
+    async with the_people(office, redis_url) as people:
+        program = people.starts(an_own_agent(ledger), office)
+        request = await people.sees()
+        await people.store.change(
+            request.id,
+            lambda record, now: machine.closed(record, OutcomeKind.WITHDRAWN, "Not needed any more.", now),
+        )
+        ended = await program
+    assert (ended["outcome"]["kind"], ledger.done) == ("withdrawn", [])
 
 
 async def test_after_a_crash_the_same_name_goes_on_where_it_stood(office: Path, redis_url: str) -> None:
