@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from ..loopback import Json
 from ..watching import Changes
+
+log = logging.getLogger(__name__)
 
 #: Seconds between two states at least; what changes meanwhile is in the next one.
 PACE = 1 / 15
@@ -40,6 +43,11 @@ class Tabs:
                 await self._send(response, changed, look)
         except ConnectionError:
             return response  # the tab went away: there is nobody left to tell
+        except Exception:
+            # An answer has begun, so no other can be given: the tab has to notice, and asks again.
+            log.exception("page.stream_broke")
+            if request.transport is not None:
+                request.transport.close()
         finally:
             self.open -= 1
         return response

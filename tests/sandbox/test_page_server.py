@@ -249,6 +249,24 @@ async def test_panels_show_act_and_are_told_who_looks(shown: Page, browser: Brow
         assert told == {"ok": False, "words": "The till cannot do that."}
 
 
+async def test_a_tab_whose_state_cannot_be_told_is_hung_up_on(
+    workplace: Workplace, shown: Page, browser: Browser, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:  # fmt: skip
+    """It would stand still for ever and look alive; so it notices, and asks again."""
+    async with browser.tab("bo") as bo:
+        await bo.until(lambda state: state)
+        with monkeypatch.context() as broken:
+            broken.setattr(page, "pager_screen", lambda _: dict[str, str]()["details"])
+            workplace.changes.happened()
+            with pytest.raises((StopAsyncIteration, RuntimeError, httpx.HTTPError)):
+                async with asyncio.timeout(5):
+                    await bo.until(lambda _: False)
+    assert shown.tabs == 0
+    assert "page.stream_broke" in {record.getMessage() for record in caplog.records}
+    async with browser.tab("bo") as again:
+        await again.until(lambda state: state)
+
+
 async def test_a_panel_that_fails_or_hangs_leaves_the_rest_standing(
     browser: Browser, till: Till, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
