@@ -63,6 +63,7 @@ class SocketMode:
         self._running: list[asyncio.Task[None]] = []
         self._retiring: set[asyncio.Task[None]] = set()
         self._stands = asyncio.Event()
+        self._stood = False
         self._down_since = monotonic()
         self._at_least = timedelta(0)
         self._why = "not connected yet"
@@ -100,7 +101,7 @@ class SocketMode:
     def problem(self) -> str:
         """What is wrong, in words; empty while a connection stands, or was lost only just now."""
         down = self._monotonic() - self._down_since
-        if self._any_up() or down <= self._times.down:
+        if self._any_up() or (self._stood and down <= self._times.down):
             return ""
         return f"Slack has not been connected for {down:.0f} s: {self._why}"
 
@@ -134,6 +135,7 @@ class SocketMode:
         self._links.add(link)
         link.when_ended(lambda: self._ended(link))
         self._at_least = timedelta(0)
+        self._stood = True
         self._stands.set()
         return link
 

@@ -211,8 +211,9 @@ async def test_switched_off_in_slack_it_starts_and_says_why_it_is_not_ready() ->
     """Whoever switches it on need not start us again."""
     async with office() as o:
         now, waits = [0.0], Waits(hold=True)
-        socket = await a_socket(o, waits=waits, monotonic=lambda: now[0])
-        now[0] += 10
+        socket = await a_socket(
+            o, waits=waits, monotonic=lambda: now[0]
+        )  # never connected: not ready at once
         assert "Socket Mode is switched off in the Slack app's settings" in socket.problem()
         o.slack.links.enabled = True
         await o.workplace.until(lambda: waits.spans)
