@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -38,7 +39,7 @@ def init(told: Told, folder: Path, *, ask: bool) -> None:
     try:
         # The template is for its reader alone, so that its copy with the secrets is too.
         for file, text, mode in (
-            (settings, settings_text(chosen), 0o644),
+            (settings, settings_text(chosen), 0o666),
             (secrets, secrets_text(chosen), 0o600),
         ):
             _write(file, text, mode)
@@ -76,12 +77,15 @@ def _named(option: str, read: Callable[[], T]) -> T:
 
 
 def _write(file: Path, text: str, mode: int) -> None:
-    """Raises: BadSetting."""
+    """Make it, with no more rights than `mode` and the umask give; whole or not at all. Raises: BadSetting."""
+    made = False
     try:
-        with file.open("x", encoding="utf-8") as out:
-            file.chmod(mode)
+        with open(file, "x", encoding="utf-8", opener=lambda path, how: os.open(path, how, mode)) as out:
+            made = True
             out.write(text)
     except OSError as error:
+        if made:
+            file.unlink()
         raise BadSetting(f"{file} cannot be written: {error.strerror}") from error
 
 

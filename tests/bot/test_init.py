@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import tomllib
 from pathlib import Path
 
@@ -183,6 +185,28 @@ def test_nothing_is_written_over(folder: Path, there: str) -> None:
         assert isinstance(ran.exception, BadSetting)
         assert f"{there} is there already" in str(ran.exception)
     assert [(one.name, one.read_text()) for one in folder.iterdir()] == [(there, "mine")]
+
+
+def test_a_full_disk_leaves_nothing_behind(folder: Path) -> None:
+    """Half a file would be in the way of the next try."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, limits[1]))
+    try:
+        ran = init(*SLACK, *PEOPLE)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "sayso.toml cannot be written" in str(ran.exception)
+    assert list(folder.iterdir()) == []
+
+
+def test_who_keeps_files_to_themselves_gets_them_so(folder: Path) -> None:
+    """The settings name people; the umask says who may read that."""
+    before = os.umask(0o077)
+    try:
+        init(*SLACK, *PEOPLE)
+    finally:
+        os.umask(before)
+    assert {one.stat().st_mode & 0o777 for one in folder.iterdir()} == {0o600}
 
 
 def test_who_stops_answering_leaves_nothing_behind(folder: Path) -> None:
