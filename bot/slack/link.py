@@ -110,8 +110,12 @@ class Link:
 
     async def close(self) -> None:
         """Acknowledge what it brought, within Slack's own patience, and close."""
-        if self._answering:
-            await asyncio.wait(set(self._answering), timeout=_PATIENCE)
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while self._answering:  # also what comes meanwhile
+                    await asyncio.wait(set(self._answering))
+        except TimeoutError:
+            log.warning("slack.link_closed_early unanswered=%d", len(self._answering))
         await self._socket.close()
         await asyncio.wait({self._reading})
 

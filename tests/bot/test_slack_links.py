@@ -63,6 +63,30 @@ async def test_what_came_before_the_end_is_acknowledged_before_it() -> None:
         await o.until(request, decided)
 
 
+async def test_what_comes_while_the_last_answers_are_worked_on_is_acknowledged_too() -> None:
+    """Two mentions, the second one in the middle of the first one's work: neither has to be sent again."""
+
+    class Slow(WatchedStore):
+        async def start(self, *given: object, **more: object) -> bool:
+            await asyncio.sleep(0.4)
+            return await super().start(*given, **more)  # type: ignore[arg-type]
+
+    async with office(store=Slow()) as o:
+        o.slack.links.enabled = True
+        socket, alex = await a_socket(o), o.slack.person("alex")
+        [link] = o.slack.links.live
+        await alex.says("#support", "@sayso refund order 1042")
+        await o.slack.until(lambda: link.waiting)
+        stopping = asyncio.create_task(socket.stop())
+        await asyncio.sleep(0.2)
+        await alex.says("#support", "@sayso refund order 1041")
+        await stopping
+        await o.slack.settled()
+        mentions = [answer for request, answer in o.slack.delivered if request.what == "event app_mention"]
+        assert [answer.ok for answer in mentions] == [True, True]
+        o.slack.links.enabled = False
+
+
 async def test_what_was_lost_in_a_gap_leaves_no_dead_card(caplog: pytest.LogCaptureFixture) -> None:
     """Closed by Slack: a press is lost, a card is deleted; then the card takes the press and the other stands again."""
     caplog.set_level(logging.INFO, "sayso")
