@@ -79,6 +79,7 @@ async def test_a_card_is_approved_by_keys_alone(tabs: Tabs, stage: Stage) -> Non
     await keys.press("Enter")
     await expect(tab.line("done, once")).to_be_visible()
     assert stage.refunded(1036) == 1000
+    await expect(tab.said("slack", "order 1036")).to_contain_text("Outcome")  # from now on it is not redrawn
 
     await focus_on(tab, "Details", within="order 1036")
     await keys.press("Enter")
