@@ -127,14 +127,16 @@ class _ArgumentsSchema(GenerateJsonSchema):
     """Says of a Decimal what its JSON text looks like, so that a form can check what is typed."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        return {
-            "type": "string", "format": "decimal", "pattern": _decimal_pattern(schema.get("decimal_places")),
-        }  # fmt: skip
+        return {"type": "string", "format": "decimal", "pattern": _decimal_pattern(schema)}
 
 
-def _decimal_pattern(places: int | None) -> str:
+def _decimal_pattern(schema: core_schema.DecimalSchema) -> str:
+    """As much of its bounds as a pattern can say: how many decimals, never negative, never zero."""
+    places, above = schema.get("decimal_places"), schema.get("gt")
+    positive = above is not None and above >= 0
+    sign = "(?=.*[1-9])" if positive else "" if schema.get("ge", -1) >= 0 else "-?"
     digits = "+" if places is None else f"{{1,{places}}}"
-    return "^-?[0-9]+$" if places == 0 else f"^-?[0-9]+([.][0-9]{digits})?$"
+    return f"^{sign}[0-9]+$" if places == 0 else f"^{sign}[0-9]+([.][0-9]{digits})?$"
 
 
 def _level(dimension: str, text: str) -> Level:

@@ -38,7 +38,7 @@ _WORDS: Mapping[str, str] = {
     "pattern": "this must be written in the form {0}", "format": "this must be a valid {0}",
     "multipleOf": "this must be a multiple of {0}", "type": "this must be of the type {0}",
 }  # fmt: skip
-_DECIMAL = "this must be a plain number like 129.90, with no more decimals than it has"
+_DECIMAL = "this must be a plain number like 129.90, within what the tool takes"
 
 
 def _words(error: jsonschema.ValidationError) -> str:

@@ -162,7 +162,7 @@ def _changed(request: Request, proposal: Proposal, writer: Writer) -> Iterator[R
         spans.append(Text(f"… and {len(proposal.changes) - len(names)} more changes in Details"))
     editor = request.current.editor
     by: Spans = (
-        (Text("by "), writer.who(editor)) if editor else (Text("by the agent, after your correction"),)
+        (Text("by "), writer.who(editor)) if editor else (Text("by the agent, after a correction"),)
     )
     yield Row("Changed", by)
     yield Row("", tuple(spans), Form.VALUES)

@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Annotated
 from urllib.parse import urlsplit
 
 import httpx
+from pydantic import Field
 
 from ..effect import Effect, NothingDone, effect
 from ..policy import Category
@@ -27,6 +29,9 @@ LIMIT = timedelta(minutes=2)
 
 #: Says whether a token is alive at this moment. Raises: NothingDone when that cannot be found out.
 TokenCheck = Callable[[str], Awaitable[bool]]
+
+#: What can be paid back.
+Money = Annotated[Decimal, Field(gt=0, decimal_places=2)]
 
 
 class Introspection:
@@ -94,7 +99,7 @@ class OpsTools:
                 return f"{said} The customer's record was deleted."
             return f"{said} Bought by {buyer.name}."
 
-    async def issue_refund(self, order: int, amount: Decimal, currency: str) -> str:
+    async def issue_refund(self, order: int, amount: Money, currency: str) -> str:
         """Pay money back."""
         await self._must_be_authorised()
         with _business_refusals():

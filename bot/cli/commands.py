@@ -13,7 +13,7 @@ from .options import SettingsFile
 
 app = typer.Typer(
     name="sayso",
-    help="Nothing consequential happens without someone's say-so: approvals for AI agents in Slack.",
+    help="Nothing consequential happens without someone's say-so: approvals for AI agents in Slack and Teams.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -123,7 +123,7 @@ def serve(
 ) -> None:
     """Run the bot, the workers, the scheduler, or all of them in one process.
 
-    [bold]bot[/] talks to Slack and holds the signing key; [bold]worker[/] runs agents; [bold]scheduler[/] fires
+    [bold]bot[/] talks to Slack and Teams and holds the signing key; [bold]worker[/] runs agents; [bold]scheduler[/] fires
     deadlines. Every role may run as any number of replicas over one Redis.
     """
     from ..serving import serve as run

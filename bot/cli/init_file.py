@@ -159,10 +159,12 @@ def _settings(chosen: Chosen) -> Iterator[str]:
 def _platforms(chosen: Chosen) -> Iterator[str]:
     if chosen.slack:
         yield '# approvers = { slack_group = "S0123ABC" } # a group of Slack; its members have to stand in [people]'
+    if chosen.teams:
+        yield '# approvers = { entra_group = "…" } # a group of Entra; its members have to stand in [people]'
+    if chosen.slack:
         yield from ("", "[slack]", f"team = {_value(chosen.slack.team)}")
         yield "socket_mode = true # the bot calls Slack, so Slack needs no address of yours"
     if chosen.teams:
-        yield '# approvers = { entra_group = "…" } # a group of Entra; its members have to stand in [people]'
         yield from (
             "",
             "[teams] # docs/teams.md goes through the registration",

@@ -71,6 +71,22 @@ def test_a_form_refuses_an_amount_that_is_no_number() -> None:
             check_arguments(transfer.schema, {"amount": text, "to": "x"})
 
 
+async def never_negative(price: Annotated[Decimal, Field(gt=0, decimal_places=2)]) -> None:
+    """A tool that takes only what is above zero."""
+
+
+@pytest.mark.parametrize(("text", "fits"), [("0.01", True), ("-5", False), ("0.00", False), ("1.999", False)])
+def test_a_bound_of_zero_stands_in_the_form(text: str, fits: bool) -> None:
+    """Whoever edits is told before anything is decided, and not by a tool that fails."""
+    tool = effect(category="financial_transaction", irreversibility="high")(never_negative)
+    try:
+        check_arguments(tool.schema, {"price": text})
+    except BadChange:
+        assert not fits
+    else:
+        assert fits
+
+
 def test_what_people_cannot_judge_is_no_tool() -> None:
     """Open-ended parameters, unknown levels and categories are refused where they are declared."""
     with pytest.raises(TypeError, match="options"):

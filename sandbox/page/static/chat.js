@@ -75,12 +75,19 @@ export function stay(list, opened) {
     if (left < NEAR) ends.add(list);
     else ends.delete(list);
   };
-  if (ends.has(list)) list.scrollTop = list.scrollHeight;
+  if (ends.has(list)) toEnd(list);
+}
+
+/** The end of a list; of a last message that is taller than the list its beginning, for people read from there. */
+function toEnd(list) {
+  const last = [...list.querySelectorAll("[data-message]")].at(-1);
+  if (last && last.offsetHeight > list.clientHeight) last.scrollIntoView({ block: "start" });
+  else list.scrollTop = list.scrollHeight;
 }
 
 const ends = new WeakSet(); // lists that are at their end
 const sizes = new ResizeObserver((changed) => {
-  for (const { target } of changed) if (ends.has(target)) target.scrollTop = target.scrollHeight;
+  for (const { target } of changed) if (ends.has(target)) toEnd(target);
 });
 
 /** What has the focus, and the message that it stands in. */
