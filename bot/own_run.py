@@ -170,7 +170,8 @@ class _Owned:
         versions = {request.id: request.version for request in requests}
         if before is not None and versions == self.seen:
             await asyncio.sleep(LOOK_SECONDS)
-            return before
+            if len(versions) >= len(before.pauses):
+                return before  # else one was closed before it was ever seen here
         try:
             async with self.runner.holding(self.run, _uncounted) as held:
                 if held is None:

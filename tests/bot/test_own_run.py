@@ -18,6 +18,7 @@ from gated import AgentState, Ledger, a_refund, an_agent, reporting
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, StateGraph
 from sayso import effect
+from sayso.agent.standing import Standing
 from sayso.approvals import effects, machine
 from sayso.approvals.errors import BadSetting
 from sayso.approvals.people import PersonId
@@ -153,6 +154,30 @@ async def test_a_request_that_was_closed_lets_the_agent_go_on_without_acting(
             lambda record, now: machine.closed(record, OutcomeKind.WITHDRAWN, "Not needed any more.", now),
         )
         ended = await program
+    assert (ended["outcome"]["kind"], ledger.done) == ("withdrawn", [])
+
+
+async def test_a_request_that_was_closed_before_it_was_looked_at_holds_nobody_up(
+    office: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It came and went between two looks."""
+    ledger = Ledger()
+    looks = []
+
+    async def closed_at_once(self: own_run._Owned, before: Standing | None) -> Standing | None:
+        standing = await look(self, before)
+        if not looks:
+            (request,) = await self._requests()
+            await self.runner.store.change(
+                request.id, lambda r, now: machine.closed(r, OutcomeKind.WITHDRAWN, "Not needed.", now)
+            )
+        looks.append(standing)
+        return standing
+
+    look = own_run._Owned._look
+    monkeypatch.setattr(own_run._Owned, "_look", closed_at_once)
+    async with the_people(office, redis_url) as people:
+        ended = await people.starts(an_own_agent(ledger), office)
     assert (ended["outcome"]["kind"], ledger.done) == ("withdrawn", [])
 
 
