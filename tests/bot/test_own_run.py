@@ -162,7 +162,7 @@ async def test_a_request_that_was_closed_before_it_was_looked_at_holds_nobody_up
 ) -> None:
     """It came and went between two looks."""
     ledger = Ledger()
-    looks = []
+    looks: list[Standing | None] = []
 
     async def closed_at_once(self: own_run._Owned, before: Standing | None) -> Standing | None:
         standing = await look(self, before)
