@@ -166,8 +166,7 @@ class _Owned:
 
     async def _look(self, before: Standing | None) -> Standing | None:
         """Lead the thread on if anything has changed, else wait a moment. None when nobody knows how it stands."""
-        requests = await self._requests()
-        versions = {request.id: request.version for request in requests}
+        versions = await self._versions()
         if before is not None and versions == self.seen:
             await asyncio.sleep(LOOK_SECONDS)
             if len(versions) >= len(before.pauses):
@@ -179,15 +178,19 @@ class _Owned:
                     return None
                 standing = await _led_on(held, self._requests)
         except OutcomeUnknown:
-            standing = before or Standing(
-                began=True, unfinished=True
-            )  # people settle it, and that is a change
+            versions = await self._versions()
+            if not versions:
+                return None  # settled already
+            standing = before or Standing(began=True, unfinished=True)  # people settle it: that is a change
         except StillRunning:
             await asyncio.sleep(AGAIN_SECONDS)
             return None
         self.seen.clear()
         self.seen.update(versions)
         return standing
+
+    async def _versions(self) -> dict[RequestId, int]:
+        return {request.id: request.version for request in await self._requests()}
 
     async def _requests(self) -> list[Request]:
         """What was asked and is not closed."""
