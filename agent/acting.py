@@ -73,7 +73,7 @@ async def act(
         crash_point("act-token")
         burnt = await _burn(runtime, request, frozen)
     except BadVote as error:
-        await _note_forgery(runtime, request, error)
+        await note_forgery(runtime, request, error)
         return await _nothing_done(runtime, request, str(error), believed=False)
     except (CredentialDead, BadChange) as error:
         return await _nothing_done(runtime, request, str(error))
@@ -314,7 +314,8 @@ async def _nothing_done(
     return outcome_of(applied.request, None)
 
 
-async def _note_forgery(runtime: Runtime, request: Request, error: BadVote) -> None:
+async def note_forgery(runtime: Runtime, request: Request, error: BadVote) -> None:
+    """Put it on record that votes were no warrant."""
     entry = AuditEntry(
         event=Event.VOTE_REJECTED, by=runtime.worker, words=str(error)[:300],
         facts={"digest": request.current.digest, "votes": str(len(request.votes))},

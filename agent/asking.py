@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ..approvals import canonical
+from ..approvals.deadline import Chain
 from ..approvals.errors import SaysoError
 from ..approvals.request import Ask, PauseKey, Proposal, Revision, Run
 from ..approvals.risk import Oversight
@@ -19,9 +20,12 @@ class CannotAsk(SaysoError):
 
 def ask_of(
     run: Run, frozen: str, *, key: PauseKey, policy: Policy, now: datetime, schema: str, fingerprint: str = "",
-    revises: RequestId | None = None,
+    revises: RequestId | None = None, chain: Chain | None = None,
 ) -> Ask:  # fmt: skip
     """What is asked about a frozen proposal of this run.
+
+    Args:
+        chain: Its clock, where it shares one with others; else that of its tool.
 
     Raises:
         CannotAsk: The proposal belongs to another thread, or nobody known stands behind the run and the route
@@ -37,6 +41,6 @@ def ask_of(
         raise CannotAsk(f"Nobody known asked for this run, and the route {route.name!r} takes no such runs.")
     return compose(
         key=key, run=run, first=Revision(number=1, frozen=frozen), route=route, ttl_class=tool.ttl_class,
-        chain=policy.chain(tool.ttl_class, tool.name), opened_at=now, edits=tool.edits, schema=schema,
+        chain=chain or policy.chain(tool.ttl_class, tool.name), opened_at=now, edits=tool.edits, schema=schema,
         fingerprint=fingerprint, revises=revises,
     )  # fmt: skip

@@ -38,10 +38,27 @@ def fingerprint(graph: Graph, path: str, tool: str) -> str:
     )
 
 
+def fingerprint_of_node(graph: Graph, path: str) -> str:
+    """Of a pause that is no gate of ours: the node it is raised in and what may follow it directly; 64 hex digits.
+
+    Of a graph that is called within a node, only that node is known before it runs. Empty when there is none.
+    """
+    known = ""
+    for part in path.split("|"):
+        inner = f"{known}|{part}" if known else part
+        if inner not in set(_nodes(graph, "")):
+            break
+        known = inner
+    if not known:
+        return ""
+    return canonical.digest(canonical.encode({"node": known, "then": _successors(graph, known)}))
+
+
 def fingerprints(graph: Graph) -> frozenset[str]:
-    """Those of every tool behind every gate: what this code can bring back."""
+    """Those of every tool behind every gate, and of every node: what this code can bring back."""
     gates = gates_of(graph)
-    return frozenset(fingerprint(graph, path, tool) for path, gate in gates.items() for tool in gate.tools)
+    of_gates = {fingerprint(graph, path, tool) for path, gate in gates.items() for tool in gate.tools}
+    return frozenset(of_gates | {fingerprint_of_node(graph, path) for path in _nodes(graph, "")})
 
 
 def _gates(graph: Graph, prefix: str) -> Iterator[tuple[str, Gate]]:
@@ -52,6 +69,15 @@ def _gates(graph: Graph, prefix: str) -> Iterator[tuple[str, Gate]]:
     for name, inner in graph.get_subgraphs():
         if hasattr(inner, "builder"):
             yield from _gates(inner, f"{prefix}|{name}" if prefix else name)  # type: ignore[arg-type]
+
+
+def _nodes(graph: Graph, prefix: str) -> Iterator[str]:
+    """The path of every node, also within graphs that are nodes."""
+    for name in graph.builder.nodes:
+        yield f"{prefix}|{name}" if prefix else name
+    for name, inner in graph.get_subgraphs():
+        if hasattr(inner, "builder"):
+            yield from _nodes(inner, f"{prefix}|{name}" if prefix else name)  # type: ignore[arg-type]
 
 
 def _successors(graph: Graph, path: str) -> list[str]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import Enum
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import UnknownInterruptError
 
 from ..approvals import machine
-from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
+from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.errors import AlreadySettled, SaysoError
+from ..approvals.errors import AlreadySettled
 from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ..approvals.risk import Oversight
 from .checkpoints import forget_later
+from .foreign_thread import ForeignThread
+from .handled import Breakpoint, GateHeld, Handled, report_notices
 from .outcome import closing
 from .pauses import CODE_CHANGED, Pauses
 from .resume import Graph, answer_pause, begin, carry_on
@@ -28,23 +29,6 @@ from .words import report_of
 
 #: How long a worker whose code does not fit leaves a decision to one whose code does: a rolling deployment takes minutes.
 ROLLING = timedelta(minutes=10)
-#: The longest report that is told.
-REPORT_LENGTH = 3000
-
-
-class Handled(Enum):
-    """What became of a piece of work: it is done, or left to be taken again later."""
-
-    DONE = "done"
-    LEFT = "left"
-
-
-class GateHeld(SaysoError):
-    """The gate was answered and went on waiting."""
-
-
-class Breakpoint(SaysoError):
-    """The graph stopped for nobody: static breakpoints are no gates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +68,7 @@ class HeldThread:
             with running(self.runtime):
                 await begin(self.graph, self.config, self.given(self.graph, self.run))
         elif standing.unfinished:
-            await self._carry_on()
+            await self.carry_on()
         await self.settle()
         return Handled.DONE
 
@@ -97,6 +81,9 @@ class HeldThread:
         if await self._belongs_elsewhere(request):
             return Handled.LEFT
         pause = standing.pause(request.ask.key.interrupt)
+        if request.ask.dialect:
+            foreign = ForeignThread(self)
+            return await (foreign.bring_back(pause, standing) if pause else foreign.past(request, standing))
         if pause is None:
             return await self._past_its_gate(request, standing)
         if request.state is State.CLOSED:
@@ -105,7 +92,7 @@ class HeldThread:
         if misfit:
             await self.invalidate(request, pause, misfit)
             return Handled.DONE
-        claimed = await self._claim(request)
+        claimed = await self.claim(request)
         if claimed is None:
             return Handled.DONE
         verdict = claimed.decision.verdict.type if claimed.decision else "expired"
@@ -138,11 +125,11 @@ class HeldThread:
         if request.state is not State.CLOSED and not self.pauses.knows(self.graph, request):
             await self.invalidate(request, None, CODE_CHANGED)
         elif request.state is not State.CLOSED:
-            request = await self._claim(request) or request
+            request = await self.claim(request) or request
             if asked and closing(request) is not None:
                 await self._close(request)
         if standing.unfinished:
-            await self._carry_on()
+            await self.carry_on()
         if asked:
             await self._close(request)
         await self.settle()
@@ -150,6 +137,8 @@ class HeldThread:
 
     async def _let_go(self, request: Request, pause: Pause) -> Handled:
         """A closed request whose agent still waits: it is told, unless a later round is being asked."""
+        if request.ask.dialect:
+            return await ForeignThread(self).bring_back(pause, await self.standing())
         newest = await self.pauses.newest(self.run.thread, pause.interrupt)
         if newest is not None and newest.state is not State.CLOSED:
             return Handled.DONE
@@ -171,12 +160,13 @@ class HeldThread:
             raise GateHeld
         return after
 
-    async def _carry_on(self) -> None:
+    async def carry_on(self) -> None:
+        """Run what is left of the thread; answers nothing."""
         await self.entering()
         with running(self.runtime):
             await carry_on(self.graph, self.config)
 
-    async def _claim(self, request: Request) -> Request | None:
+    async def claim(self, request: Request) -> Request | None:
         """Take the request for this worker; None when it was ended meanwhile."""
         try:
             applied = await self.runtime.store.change(
@@ -216,18 +206,6 @@ class HeldThread:
         )
         crash_point("report-after-told")
         await forget_later(self.graph.checkpointer, self.run.thread)
-
-
-def report_notices(run: Run, text: str) -> tuple[Notice, ...]:
-    """The last words of a run, told where it was asked for; none where there is nothing to say or nowhere."""
-    if not text.strip() or not run.origin:
-        return ()
-    return (
-        Notice(
-            key="report", kind=NoticeKind.REPORT, place=run.origin, thread=run.thread,
-            text=text[:REPORT_LENGTH],
-        ),
-    )  # fmt: skip
 
 
 def _decided_at(request: Request) -> datetime:

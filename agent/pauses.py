@@ -10,23 +10,26 @@ from pydantic import ValidationError
 from ..approvals import canonical, machine
 from ..approvals.change import Change
 from ..approvals.errors import AlreadySettled, BadChange, RequestNotFound, SaysoError
-from ..approvals.request import Ask, OutcomeKind, PauseKey, Request, Run, State, request_id
+from ..approvals.request import Ask, Edits, OutcomeKind, PauseKey, Request, Run, State, request_id
 from ..approvals.risk import Oversight
 from ..approvals.store import Store
-from ..approvals.verdict import RequestId, ThreadId
-from .asking import ask_of
-from .fingerprint import fingerprint, fingerprints, gates_of
+from ..approvals.verdict import RequestId, ThreadId, Way
+from .asking import CannotAsk, ask_of
+from .dialects.reading import Reading, ways_of
+from .fingerprint import fingerprint, fingerprint_of_node, fingerprints, gates_of
+from .foreign import frozen_today, proposal_of, read
+from .gate import LARGEST_PROPOSAL
 from .policy import Policy
 from .resume import Graph
-from .schema import GatePayload, checked_payload, is_ours
+from .schema import OURS, GatePayload, checked_payload, is_ours
 from .standing import Pause, Standing
 
 #: How often one pause is asked about before it is given up: people who were asked three times are not asked for ever.
 ROUNDS = 3
 
 
-class ForeignPause(SaysoError):
-    """The graph paused for something that is no sayso gate, so nobody can be asked."""
+class BadPayload(SaysoError):
+    """A gate of ours paused with something that cannot be put to people."""
 
 
 CODE_CHANGED = "The agent's code between the question and the action has changed."
@@ -41,18 +44,27 @@ class Pauses:
         self._policy = policy
 
     async def open_all(self, graph: Graph, run: Run, standing: Standing) -> None:
-        """One request per pause; a pause that has one keeps it. Raises: ForeignPause, CannotAsk, UnknownRoute."""
+        """One request per pause; a pause that has one keeps it. Raises: BadPayload, CannotAsk, UnknownRoute."""
         for pause in standing.pauses:
-            newest = await self.newest(run.thread, pause.interrupt)
-            if newest is None:
-                ask = self._ask(graph, run, pause, 1, await self._store.now())
-                await self._store.open(machine.opened(ask))
+            newest = await self.all_newest(graph, run, pause)
+            if None not in newest:
+                continue
+            began = min((one.ask.opened_at for one in newest if one), default=await self._store.now())
+            for index, found in enumerate(newest):
+                if found is None:
+                    ask = self._ask(graph, run, pause, index=index, round=1, now=began)
+                    await self._store.open(machine.opened(ask))
 
-    async def newest(self, thread: ThreadId, interrupt: str) -> Request | None:
-        """The request of the last round of a pause."""
+    async def all_newest(self, graph: Graph, run: Run, pause: Pause) -> tuple[Request | None, ...]:
+        """The last request about each action that a pause asks about; None where it has none."""
+        actions = 1 if _speaks_ours(pause) else len(read(graph, pause).asked)
+        return tuple([await self.newest(run.thread, pause.interrupt, index) for index in range(actions)])
+
+    async def newest(self, thread: ThreadId, interrupt: str, index: int = 0) -> Request | None:
+        """The request of the last round of one action of a pause."""
         found = None
         for round in range(1, ROUNDS + 1):
-            key = PauseKey(thread=thread, interrupt=interrupt, round=round)
+            key = PauseKey(thread=thread, interrupt=interrupt, index=index, round=round)
             try:
                 found = await self._store.get(request_id(key))
             except RequestNotFound:
@@ -66,12 +78,28 @@ class Pauses:
 
     def misfit(self, graph: Graph, request: Request, pause: Pause) -> str:
         """What speaks against answering this pause with this request's answer; empty when nothing does."""
+        if not _speaks_ours(pause):
+            return self._foreign_misfit(graph, request, pause)
         payload = _payload(pause)
         if payload["frozen"] != request.ask.first.frozen:
             return ACTION_CHANGED
         if fingerprint(graph, payload["gate"], payload["action_type"]) != request.ask.fingerprint:
             return CODE_CHANGED
         return ""
+
+    def _foreign_misfit(self, graph: Graph, request: Request, pause: Pause) -> str:
+        reading, index = read(graph, pause), request.ask.key.index
+        if index >= len(reading.asked) or reading.dialect.name != request.ask.dialect:
+            return ACTION_CHANGED
+        if self.frozen(reading, request.ask.run, pause, request) != request.ask.first.frozen:
+            return ACTION_CHANGED
+        same_code = request.ask.fingerprint == fingerprint_of_node(graph, pause.path)
+        return "" if same_code and request.ask.schema == reading.asked[index].schema else CODE_CHANGED
+
+    def frozen(self, reading: Reading, run: Run, pause: Pause, request: Request) -> str:
+        """The bytes that a request about a foreign pause must show, made anew from the pause itself."""
+        first = request.ask.first.proposal
+        return frozen_today(run, pause, reading, request.ask.key.index, first, self._policy)
 
     async def invalidate(
         self, graph: Graph, request: Request, pause: Pause | None, why: str
@@ -108,13 +136,17 @@ class Pauses:
 
     def _next(self, graph: Graph, request: Request, pause: Pause | None, now: datetime) -> Ask | None:
         """The same pause asked once more; None where that cannot help."""
-        round = request.ask.key.round + 1
-        if pause is None or round > ROUNDS or not self._runs_today(graph, _payload(pause)):
+        round, index = request.ask.key.round + 1, request.ask.key.index
+        if pause is None or round > ROUNDS or not self._runs_today(graph, pause, index):
             return None
-        return self._ask(graph, request.ask.run, pause, round, now)
+        return self._ask(graph, request.ask.run, pause, index=index, round=round, now=now)
 
-    def _runs_today(self, graph: Graph, payload: GatePayload) -> bool:
-        """Whether today's tool takes the arguments that were frozen."""
+    def _runs_today(self, graph: Graph, pause: Pause, index: int) -> bool:
+        """Whether today's tool takes the arguments that were frozen; of a foreign pause, whether its node is there."""
+        if not _speaks_ours(pause):
+            known = bool(fingerprint_of_node(graph, pause.path))
+            return known and index < len(read(graph, pause).asked)
+        payload = _payload(pause)
         gate = gates_of(graph).get(payload["gate"])
         tool = gate.tools.get(payload["action_type"]) if gate else None
         if tool is None:
@@ -124,7 +156,9 @@ class Pauses:
         except BadChange:
             return False
 
-    def _ask(self, graph: Graph, run: Run, pause: Pause, round: int, now: datetime) -> Ask:
+    def _ask(self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime) -> Ask:
+        if not _speaks_ours(pause):
+            return self._foreign_ask(graph, run, pause, index=index, round=round, now=now)
         payload = _payload(pause)
         gate = gates_of(graph).get(payload["gate"])
         tool = gate.tools.get(payload["action_type"]) if gate else None
@@ -135,14 +169,42 @@ class Pauses:
         )  # fmt: skip
         return replace(ask, revises=RequestId(payload["revises"]) if payload["revises"] else None)
 
+    def _foreign_ask(
+        self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime
+    ) -> Ask:  # fmt: skip
+        """Everything that one pause asks about has the shortest of its clocks, because it is answered as one."""
+        reading = read(graph, pause)
+        asked, tools = reading.asked[index], [self._policy.of(one.tool) for one in reading.asked]
+        chain = min(
+            (self._policy.chain(tool.ttl_class, tool.name) for tool in tools), key=lambda one: one.ttl + one.grace
+        )
+        frozen = canonical.encode(proposal_of(run, pause, reading, asked, self._policy)).decode()
+        if len(frozen) > LARGEST_PROPOSAL:
+            raise CannotAsk(f"A pause of {len(frozen)} characters is too large to be shown to people.")
+        ask = ask_of(
+            run, frozen, key=PauseKey(thread=run.thread, interrupt=pause.interrupt, index=index, round=round),
+            policy=self._policy, now=now, schema=asked.schema, chain=chain,
+            fingerprint=fingerprint_of_node(graph, pause.path),
+        )  # fmt: skip
+        ways = ways_of(asked, certain=reading.certain)
+        if ask.edits is Edits.REPLAN and not asked.written:
+            ways = tuple(way for way in ways if way is not Way.EDIT)
+        return replace(ask, dialect=reading.dialect.name, ways=ways, edits=Edits.APPLY)
+
+
+def _speaks_ours(pause: Pause) -> bool:
+    """Whether a gate of ours raised it, of whatever version."""
+    said = pause.value.get("schema") if isinstance(pause.value, dict) else None
+    return isinstance(said, str) and said.startswith(OURS)
+
 
 def _payload(pause: Pause) -> GatePayload:
     if not is_ours(pause.value):
-        raise ForeignPause
+        raise BadPayload
     try:
         payload = checked_payload(pause.value)
     except ValidationError as error:
-        raise ForeignPause(f"A gate's payload is not whole: {error.error_count()} problems.") from None
+        raise BadPayload(f"A gate's payload is not whole: {error.error_count()} problems.") from None
     if canonical.digest(payload["frozen"]) != payload["digest"]:
-        raise ForeignPause("A gate's payload was changed after it was frozen.")
+        raise BadPayload("A gate's payload was changed after it was frozen.")
     return payload

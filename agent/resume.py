@@ -13,6 +13,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
+from ..approvals.action import Json
 from ..approvals.verdict import ThreadId
 from .checkpoint_codec import FENCE_KEY
 from .schema import Answer, checked_answer
@@ -46,6 +47,14 @@ async def answer_pause(graph: Graph, config: RunnableConfig, interrupt: str, ans
         ValidationError: The answer is none; nothing was sent.
         UnknownInterruptError: The pause is not pending; nothing was done.
     """
+    await answer_foreign(graph, config, interrupt, checked_answer(answer))
+
+
+async def answer_foreign(graph: Graph, config: RunnableConfig, interrupt: str, answer: Json) -> None:
+    """Answer exactly this pause in the words of its own dialect, which were checked before.
+
+    Raises: UnknownInterruptError: The pause is not pending; nothing was done.
+    """
     strict: RunnableConfig = {"configurable": {**config["configurable"], STRICT: True}}
-    command: Command[Any] = Command(resume={interrupt: checked_answer(answer)})
+    command: Command[Any] = Command(resume={interrupt: answer})
     await graph.ainvoke(command, strict, durability="sync")

@@ -23,7 +23,8 @@ from ..approvals.store import Store, WorkItem
 from .acting import OutcomeUnknown, StillRunning, unknown
 from .checkpoints import forget_later
 from .credentials import Broker
-from .held_thread import Handled, HeldThread, report_notices
+from .handled import Handled, report_notices
+from .held_thread import HeldThread
 from .keeper import Keeper, Locks
 from .policy import Policy
 from .resume import Graph, config_of

@@ -15,6 +15,8 @@ from ..approvals.request import Proposal
 
 #: Name and version of the payload; a reader refuses what it does not know.
 SCHEMA: Final = "sayso.gate/1"
+#: How every version of it begins.
+OURS: Final = "sayso.gate/"
 #: The same as JSON Schema, for readers in other languages.
 SCHEMA_FILE = Path(__file__).with_name("payload.schema.json")
 

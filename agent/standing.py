@@ -14,10 +14,19 @@ from .resume import Graph
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """One interrupt that waits for an answer: LangGraph's id, and what it shows."""
+    """One interrupt that waits for an answer: LangGraph's id, and what it shows.
+
+    Attributes:
+        schema: The JSON Schema that it says an answer has; None when it says nothing.
+        path: Names of the nodes it is raised in, outermost first, joined by |.
+        state: Of the innermost graph that paused, as far as it can be read.
+    """
 
     interrupt: str
     value: Any
+    schema: Any = None
+    path: str = ""
+    state: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +38,14 @@ class Standing:
         pauses: What waits for an answer, in the graph's order.
         unfinished: Whether something is left to run that waits for nobody.
         values: The state of the graph.
+        step: How many rounds of nodes it has finished.
     """
 
     began: bool
     pauses: tuple[Pause, ...] = ()
     unfinished: bool = False
     values: Mapping[str, Any] = field(default_factory=dict)
+    step: int = 0
 
     @property
     def ended(self) -> bool:
@@ -55,19 +66,33 @@ async def standing_of(graph: Graph, config: RunnableConfig) -> Standing:
     leaves = list(_leaves(snapshot))
     return Standing(
         began=snapshot.created_at is not None,
-        pauses=tuple(Pause(i.id, i.value) for task in leaves for i in task.interrupts),
-        unfinished=any(not task.interrupts and task.result is None for task in leaves),
-        values=snapshot.values if isinstance(snapshot.values, Mapping) else {},
-    )
+        pauses=tuple(
+            Pause(i.id, i.value, schema=i.response_schema, path=leaf.path, state=leaf.state)
+            for leaf in leaves for i in leaf.task.interrupts
+        ),
+        unfinished=any(not leaf.task.interrupts and leaf.task.result is None for leaf in leaves),
+        values=_values(snapshot), step=int((snapshot.metadata or {}).get("step", 0)),
+    )  # fmt: skip
 
 
-def _leaves(snapshot: StateSnapshot) -> Iterator[PregelTask]:
+@dataclass(frozen=True, slots=True)
+class _Leaf:
+    task: PregelTask
+    path: str
+    state: Mapping[str, Any]
+
+
+def _leaves(snapshot: StateSnapshot, outer: str = "") -> Iterator[_Leaf]:
     """The tasks that are graphs no further, or whose graph has ended without the outer one knowing."""
     for task in snapshot.tasks:
-        inner = task.state
+        inner, path = task.state, f"{outer}|{task.name}" if outer else task.name
         if isinstance(inner, StateSnapshot) and inner.tasks:
-            yield from _leaves(inner)
+            yield from _leaves(inner, path)
         elif isinstance(inner, StateSnapshot):
-            yield task._replace(interrupts=())
+            yield _Leaf(task._replace(interrupts=()), path, {})
         else:
-            yield task
+            yield _Leaf(task, path, _values(snapshot))
+
+
+def _values(snapshot: StateSnapshot) -> Mapping[str, Any]:
+    return snapshot.values if isinstance(snapshot.values, Mapping) else {}

@@ -19,7 +19,7 @@ from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
 from .credentials import Broker
 from .faults import facts_of, place_of, told_of
-from .held_thread import Handled
+from .handled import Handled
 from .keeper import Keeper, Locks
 from .policy import Policy
 from .reconcile import Reconciler

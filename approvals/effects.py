@@ -32,10 +32,15 @@ def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now:
         raise Burnt
     effect = Effect(attempt=attempt, worker=worker, started_at=now)
     entry = AuditEntry(
-        event=Event.EFFECT_STARTED, by=worker, words=f"Started {request.proposal.action.tool}",
+        event=Event.EFFECT_STARTED, by=worker, words=_started(request)[:300],
         facts={"attempt": str(attempt), "digest": request.current.digest},
     )  # fmt: skip
     return Change(request=replace(request, effect=effect), audit=(entry,), lease=lease)
+
+
+def _started(request: Request) -> str:
+    tool = request.proposal.action.tool
+    return f"Lets the agent go on with {tool}" if request.ask.dialect else f"Started {tool}"
 
 
 def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
@@ -63,6 +68,12 @@ def done(request: Request, worker: str, result: str, words: str, now: datetime) 
         event=Event.EFFECT_DONE, by=worker, words="The tool ran", facts={"attempt": str(effect.attempt)}
     )
     return replace(change, audit=(entry, *change.audit))
+
+
+def told(request: Request, worker: str, words: str, now: datetime) -> Change:
+    """The agent took its answer and went on; what its own tool then did is not for us to claim. Raises: Burnt."""
+    _running(request, worker)
+    return closed(request, OutcomeKind.ANSWERED, words, now, by=worker)
 
 
 def failed(request: Request, worker: str, words: str, now: datetime) -> Change:

@@ -7,6 +7,7 @@ SaysoError
 ├── AnswerRefused             a person's answer was not counted
 │   ├── AlreadySettled        somebody was faster, or it ended
 │   ├── Outdated              the card showed an older revision
+│   ├── NotOffered            the agent does not take an answer of this kind
 │   ├── NotAllowed            this person may not decide this request
 │   └── BadChange             an edit does not fit the tool's arguments
 ├── DirectoryDown             we cannot tell who somebody is
@@ -59,6 +60,10 @@ class AlreadySettled(AnswerRefused):
 
 class Outdated(AnswerRefused):
     """The card showed an older revision of this request; look at the newest card."""
+
+
+class NotOffered(AnswerRefused):
+    """The agent that asks takes no answer of this kind; nothing was counted. Its card shows what it takes."""
 
 
 class WhyNot(StrEnum):

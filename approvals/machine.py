@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind
 from .deadline import Step, StepKind
-from .errors import AlreadySettled, NotAllowed, Outdated, WhyNot
+from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
 from .people import PersonId, Place
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
 from .risk import Oversight
-from .verdict import Approve, Modify, Reject, Respond, Vote
+from .verdict import Approve, Modify, Reject, Respond, Vote, way_of
 
 #: How long a worker has to bring the agent back before people are told that it is stuck.
 RESUME_WITHIN = timedelta(minutes=10)
@@ -66,9 +66,10 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
         may_decide: Everybody who may decide at this moment; earlier votes of others are dropped.
         needed: Votes today's policy wants; the frozen rule may want more.
 
-    Raises: AlreadySettled, Outdated, NotAllowed. At or after the deadline the change expires the request.
+    Raises: AlreadySettled, Outdated, NotAllowed, NotOffered. At or after the deadline the change expires the request.
     """
     _must_be_open(request, vote.revision)
+    _must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     match vote.verdict:
@@ -94,6 +95,7 @@ def edit(
     Raises: as `vote`.
     """
     _must_be_open(request, revision.number - 1)
+    _must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     edited = replace(request, revisions=(*request.revisions, revision), votes=())
@@ -239,10 +241,22 @@ def resuming(request: Request, worker: str, now: datetime) -> Change:
     if request.state not in (State.DECIDED, State.EXPIRED, State.RESUMING):
         raise AlreadySettled(request.state)
     after = replace(
-        request, state=State.RESUMING, worker=worker, resume_by=now + RESUME_WITHIN, stuck_at=None
+        request, state=State.RESUMING, worker=worker, resume_by=now + RESUME_WITHIN, stuck_at=None, waits_for=0
     )
     entry = AuditEntry(event=Event.RESUMING, by=worker, words="Bringing the agent back")
     return Change(request=after, audit=(entry,))
+
+
+def waiting(request: Request, others: int) -> Change | None:
+    """It is answered, but its pause asks about more: the agent goes on with all answers at once.
+
+    The others end by the same deadline, so this one's clock is that. None when the record says so already.
+    """
+    if request.state not in (State.DECIDED, State.EXPIRED) or request.waits_for == others:
+        return None
+    resume_by = request.ask.deadline.expires_at + RESUME_WITHIN
+    entry = AuditEntry(event=Event.STEP, words=f"Waits for {others} other answers to the same pause")
+    return Change(request=replace(request, waits_for=others, resume_by=resume_by), audit=(entry,))
 
 
 def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: str = "sayso") -> Change:
@@ -258,6 +272,11 @@ def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: s
         audit=(AuditEntry(event=Event.CLOSED, by=by, words=f"Ended: {kind}", facts={"outcome": kind}),),
         notices=(_say(request, NoticeKind.OUTCOME, "outcome"),) if tell else (),
     )
+
+
+def disbelieved(request: Request, why: str, now: datetime) -> Change:
+    """Votes did not allow it: closed as not done, without the names of people who never decided."""
+    return closed(replace(request, decision=None, votes=()), OutcomeKind.FAILED, why, now)
 
 
 def invalidated(request: Request, why: str, now: datetime, again: Ask | None = None) -> Change:
@@ -276,6 +295,11 @@ def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
     if request.effect is not None:
         raise AlreadySettled(request.state)
     return closed(request, OutcomeKind.WITHDRAWN, why, now, by=by)
+
+
+def _must_be_offered(request: Request, vote: Vote) -> None:
+    if way_of(vote.verdict) not in request.ways:
+        raise NotOffered
 
 
 def _must_be_open(request: Request, revision: int) -> None:

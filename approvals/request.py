@@ -14,7 +14,7 @@ from .action import Action, Json
 from .deadline import Deadline, Step, TtlClass
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
-from .verdict import Modify, RequestId, Rule, ThreadId, Verdict, Vote
+from .verdict import GATE_WAYS, Modify, RequestId, Rule, ThreadId, Verdict, Vote, Way
 
 #: How many partitions a new store gets; the number is kept in the store.
 PARTITIONS = 16
@@ -181,6 +181,8 @@ class Ask:
         schema: JSON Schema of the tool's arguments, as JSON text; forms are drawn from it.
         fingerprint: Of the code from the gate to the act; an approval counts for no other.
         revises: The request it replaces after a modification.
+        dialect: Whose words the pause speaks; empty for a gate of ours.
+        ways: How it can be answered.
     """
 
     id: RequestId
@@ -199,6 +201,8 @@ class Ask:
     schema: str = "{}"
     fingerprint: str = ""
     revises: RequestId | None = None
+    dialect: str = ""
+    ways: tuple[Way, ...] = GATE_WAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +230,7 @@ class Request:
         resume_by: UTC; the clock after a decision.
         stuck_at: UTC; since when people know that no worker brings the agent back. None again once one does.
         worker: Who is resuming the agent.
+        waits_for: How many other answers its pause needs before the agent can go on; 0 when none.
     """
 
     ask: Ask
@@ -242,6 +247,7 @@ class Request:
     resume_by: datetime | None = None
     stuck_at: datetime | None = None
     worker: str = ""
+    waits_for: int = 0
     effect: Effect | None = None
     outcome: Outcome | None = None
     closed_at: datetime | None = None
@@ -262,6 +268,12 @@ class Request:
     @property
     def proposal(self) -> Proposal:
         return self.current.proposal
+
+    @property
+    def ways(self) -> tuple[Way, ...]:
+        """How it can be answered now: what somebody has edited can also be approved."""
+        ways = self.ask.ways
+        return (Way.APPROVE, *ways) if self.revisions and Way.APPROVE not in ways else ways
 
     @property
     def requesters(self) -> frozenset[PersonId]:

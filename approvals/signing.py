@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from . import canonical
 from .errors import BadVote
 from .request import Request, Revision
-from .verdict import Approve, Modify, Rule, ThreadId, Vote
+from .verdict import Approve, Modify, Respond, Rule, ThreadId, Vote
 
 
 def _bytes_of(vote: Vote) -> bytes:
@@ -96,11 +96,33 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
     return Warrant(revision=revision, attempt=attempt)
 
 
+def response(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: str, now: datetime) -> str:
+    """The text that a person signed to be given to the agent instead of the action. Takes what `warrant` takes.
+
+    Raises: BadVote.
+    """
+    vote = request.votes[-1] if request.votes else None
+    if vote is None or not isinstance(vote.verdict, Respond) or vote.person in request.requesters:
+        raise BadVote("Nobody who may decide has signed this text.")
+    if request.ask.first.frozen != frozen:
+        raise BadVote("The request does not show what this agent froze.")
+    verifier.check(vote)
+    attempt = request.effect.attempt + 1 if request.effect else 1
+    _is_about(vote, request, request.current, thread=thread, attempt=attempt, now=now)
+    return vote.verdict.text
+
+
 def _fits(
     vote: Vote, request: Request, revision: Revision, *, thread: ThreadId, attempt: int, now: datetime
 ) -> None:
     if not (isinstance(vote.verdict, Approve) or _made(vote, revision)):
         raise BadVote("A vote that is no approval cannot allow an action.")
+    _is_about(vote, request, revision, thread=thread, attempt=attempt, now=now)
+
+
+def _is_about(
+    vote: Vote, request: Request, revision: Revision, *, thread: ThreadId, attempt: int, now: datetime
+) -> None:
     if (vote.request, vote.thread) != (request.id, thread):
         raise BadVote("A vote was given for another request.")
     if (vote.revision, vote.digest) != (revision.number, revision.digest):

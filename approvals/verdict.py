@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal, NewType
 
 from pydantic import Field
@@ -49,6 +50,35 @@ class Respond:
 
 
 Verdict = Annotated[Approve | Reject | Modify | Respond, Field(discriminator="type")]
+
+
+class Way(StrEnum):
+    """A way to answer; not every agent takes every one."""
+
+    APPROVE = "approve"
+    EDIT = "edit"  #: other arguments
+    INSTRUCT = "instruct"  #: think again, as told
+    REJECT = "reject"
+    RESPOND = "respond"
+
+
+#: What a gate of ours takes.
+GATE_WAYS = (Way.APPROVE, Way.EDIT, Way.INSTRUCT, Way.REJECT)
+
+
+def way_of(verdict: Verdict) -> Way:
+    """Which way of answering a verdict is."""
+    match verdict:
+        case Approve():
+            return Way.APPROVE
+        case Reject():
+            return Way.REJECT
+        case Respond():
+            return Way.RESPOND
+        case Modify(instruction=""):
+            return Way.EDIT
+        case Modify():
+            return Way.INSTRUCT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from ..approvals.people import PersonId
 from ..approvals.request import Request, State
-from ..approvals.verdict import RequestId
+from ..approvals.verdict import RequestId, Way
 from . import rows
 from .escape import cut, line
 from .rows import Writer
@@ -53,6 +53,11 @@ ANSWERS = (
     Button(Verb.MODIFY, "Modify…"),
     Button(Verb.REJECT, "Reject…", Style.DANGER),
 )
+#: Which ways of answering are behind each button.
+_WAYS: Mapping[Verb, frozenset[Way]] = {
+    Verb.APPROVE: frozenset({Way.APPROVE}), Verb.REJECT: frozenset({Way.REJECT}),
+    Verb.MODIFY: frozenset({Way.EDIT, Way.INSTRUCT, Way.RESPOND}),
+}  # fmt: skip
 #: The three ways on when nobody knows whether it happened.
 WAYS_ON = (
     Button(Verb.HAPPENED, "It happened"),
@@ -110,7 +115,12 @@ def card_of(request: Request, *, name: Callable[[PersonId], str], tz: tzinfo = U
 def answers(request: Request) -> tuple[Button, ...]:
     """What a person can answer now, wherever there is room for it."""
     if request.state is State.OPEN:
-        return ANSWERS
+        buttons = (button for button in ANSWERS if _WAYS[button.verb] & set(request.ways))
+        only_text = Way.RESPOND in request.ways and Way.EDIT not in request.ways
+        return tuple(
+            replace(button, label="Answer…") if only_text and button.verb is Verb.MODIFY else button
+            for button in buttons
+        )
     return WAYS_ON if is_unknown(request) else ()
 
 
@@ -127,7 +137,7 @@ def _open(request: Request, writer: Writer) -> Card:
     return Card(
         request=request.id, revision=request.revision, digest=request.current.digest, version=request.version,
         push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
-        rows=(*body, *hint), buttons=(*(ANSWERS if writer.whole else ()), DETAILS),
+        rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), DETAILS),
     )  # fmt: skip
 
 

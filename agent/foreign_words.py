@@ -1,0 +1,57 @@
+"""How a request of a foreign pause ends, in words for people; none of them claims what the agent's own tool did."""
+
+from __future__ import annotations
+
+from ..approvals.request import OutcomeKind, Request, State
+from ..approvals.verdict import Approve, Modify, Reject, Respond
+
+_AT_GATE = " Nothing was done."
+
+
+def as_told(request: Request) -> str:
+    """The agent took a yes, or a text."""
+    by = ", ".join(request.decision.by) if request.decision else "nobody"
+    verdict = request.decision.verdict if request.decision else None
+    if isinstance(verdict, Respond):
+        return f"{by} answered; the agent went on with it."
+    how = " as changed" if request.revision > 1 else ""
+    return f"{by} approved it{how}, and the agent went on with that once. What its own tool did is not recorded here."
+
+
+def as_past(request: Request) -> tuple[OutcomeKind, str]:
+    """One whose pause has cleared and that nobody has closed."""
+    by = ", ".join(request.decision.by) if request.decision else ""
+    match request.decision.verdict if request.decision else None:
+        case _ if request.effect is not None:
+            return OutcomeKind.ANSWERED, as_told(request)
+        case Reject(reason=reason):
+            return OutcomeKind.REFUSED, f"{by} said no: {reason}"
+        case Respond():
+            return OutcomeKind.ANSWERED, as_told(request)
+        case None if request.state is not State.OPEN:
+            return OutcomeKind.EXPIRED, "Nobody decided in time; nothing was done, and the agent was told."
+        case _:
+            return OutcomeKind.INVALIDATED, "The agent has moved on without this answer."
+
+
+def as_ended(request: Request, why: str, *, here: bool) -> tuple[OutcomeKind, str]:
+    """One whose run is ended at its gate; `here` unless another pause of the run ended it."""
+    by = ", ".join(request.decision.by) if request.decision else ""
+    verdict = request.decision.verdict if request.decision else None
+    if request.effect is not None:
+        return OutcomeKind.UNKNOWN, why
+    if not here:
+        return OutcomeKind.WITHDRAWN, "The agent's run was ended at another question; nothing was done."
+    match verdict:
+        case Reject(reason=reason):
+            return OutcomeKind.REFUSED, f"{by} said no: {reason} — {why} Nothing was done."
+        case Approve() | Modify() | Respond():
+            return OutcomeKind.FAILED, f"{why}{_AT_GATE}"
+        case None:
+            return OutcomeKind.EXPIRED, f"Nobody decided in time. {why}{_AT_GATE}"
+
+
+def closed_words(request: Request) -> str:
+    """Why it must not happen, for the agent: it was ended before the agent could be told."""
+    words = request.outcome.words if request.outcome else ""
+    return words or "It was taken back; nothing was done."

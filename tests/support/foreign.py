@@ -1,0 +1,107 @@
+"""Other people's agents in our small world: LangChain's own, with a scripted model, and small hand-written ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from gated import LOW, World
+from langchain.agents import create_agent
+from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.tools import tool
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
+from sayso.agent.policy_file import read_policy
+from sayso.approvals.request import Request, State
+from typing_extensions import TypedDict
+
+POLICY: Mapping[str, Any] = {
+    "default_route": "desk",
+    "routes": {"desk": {"places": ["slack:C0FIN"], "approvers": ["finance"], "pager": "primary"}},
+    "tools": {"send_mail": {"category": "external_communication", **LOW}},
+}
+
+
+class Scripted(GenericFakeChatModel):
+    """Says what it was told to say, one message per turn, whatever it hears."""
+
+    def bind_tools(self, tools: Any, **_: Any) -> Any:
+        return self
+
+
+def call(number: int, to: str, **more: Any) -> dict[str, Any]:
+    """The model's call of the mailer."""
+    return {"name": "send_mail", "args": {"to": to, **more}, "id": f"call-{number}"}
+
+
+def says(text: str, *calls: dict[str, Any]) -> AIMessage:
+    """One turn of the model."""
+    return AIMessage(text, tool_calls=list(calls))
+
+
+def mailing_agent(
+    sent: list[dict[str, Any]], turns: Sequence[AIMessage], *, allowed: Sequence[str] = (), mode: str = "batched",
+    breaks: Callable[[], None] = lambda: None,
+) -> Any:  # fmt: skip
+    """LangChain's agent with a mailer behind its own middleware."""
+
+    @tool
+    def send_mail(to: str, urgent: bool = False) -> str:
+        """Send a mail."""
+        sent.append({"to": to, "urgent": urgent})
+        breaks()
+        return f"Sent to {to}."
+
+    model = Scripted(messages=_endless(turns))
+    gated: Any = {"send_mail": {"allowed_decisions": list(allowed)} if allowed else True}
+    middleware = HumanInTheLoopMiddleware(gated, interrupt_mode=mode)  # type: ignore[arg-type]
+    return create_agent(model, [send_mail], middleware=[middleware])
+
+
+def _endless(turns: Sequence[AIMessage]) -> Iterator[AIMessage | str]:
+    yield from turns
+    while True:
+        yield AIMessage("Done.")
+
+
+class Loose(TypedDict, total=False):
+    """The state of a hand-written agent."""
+
+    goal: str
+    messages: list[AnyMessage]
+    answer: Any
+    report: str
+
+
+def believing(acted: list[Any], value: Any, schema: Any = None) -> StateGraph[Any, Any, Any, Any]:
+    """The agent that takes any answer for a yes: `if answer: act()`."""
+
+    def ask(state: Loose) -> dict[str, Any]:
+        answer = interrupt(value, response_schema=schema)
+        if answer:
+            acted.append(answer)
+        return {"report": f"Acted {len(acted)} times."}
+
+    builder = StateGraph(Loose)
+    builder.add_node("ask", ask)
+    builder.add_edge(START, "ask")
+    builder.add_edge("ask", END)
+    return builder
+
+
+def foreign_world(graph: Any, **options: Any) -> World:
+    """That agent in a world with a policy that knows its mailer."""
+    return World(graph=graph, policy=read_policy(POLICY), **options)
+
+
+async def open_requests(world: World) -> list[Request]:
+    """Everything that is open, in the order of the pause."""
+    live = [one for one in await world.store.live() if one.state is State.OPEN]
+    return sorted(live, key=lambda one: (one.ask.key.interrupt, one.ask.key.index))
+
+
+async def messages(world: World) -> list[Any]:
+    """What the agent's state holds of its conversation."""
+    return list((await world.state())["messages"])
