@@ -51,13 +51,18 @@ def proposal_of(run: Run, pause: Pause, reading: Reading, asked: Asked, policy: 
         summary=asked.summary or _summary(asked), reasoning=_reasoning(pause.state, asked),
     )  # fmt: skip
     return Proposal(
-        action=action, assessment=_assessed(action, reading, asked, policy), thread=run.thread, asked_by=run.asked_by
+        action=action,
+        assessment=_assessed(action, reading, asked, policy),
+        thread=run.thread,
+        asked_by=run.asked_by,
     )
 
 
-def frozen_today(run: Run, pause: Pause, reading: Reading, index: int, before: Proposal, policy: Policy) -> str:
+def frozen_today(
+    run: Run, pause: Pause, reading: Reading, asked: Asked, *, before: Proposal, policy: Policy
+) -> str:
     """The bytes that `before` must have if it shows what the pause shows now; how it was assessed is its own."""
-    proposal = proposal_of(run, pause, reading, reading.asked[index], policy)
+    proposal = proposal_of(run, pause, reading, asked, policy)
     return canonical.encode(replace(proposal, assessment=before.assessment)).decode()
 
 
@@ -109,7 +114,9 @@ def _text(content: Any) -> str:
     if isinstance(content, str):
         return content.strip()
     blocks = content if isinstance(content, list) else []
-    texts = [one if isinstance(one, str) else one.get("text", "") for one in blocks if isinstance(one, str | dict)]
+    texts = [
+        one if isinstance(one, str) else one.get("text", "") for one in blocks if isinstance(one, str | dict)
+    ]
     return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
 
 

@@ -34,7 +34,9 @@ from .standing import Pause, Standing
 if TYPE_CHECKING:
     from .held_thread import HeldThread
 
-_NO_ANSWER = "Nothing that could be sent to this agent is certainly a no, so its run was ended where it stood."
+_NO_ANSWER = (
+    "Nothing that could be sent to this agent is certainly a no, so its run was ended where it stood."
+)
 _NOT_KNOWN = "It is not known whether the agent acted on the answer, so its run was ended where it stood."
 _BROKE_OFF = "the agent broke off while it was going on with the answer"
 
@@ -103,7 +105,7 @@ class ForeignThread:
     async def _wait(self, requests: Sequence[Request], others: int) -> None:
         for one in requests:
             if one.state is not State.OPEN and one.live:
-                await self._store.change(one.id, lambda record, now: machine.waiting(record, others))
+                await self._store.change(one.id, lambda record, _: machine.waiting(record, others))
 
     async def _run_goes_on(self) -> bool:
         return any(run.thread == self._held.run.thread for run in await self._store.unfinished())
@@ -118,7 +120,10 @@ class ForeignThread:
                 if await self._store.lease_held(one.id):
                     raise StillRunning
                 await self._unknown([one], f"{effect.worker} let the agent go on and never reported")
-            elif len({vote.person for vote in one.votes if vote.attempt > effect.attempt}) < one.ask.rule.needed:
+            elif (
+                len({vote.person for vote in one.votes if vote.attempt > effect.attempt})
+                < one.ask.rule.needed
+            ):
                 raise OutcomeUnknown
 
     # ---- the answer
@@ -154,7 +159,9 @@ class ForeignThread:
         return Handled.DONE
 
     async def _claimed(self, request: Request) -> Request:
-        return (await self._held.claim(request) if request.live else None) or await self._store.get(request.id)
+        return (await self._held.claim(request) if request.live else None) or await self._store.get(
+            request.id
+        )
 
     async def _settled(self, request: Request, pause: Pause, reading: Reading) -> Settled:
         if request.state is State.CLOSED:
@@ -255,7 +262,9 @@ class ForeignThread:
                 kind, words = as_ended(await self._store.get(one.id), why, here=one.id in here)
                 await self._close(one, kind, words)
         crash_point("report-before-told")
-        entry = AuditEntry(event=Event.RUN_FAILED, by=self._runtime.worker, words=f"Ended at its gate: {why}"[:300])
+        entry = AuditEntry(
+            event=Event.RUN_FAILED, by=self._runtime.worker, words=f"Ended at its gate: {why}"[:300]
+        )
         text = f"The agent was stopped before it acted. {why} Nothing more will be done for this."
         text = f"The agent was stopped. {why}" if why == _NOT_KNOWN else text
         await self._store.finish_run(self._held.run.thread, entry, report_notices(self._held.run, text))

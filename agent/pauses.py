@@ -98,8 +98,8 @@ class Pauses:
 
     def frozen(self, reading: Reading, run: Run, pause: Pause, request: Request) -> str:
         """The bytes that a request about a foreign pause must show, made anew from the pause itself."""
-        first = request.ask.first.proposal
-        return frozen_today(run, pause, reading, request.ask.key.index, first, self._policy)
+        asked, first = reading.asked[request.ask.key.index], request.ask.first.proposal
+        return frozen_today(run, pause, reading, asked, before=first, policy=self._policy)
 
     async def invalidate(
         self, graph: Graph, request: Request, pause: Pause | None, why: str
@@ -176,7 +176,8 @@ class Pauses:
         reading = read(graph, pause)
         asked, tools = reading.asked[index], [self._policy.of(one.tool) for one in reading.asked]
         chain = min(
-            (self._policy.chain(tool.ttl_class, tool.name) for tool in tools), key=lambda one: one.ttl + one.grace
+            (self._policy.chain(tool.ttl_class, tool.name) for tool in tools),
+            key=lambda one: one.ttl + one.grace,
         )
         frozen = canonical.encode(proposal_of(run, pause, reading, asked, self._policy)).decode()
         if len(frozen) > LARGEST_PROPOSAL:
@@ -187,7 +188,7 @@ class Pauses:
             fingerprint=fingerprint_of_node(graph, pause.path),
         )  # fmt: skip
         ways = ways_of(asked, certain=reading.certain)
-        if ask.edits is Edits.REPLAN and not asked.written:
+        if not asked.arguments or (ask.edits is Edits.REPLAN and not asked.written):
             ways = tuple(way for way in ways if way is not Way.EDIT)
         return replace(ask, dialect=reading.dialect.name, ways=ways, edits=Edits.APPLY)
 

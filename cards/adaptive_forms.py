@@ -8,7 +8,7 @@ from typing import Any
 
 from ..approvals.errors import BadChange
 from ..approvals.request import Request
-from ..approvals.verdict import Modify, Reject
+from ..approvals.verdict import Modify, Reject, Respond
 from . import answers, fields, form_words, rows
 from .adaptive_actions import MOST_BYTES, Surface, action_set, back, card, press_of, send_action
 from .adaptive_escape import literal
@@ -67,7 +67,7 @@ def reject_form(
     return _that_fits(lambda again: _reject_form(request, surface, again), retry)
 
 
-def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify:
+def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify | Respond:
     """What the modify form says.
 
     Clients leave out inputs that were emptied, so one that was drawn and is missing is empty; but a form of which
@@ -75,7 +75,7 @@ def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify:
 
     Raises: BadChange, by argument; by the empty name when nothing was changed and nothing written.
     """
-    drawn = [*(str(input["id"]) for input, _ in _drawn(request).inputs), INSTRUCTION]
+    drawn = [*(str(input["id"]) for input, _ in _drawn(request).inputs), *_words_id(request)]
     there = any(id in inputs for id in drawn)
     texts = {id: inputs.get(id, "") for id in drawn} if there else {}
     if over := [id for id, text in texts.items() if len(text) > LONGEST]:
@@ -95,11 +95,11 @@ def reject_values(inputs: Mapping[str, str]) -> Reject | HandOn:
 def modify_retry(request: Request, inputs: Mapping[str, str], bad: BadChange) -> Retry:
     """The modify form again: each problem beside its input, or beside the instruction where there is none."""
     drawn = {str(input["id"]): str(input.get("value", "")) for input, _ in _drawn(request).inputs}
-    drawn[INSTRUCTION] = ""
-    names = _names(request)
+    drawn |= dict.fromkeys(_words_id(request), "")
+    names, last = _names(request), next(reversed(drawn), INSTRUCTION)
     problems: dict[str, str] = {}
     for id, text in answers.field_errors(request, bad).items():
-        home, said = (id, text) if id in drawn else (INSTRUCTION, f"{names.get(id, id)}: {text}")
+        home, said = (id, text) if id in drawn else (last, f"{names.get(id, id)}: {text}")
         problems[home] = f"{problems[home]}; {said}" if home in problems else said
     typed = {id: clean(inputs.get(id, "")) for id, shown in drawn.items() if inputs.get(id, "") != shown}
     return Retry(problems=problems, typed=typed)
@@ -129,13 +129,14 @@ def _that_fits(draw: Callable[[Retry], dict[str, Any]], retry: Retry) -> dict[st
 
 def _modify_form(request: Request, surface: Surface, retry: Retry) -> dict[str, Any]:
     page, drawn = _head(request), _drawn(request)
-    page.add(Row("", (Text(form_words.what_follows(request.ask.edits)),)))
+    page.add(Row("", (Text(form_words.what_follows(request)),)))
     if drawn.missing:
         page.add(Row("", (Text(form_words.too_long(drawn.missing)),)))
     for input, hint in drawn.inputs:
         page.put(*_with_words(input, hint, retry))
-    instruction = _text_input(INSTRUCTION, form_words.INSTRUCTION_LABEL, multiline=True)
-    page.put(*_with_words(instruction, form_words.INSTRUCTION_HINT, retry))
+    if words := form_words.words_wanted(request):
+        own = _text_input(INSTRUCTION, words.label, multiline=True)
+        page.put(*_with_words(own, words.hint, retry))
     return _form(page, request, Verb.MODIFY, surface)
 
 
@@ -159,6 +160,11 @@ class _Drawn:
 
     inputs: tuple[tuple[Element, str], ...]
     missing: tuple[str, ...]
+
+
+def _words_id(request: Request) -> tuple[str, ...]:
+    """The input for a person's own words, where there is one."""
+    return (INSTRUCTION,) if form_words.words_wanted(request) else ()
 
 
 def _drawn(request: Request) -> _Drawn:

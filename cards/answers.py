@@ -11,7 +11,7 @@ from ..approvals import machine
 from ..approvals.action import Json
 from ..approvals.errors import AnswerRefused, BadChange
 from ..approvals.request import Request
-from ..approvals.verdict import Approve, Modify, Reject, RequestId
+from ..approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Way
 from . import fields
 from .escape import clean
 
@@ -76,8 +76,8 @@ def decode_page(text: str) -> int:
     return int(found[4] or 1)
 
 
-def modify_from(request: Request, state: Mapping[str, Mapping[str, Any]]) -> Modify:
-    """What the modify form says: only the values that differ, and the instruction.
+def modify_from(request: Request, state: Mapping[str, Mapping[str, Any]]) -> Modify | Respond:
+    """What the modify form says: only the values that differ, and the person's words.
 
     Args:
         state: `view.state.values`: block id -> action id -> state of the element.
@@ -102,9 +102,14 @@ def modify_from(request: Request, state: Mapping[str, Mapping[str, Any]]) -> Mod
     changes.update(rest)
     if not problems and not changes and not instruction:
         problems[""] = "Change a value, or write what the agent should do instead."
+    responds = bool(instruction) and Way.INSTRUCT not in request.ways
+    if responds and changes:
+        problems[""] = (
+            "Either change values or answer in your own words: the agent can take only one of them."
+        )
     if problems:
         raise BadChange(problems)
-    return Modify(changes, instruction)
+    return Respond(instruction) if responds else Modify(changes, instruction)
 
 
 def field_errors(request: Request, bad: BadChange) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any, Final, NoReturn
 from ..approvals.action import Json
 from ..approvals.errors import SaysoError
 from ..approvals.request import Request
+from ..approvals.verdict import Way
 from .escape import clean, size
 
 #: Longest text an input takes; a value beyond is changed by instruction. Arguments with an input of their own.
@@ -110,6 +111,8 @@ def form(request: Request) -> ModifyForm:
     made: list[Field] = []
     too_long: list[str] = []
     for index, (name, value) in enumerate(arguments.items()):
+        if Way.EDIT not in request.ways or is_fixed(request.ask.schema, name):
+            continue
         shape = shape_of(request.ask.schema, name, value)
         shown = show(shape, value)
         if size(shown) > LONGEST:
@@ -145,6 +148,11 @@ def shape_of(schema: str, name: str, value: Json) -> Shape:
 def describes(schema: str, name: str) -> bool:
     """Whether the schema says anything of this argument."""
     return name in _mapping(_mapping(json.loads(schema)).get("properties"))
+
+
+def is_fixed(schema: str, name: str) -> bool:
+    """Whether the schema says that it is only there to be read."""
+    return _mapping(_mapping(json.loads(schema).get("properties")).get(name)).get("readOnly") is True
 
 
 def show(shape: Shape, value: Json) -> str:

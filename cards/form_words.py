@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ..approvals.request import Edits
+from ..approvals.request import Edits, Request
+from ..approvals.verdict import Way
 from .values import name_of
 
 REST_LABEL = "Further arguments, as JSON"
@@ -12,15 +14,34 @@ INSTRUCTION_LABEL = "Instruction to the agent"
 INSTRUCTION_HINT = (
     "In your own words. The agent plans again and comes back with a new card; nothing is done until then."
 )
+RESPONSE_LABEL = "Your answer to the agent"
+RESPONSE_HINT = "In your own words, instead of the action: the agent goes on with what you write."
 REASON_LABEL = "Why?"
 REASON_HINT = "The agent and the person it works for read this."
 HAND_ON_LABEL = "Not mine to decide: hand it to the next line instead"
 _MOST_NAMES = 20
 
 
-def what_follows(edits: Edits) -> str:
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The input for a person's own words: what stands above and below it."""
+
+    label: str
+    hint: str
+
+
+def words_wanted(request: Request) -> Words | None:
+    """What a person's own words are in the modify form; None where the agent takes none."""
+    if Way.INSTRUCT in request.ways:
+        return Words(INSTRUCTION_LABEL, INSTRUCTION_HINT)
+    return Words(RESPONSE_LABEL, RESPONSE_HINT) if Way.RESPOND in request.ways else None
+
+
+def what_follows(request: Request) -> str:
     """What becomes of changed values."""
-    match edits:
+    if Way.EDIT not in request.ways:
+        return "The values cannot be changed here; the agent takes your words instead."
+    match request.ask.edits:
         case Edits.APPLY:
             return "Changed values are checked and run as you wrote them, once enough people have agreed."
         case Edits.REPLAN:

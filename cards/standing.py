@@ -98,20 +98,28 @@ def standing(request: Request, writer: Writer) -> Row:
     if request.state is State.CLOSED:
         if request.outcome is None:
             raise NotStanding
-        return Row("Outcome", _outcome(request.outcome, writer))
+        return Row("Outcome", _outcome(request, request.outcome, writer))
     return Row("Now", (Text(_now(request)),))
 
 
-def _outcome(outcome: Outcome, writer: Writer) -> Spans:
+def outcome_words(request: Request, kind: OutcomeKind) -> str:
+    """How an outcome begins; whether the agent was told of an expiry, only our own gates can say in advance."""
+    return "Cancelled" if request.ask.dialect and kind is OutcomeKind.EXPIRED else OUTCOME[kind]
+
+
+def _outcome(request: Request, outcome: Outcome, writer: Writer) -> Spans:
     words = cut(line(outcome.words), SENTENCE)
     after = f"): {words}" if words else ")"
-    return (Text(f"{OUTCOME[outcome.kind]} ("), writer.when(outcome.at), Text(after))
+    return (Text(f"{outcome_words(request, outcome.kind)} ("), writer.when(outcome.at), Text(after))
 
 
 def _now(request: Request) -> str:
     if is_stuck(request):
         return "The agent has not come back in time; operators are told, and it is tried again. Nothing was done."
+    others = f"{request.waits_for} other {'answer' if request.waits_for == 1 else 'answers'}"
     match request.state, request.effect:
+        case State.DECIDED | State.EXPIRED, _ if request.waits_for:
+            return f"The agent goes on once it has {others} as well; nothing has been done yet."
         case State.DECIDED, _:
             return "The agent is being brought back."
         case State.EXPIRED, _:
@@ -124,5 +132,7 @@ def _now(request: Request) -> str:
             return (
                 f"Not known whether it happened: attempt {effect.attempt} began and never reported. What now?"
             )
+        case _ if request.ask.dialect:
+            return "The agent is going on with it."
         case _:
             return "It is being carried out."

@@ -52,7 +52,7 @@ def modify_view(request: Request) -> View:
     form = fields.form(request)
     head = Page()
     head.add(Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),)))
-    head.add(Row("", (Text(form_words.what_follows(request.ask.edits)),)))
+    head.add(Row("", (Text(form_words.what_follows(request)),)))
     if form.too_long:
         head.add(Row("", (Text(form_words.too_long(form.too_long)),)))
     blocks = [*head.blocks(), *(_input(one) for one in form.fields)]
@@ -60,12 +60,10 @@ def modify_view(request: Request) -> View:
         text = fields.shown_rest(request.proposal.action.arguments, form.overflow)
         element = _text_input(text, multiline=True)
         blocks.append(_block(fields.REST, form_words.REST_LABEL, element, optional=False))
-    instruction = _block(
-        INSTRUCTION, form_words.INSTRUCTION_LABEL, _text_input("", multiline=True), optional=True,
-        hint=form_words.INSTRUCTION_HINT,
-    )  # fmt: skip
+    if words := form_words.words_wanted(request):
+        own = _text_input("", multiline=True)
+        blocks.append(_block(INSTRUCTION, words.label, own, optional=True, hint=words.hint))
     press = encode_press(request.id, request.revision, request.current.digest)
-    blocks = [*blocks, instruction]
     return _modal("modify", "Modify", press, numbered(blocks, press), submit="Send")
 
 

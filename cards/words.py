@@ -17,13 +17,13 @@ from ..approvals.errors import (
     StoreDown,
 )
 from ..approvals.people import PersonId
-from ..approvals.request import OutcomeKind, Request, State
+from ..approvals.request import Request, State
 from ..approvals.verdict import Verdict
 from . import rows, values
 from .escape import clean, cut, line
 from .rows import Writer
 from .spans import Circle, Form, Row, Span, Spans, Text, plain
-from .standing import OUTCOME, decided, verdict_words
+from .standing import decided, outcome_words, verdict_words
 
 #: Longest text of an agent or a person in a notice, in UTF-16 units.
 REPORT = 2_400
@@ -137,7 +137,7 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
         case NoticeKind.STUCK:
             return (Text(_STARTED_AND_SILENT if request.effect else _NOT_BACK),)
         case NoticeKind.OUTCOME if request.outcome:
-            return (Text(_outcome(request.outcome.kind, request.outcome.words)),)
+            return (Text(_outcome(outcome_words(request, request.outcome.kind), request.outcome.words)),)
         case _:
             return (Text(_OTHERWISE.get(notice.kind, f"{notice.kind.value.capitalize()}.")),)
 
@@ -162,9 +162,9 @@ def _changes(request: Request) -> str:
     return cut(", ".join(said), rows.SENTENCE)
 
 
-def _outcome(kind: OutcomeKind, words: str) -> str:
+def _outcome(begins: str, words: str) -> str:
     said = cut(line(words), rows.SENTENCE)
-    return f"{OUTCOME[kind]}: {said}" if said else f"{OUTCOME[kind]}."
+    return f"{begins}: {said}" if said else f"{begins}."
 
 
 def _too_late(error: AlreadySettled, request: Request | None, writer: Writer) -> str:

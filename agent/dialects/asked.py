@@ -95,8 +95,21 @@ class Dialect:
 
 
 def plain(value: object) -> Any:
-    """As JSON can say it; what has no form there is written out."""
-    return pydantic_core.to_jsonable_python(value, fallback=repr, inf_nan_mode="strings")
+    """As JSON can say it, the same in every process; what has no form there is named by its type."""
+    match value:
+        case Mapping():
+            return {key if isinstance(key, str) else f"({key!r})": plain(one) for key, one in value.items()}
+        case list() | tuple():
+            return [plain(one) for one in value]
+        case set() | frozenset():
+            return sorted((plain(one) for one in value), key=repr)
+        case _:
+            return pydantic_core.to_jsonable_python(
+                value,
+                fallback=lambda one: f"<{type(one).__qualname__}>",
+                inf_nan_mode="strings",
+                bytes_mode="base64",
+            )
 
 
 def text_of(value: Any, name: str) -> str:

@@ -7,7 +7,18 @@ from typing import Any
 
 from ...approvals.action import Json
 from ...approvals.verdict import Way
-from .asked import ENDS_AT_GATE, Approved, Asked, Dialect, EndsAtGate, Refused, Responded, Settled, plain, text_of
+from .asked import (
+    ENDS_AT_GATE,
+    Approved,
+    Asked,
+    Dialect,
+    EndsAtGate,
+    Refused,
+    Responded,
+    Settled,
+    plain,
+    text_of,
+)
 
 _WAYS: Mapping[str, Way] = {
     "approve": Way.APPROVE, "edit": Way.EDIT, "reject": Way.REJECT, "respond": Way.RESPOND,
@@ -18,14 +29,10 @@ def _read_batch(value: Any, _schema: Any) -> tuple[Asked, ...] | None:
     if not isinstance(value, Mapping):
         return None
     requests, configs = value.get("action_requests"), value.get("review_configs")
-    if not _pairs_up(requests, configs):
+    if not isinstance(requests, list) or not isinstance(configs, list) or len(requests) != len(configs):
         return None
     asked = [_asked(request, config) for request, config in zip(requests, configs, strict=True)]
-    return tuple(one for one in asked if one) if all(asked) else None
-
-
-def _pairs_up(requests: Any, configs: Any) -> bool:
-    return isinstance(requests, list) and isinstance(configs, list) and 0 < len(requests) == len(configs)
+    return tuple(one for one in asked if one) if asked and all(asked) else None
 
 
 def _asked(request: Any, config: Any) -> Asked | None:

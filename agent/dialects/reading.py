@@ -12,7 +12,7 @@ import jsonschema
 from ...approvals.action import Json
 from ...approvals.errors import SaysoError
 from ...approvals.verdict import Way
-from .asked import ENDS_AT_GATE, Approved, Asked, Dialect, EndsAtGate, Refused, Settled
+from .asked import ENDS_AT_GATE, Asked, Dialect, EndsAtGate, Refused, Settled
 from .called import CALLED
 from .inbox import INBOX
 from .middleware import BATCHED, PER_CALL
@@ -96,5 +96,3 @@ def _check(schema: Any, answer: Json | EndsAtGate) -> None:
 def with_schema(asked: Asked, schema: str) -> Asked:
     """The same with its tool's argument schema, where the pause did not bring one."""
     return replace(asked, schema=schema) if asked.schema == "{}" and schema else asked
-
-

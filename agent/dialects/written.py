@@ -54,7 +54,16 @@ def _fields(schema: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]] | None
     return fields if all(isinstance(spec, Mapping) for spec in (fields or {}).values()) else None
 
 
-_PLAIN = {"type", "properties", "required", "title", "description", "$defs", "$schema", "additionalProperties"}
+_PLAIN = {
+    "type",
+    "properties",
+    "required",
+    "title",
+    "description",
+    "$defs",
+    "$schema",
+    "additionalProperties",
+}
 
 
 def _with_gaps(fields: Mapping[str, Mapping[str, Any]], schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from ...approvals.errors import BadChange, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
-from ...approvals.verdict import Modify, Reject
+from ...approvals.verdict import Modify, Reject, Respond
 from ...cards.answers import (
     INSTRUCTION,
     HandOn,
@@ -84,13 +84,13 @@ class Submissions:
         return {}
 
     async def _given(
-        self, request: Request, verdict: Modify | Reject | HandOn, who: Identity, token: str, *, shown: str
+        self, request: Request, verdict: Modify | Reject | Respond | HandOn, who: Identity, token: str, *, shown: str
     ) -> Answered:
         id, revision, desk = request.id, request.revision, self._desk
         match verdict:
             case HandOn(reason):
                 return await desk.hand_on(id, revision, reason, who, token=token, shown=shown)
-            case Modify() | Reject():
+            case Modify() | Reject() | Respond():
                 return await desk.answer(id, revision, verdict, who, token=token, shown=shown)
 
 

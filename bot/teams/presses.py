@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ...approvals.errors import AlreadySettled, BadChange, NotAllowed, Outdated, SaysoError, WhyNot
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
-from ...approvals.verdict import Approve, Modify, Reject, RequestId
+from ...approvals.verdict import Approve, Modify, Reject, RequestId, Respond
 from ...cards import adaptive
 from ...cards.answers import BadPress, HandOn, decode_page, decode_press, decode_shown
 from ...cards.card import Verb, card_of
@@ -166,12 +166,12 @@ class Presses:
         words = _HANDED_ON if isinstance(verdict, HandOn) else answered(done.request, verdict)
         return screen.counted(done.request, words)
 
-    async def _given(self, press: _Press, verdict: Modify | Reject | HandOn) -> Answered:
+    async def _given(self, press: _Press, verdict: Modify | Reject | Respond | HandOn) -> Answered:
         desk, id, revision, shown = self._desk, press.id, press.revision, press.shown
         match verdict:
             case HandOn(reason):
                 return await desk.hand_on(id, revision, reason, press.who, token=press.token, shown=shown)
-            case Modify() | Reject():
+            case Modify() | Reject() | Respond():
                 return await desk.answer(id, revision, verdict, press.who, token=press.token, shown=shown)
 
     # ---- around it

@@ -43,9 +43,9 @@ def says(text: str, *calls: dict[str, Any]) -> AIMessage:
 
 def mailing_agent(
     sent: list[dict[str, Any]], turns: Sequence[AIMessage], *, allowed: Sequence[str] = (), mode: str = "batched",
-    breaks: Callable[[], None] = lambda: None,
+    breaks: Callable[[], None] = lambda: None, also: str = "",
 ) -> Any:  # fmt: skip
-    """LangChain's agent with a mailer behind its own middleware."""
+    """LangChain's agent with a mailer behind its own middleware; `also` is a tool that no policy knows."""
 
     @tool
     def send_mail(to: str, urgent: bool = False) -> str:
@@ -55,9 +55,18 @@ def mailing_agent(
         return f"Sent to {to}."
 
     model = Scripted(messages=_endless(turns))
-    gated: Any = {"send_mail": {"allowed_decisions": list(allowed)} if allowed else True}
+
+    @tool(also or "unused")
+    def other() -> str:
+        """Do something."""
+        return "Done."
+
+    gated: Any = {
+        also or "unused": True,
+        "send_mail": {"allowed_decisions": list(allowed)} if allowed else True,
+    }
     middleware = HumanInTheLoopMiddleware(gated, interrupt_mode=mode)  # type: ignore[arg-type]
-    return create_agent(model, [send_mail], middleware=[middleware])
+    return create_agent(model, [send_mail, other], middleware=[middleware])
 
 
 def _endless(turns: Sequence[AIMessage]) -> Iterator[AIMessage | str]:
