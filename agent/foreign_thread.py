@@ -73,7 +73,6 @@ class ForeignThread:
                 return await self.end(requests, _NOT_KNOWN)
             again = [one for one in requests if one.live and one.effect is not None]
             burnt = [await self._burn(one, one.ask.first.frozen) for one in again]
-            await self._held.entering()
             await self._let_go(self._carry_on, burnt, standing, None)
         for one in requests:
             await self._close_past(one)

@@ -13,6 +13,10 @@ from .request import Effect, EffectState, OutcomeKind, Request, State
 from .verdict import Vote
 
 
+#: How long somebody else's agent may go on after its answer before people are told that it does not come back.
+GOES_ON_WITHIN = timedelta(hours=6)
+
+
 class Burnt(SaysoError):
     """This approval has been used: the tool was already started."""
 
@@ -31,11 +35,12 @@ def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now:
     ):
         raise Burnt
     effect = Effect(attempt=attempt, worker=worker, started_at=now)
+    resume_by = now + GOES_ON_WITHIN if request.ask.dialect else request.resume_by
     entry = AuditEntry(
         event=Event.EFFECT_STARTED, by=worker, words=_started(request)[:300],
         facts={"attempt": str(attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(request=replace(request, effect=effect), audit=(entry,), lease=lease)
+    return Change(request=replace(request, effect=effect, resume_by=resume_by), audit=(entry,), lease=lease)
 
 
 def _started(request: Request) -> str:

@@ -241,7 +241,12 @@ def resuming(request: Request, worker: str, now: datetime) -> Change:
     if request.state not in (State.DECIDED, State.EXPIRED, State.RESUMING):
         raise AlreadySettled(request.state)
     after = replace(
-        request, state=State.RESUMING, worker=worker, resume_by=now + RESUME_WITHIN, stuck_at=None, waits_for=0
+        request,
+        state=State.RESUMING,
+        worker=worker,
+        resume_by=now + RESUME_WITHIN,
+        stuck_at=None,
+        waits_for=0,
     )
     entry = AuditEntry(event=Event.RESUMING, by=worker, words="Bringing the agent back")
     return Change(request=after, audit=(entry,))

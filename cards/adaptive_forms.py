@@ -99,7 +99,8 @@ def modify_retry(request: Request, inputs: Mapping[str, str], bad: BadChange) ->
     names, last = _names(request), next(reversed(drawn), INSTRUCTION)
     problems: dict[str, str] = {}
     for id, text in answers.field_errors(request, bad).items():
-        home, said = (id, text) if id in drawn else (last, f"{names.get(id, id)}: {text}")
+        whole = id in drawn or id == INSTRUCTION
+        home, said = id if id in drawn else last, text if whole else f"{names.get(id, id)}: {text}"
         problems[home] = f"{problems[home]}; {said}" if home in problems else said
     typed = {id: clean(inputs.get(id, "")) for id, shown in drawn.items() if inputs.get(id, "") != shown}
     return Retry(problems=problems, typed=typed)

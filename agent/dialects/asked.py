@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -103,11 +104,12 @@ def plain(value: object) -> Any:
             return [plain(one) for one in value]
         case set() | frozenset():
             return sorted((plain(one) for one in value), key=repr)
+        case float() if not math.isfinite(value):
+            return str(value)
         case _:
             return pydantic_core.to_jsonable_python(
                 value,
                 fallback=lambda one: f"<{type(one).__qualname__}>",
-                inf_nan_mode="strings",
                 bytes_mode="base64",
             )
 

@@ -84,7 +84,13 @@ class Submissions:
         return {}
 
     async def _given(
-        self, request: Request, verdict: Modify | Reject | Respond | HandOn, who: Identity, token: str, *, shown: str
+        self,
+        request: Request,
+        verdict: Modify | Reject | Respond | HandOn,
+        who: Identity,
+        token: str,
+        *,
+        shown: str,
     ) -> Answered:
         id, revision, desk = request.id, request.revision, self._desk
         match verdict:

@@ -136,5 +136,5 @@ def test_values_that_json_cannot_say_are_written_out() -> None:
         {"sent": {"b", "a"}, "raw": b"\xff", "odd": float("nan"), 1: object(), "1": (2,)}
     ).asked
     assert asked.arguments["asked"] == {
-        "sent": ["a", "b"], "raw": "_w==", "odd": "NaN", "(1)": "<object>", "1": [2],
+        "sent": ["a", "b"], "raw": "_w==", "odd": "nan", "(1)": "<object>", "1": [2],
     }  # fmt: skip

@@ -14,6 +14,7 @@ from sayso.approvals.errors import (
     BadChange,
     BadSetting,
     NotAllowed,
+    NotOffered,
     Outdated,
     RequestNotFound,
 )
@@ -22,7 +23,7 @@ from sayso.approvals.request import Edits, OutcomeKind, Request, State
 from sayso.approvals.risk import Dimension, Finding, Level
 from sayso.approvals.signing import Verifier
 from sayso.approvals.store import PureStep
-from sayso.approvals.verdict import Approve, Modify, RequestId, ThreadId
+from sayso.approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId
 from sayso.bot.desk import TooLong, WayOn
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
 from scenes import ALEX, BO, an_assessment
@@ -70,6 +71,16 @@ async def test_an_instruction_goes_to_the_agent(verdict: Modify) -> None:
     done = await scene.approve(await scene.asks(), "bo", verdict=verdict)
     assert done.decision is not None
     assert (done.revision, done.decision.verdict) == (1, verdict)
+
+
+async def test_a_button_that_the_agent_does_not_take_is_refused_and_on_record() -> None:
+    """A forged press: a gate of ours takes no text in place of its action."""
+    scene = Scene()
+    request = await scene.asks()
+    with pytest.raises(NotOffered):
+        await scene.approve(request, "bo", verdict=Respond("It is done already."))
+    assert (await scene.store.get(request.id)).state is State.OPEN
+    assert (await scene.store.trail(request.ask.run.thread))[-1].entry.event is Event.REFUSED_ANSWER
 
 
 async def test_where_edits_are_replanned_they_go_to_the_agent_checked() -> None:

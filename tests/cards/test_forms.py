@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from card_states import states
+from card_states import foreign, states
 from sayso.approvals.errors import BadChange
 from sayso.approvals.request import Edits, Request
-from sayso.approvals.verdict import Approve, Modify, Reject, RequestId
-from sayso.cards import answers, blockkit, fields
+from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Way
+from sayso.cards import adaptive, answers, blockkit, fields
 from sayso.cards.answers import HandOn
+from sayso.cards.card import Verb
+from sayso.cards.card import answers as buttons
 from sayso.cards.lint import lint_view
 from scenes import NOON, a_request, an_action
 
@@ -335,3 +337,48 @@ def test_a_deadline_in_the_past_changes_no_form() -> None:
     """Forms know no clock: whether it is too late is for the machine to say."""
     old, new = a_request(), a_request(opened_at=NOON + timedelta(days=30))
     assert blockkit.modify_view(old)["blocks"][1:] == blockkit.modify_view(new)["blocks"][1:]
+
+
+def test_a_button_stands_only_for_what_the_agent_takes() -> None:
+    """Approve and reject alone; or an answer in words, and no approval."""
+    assert [one.verb for one in buttons(foreign(Way.APPROVE, Way.REJECT))] == [Verb.APPROVE, Verb.REJECT]
+    only_text = buttons(foreign(Way.RESPOND, Way.REJECT))
+    assert [(one.verb, one.label) for one in only_text] == [
+        (Verb.MODIFY, "Answer…"),
+        (Verb.REJECT, "Reject…"),
+    ]
+
+
+def test_where_the_agent_takes_a_text_the_form_asks_for_one() -> None:
+    """In place of the instruction; the arguments cannot be changed, and both platforms read it the same."""
+    request = foreign(Way.APPROVE, Way.RESPOND)
+    assert set(elements(request)) == {"Your answer to the agent"}
+    said = Respond("She knows already.")
+    assert answers.modify_from(request, submitted(request, **{"Your answer to the agent": said.text})) == said
+    assert adaptive.modify_values(request, {answers.INSTRUCTION: said.text}) == said
+    assert lint_view(blockkit.modify_view(request)) == ()
+
+
+def test_a_change_and_a_text_together_are_refused() -> None:
+    """The agent takes one answer: which of the two is meant, nobody guesses."""
+    request = foreign(Way.EDIT, Way.RESPOND)
+    typed = submitted(request, **{"Your answer to the agent": "No need.", "amount": "1.00"})
+    with pytest.raises(BadChange, match="only one"):
+        answers.modify_from(request, typed)
+
+
+def test_what_is_only_there_to_be_read_has_no_input() -> None:
+    """The question that a foreign pause asks stands among its arguments, and is no answer."""
+    schema = json.dumps(
+        {"properties": {"asked": {"const": "Send?", "readOnly": True}, "answer": {"type": "string"}}}
+    )
+    request = shop({"asked": "Send?", "answer": "yes"}, schema)
+    assert "asked" not in elements(request)
+
+
+def test_a_form_without_words_says_what_is_wrong_beside_a_value() -> None:
+    """In Teams a problem of the whole form has a place to stand even then."""
+    request = foreign(Way.EDIT, Way.REJECT)
+    again = adaptive.modify_retry(request, {}, BadChange({"": "nothing differs"}))
+    assert list(again.problems.values()) == ["nothing differs"]
+    assert answers.INSTRUCTION not in again.problems

@@ -11,11 +11,12 @@ from sayso.approvals.deadline import TtlClass
 from sayso.approvals.editing import edited
 from sayso.approvals.request import Edits, OutcomeKind, Request
 from sayso.approvals.risk import Oversight
-from sayso.approvals.verdict import Modify, Reject, Rule, Verdict
+from sayso.approvals.verdict import Modify, Reject, Rule, Verdict, Way
 from scenes import ALEX, BO, CY, FINANCE, NOON, a_request, a_run, a_vote, an_action, an_ask, an_assessment
 
 PEOPLE = frozenset((BO, CY))
 TWO = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2))
+FOREIGN = (Way.APPROVE, Way.REJECT)
 SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=6)
 
 
@@ -72,6 +73,33 @@ def too_long() -> Request:
     )
 
 
+def foreign(*ways: Way) -> Request:
+    """Somebody else's agent asks, and takes only these answers."""
+    request = a_request()
+    return replace(request, ask=replace(request.ask, dialect="langchain middleware", ways=ways))
+
+
+def waiting() -> Request:
+    """Approved, but its pause asks about two more."""
+    change = machine.waiting(decided(request=foreign(*FOREIGN)), 2)
+    assert change is not None
+    return change.request
+
+
+def told() -> Request:
+    """Somebody else's agent went on with its answer."""
+    going = effects.begin(
+        resuming(decided(request=foreign(*FOREIGN))),
+        attempt=1,
+        worker="worker-1",
+        lease=timedelta(minutes=1),
+        now=LATER,
+    ).request
+    return effects.told(
+        going, "worker-1", "bo approved it, and the agent went on with that once.", LATER
+    ).request
+
+
 def states() -> dict[str, Request]:
     """Name -> request, in the order of a life."""
     expired = fired(a_request(), 25)
@@ -109,5 +137,12 @@ def states() -> dict[str, Request]:
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
         "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
         "closed_undone": closed(resuming(decided()), OutcomeKind.UNDONE, "Taken back by Cy."),
+        "open_foreign": foreign(*FOREIGN),
+        "open_foreign_text": foreign(Way.RESPOND, Way.REJECT),
+        "decided_waiting": waiting(),
+        "closed_answered": told(),
+        "closed_foreign_expired": closed(
+            resuming(fired(foreign(*FOREIGN), 25)), OutcomeKind.EXPIRED, "Nobody decided in time. Its run was ended."
+        ),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
     }  # fmt: skip
