@@ -12,7 +12,6 @@ from .people import PersonId, Place
 from .request import Effect, EffectState, OutcomeKind, Request, State
 from .verdict import Vote
 
-
 #: How long somebody else's agent may go on after its answer before people are told that it does not come back.
 GOES_ON_WITHIN = timedelta(hours=6)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from crashing_worker import a_worker, redis_world
+from crashing_worker import a_worker, filing_agent, redis_world
 from gated import World
 from sayso.agent.checkpoint_steps import StaleFence
 from sayso.agent.thread_keys import ThreadKeys
@@ -27,11 +27,12 @@ MAYBE = ("after-burn", "after-tool")
 BEFORE_THE_ANSWER = tuple(p for p in POINTS if p.startswith(("start-", "pause-")))
 
 
-async def dies_at(point: str, url: str, file: Path, *, idempotent: bool = False) -> None:
+async def dies_at(point: str, url: str, file: Path, kind: str = "once") -> None:
     """Run a worker process until it kills itself at this point."""
+    found = os.pathsep.join(filter(None, (str(SCRIPT.parent), os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(SCRIPT), url, str(file), "idempotent" if idempotent else "once",
-        env={**os.environ, crash.CRASH_AT: point, "PYTHONPATH": str(SCRIPT.parent)},
+        sys.executable, str(SCRIPT), url, str(file), kind,
+        env={**os.environ, crash.CRASH_AT: point, "PYTHONPATH": found},
     )  # fmt: skip
     assert await process.wait() == -signal.SIGKILL
 
@@ -113,12 +114,56 @@ async def test_an_idempotent_tool_is_run_again_with_its_key(
         await world.start()
         request = await works_until(world, State.OPEN)
         await world.answer(request)
-        await dies_at(point, redis_url, file, idempotent=True)
+        await dies_at(point, redis_url, file, "idempotent")
         ended = await works_until(world, State.CLOSED)
         assert ended.outcome is not None
         assert ended.outcome.kind is OutcomeKind.EXECUTED
         assert set(lines(file)) == {f"1042 129.90 {request.id}"}
         await finished(world)
+
+
+#: Where somebody else's agent may or may not have got its answer.
+SENT = ("after-burn", "resume-before-graph")
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize(
+    "point", ["resume-taken", "resume-claimed", *SENT, "resume-after-graph", "resume-after-close"]
+)
+async def test_a_foreign_agent_gets_its_answer_at_most_once(
+    point: str, redis_url: str, tmp_path: Path
+) -> None:
+    """LangChain's own agent, whose tool has no burn: the answer has one, so it is sent once or put to people."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file, graph=filing_agent(file)) as world:
+        await world.start()
+        request = await works_until(world, State.OPEN)
+        await world.answer(request)
+        await dies_at(point, redis_url, file, "foreign")
+        ended = await works_until(world, State.CLOSED)
+        if point in SENT:
+            assert ended.effect is not None
+            assert ended.effect.state is EffectState.UNKNOWN
+            assert lines(file) == []
+            return
+        assert ended.outcome is not None
+        assert ended.outcome.kind is OutcomeKind.ANSWERED
+        await finished(world)
+        assert lines(file) == ["sent"]
+
+
+async def test_a_foreign_agent_runs_through_on_redis(redis_url: str, tmp_path: Path) -> None:
+    """LangChain's messages in our checkpoints, its pause in our record."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file, graph=filing_agent(file)) as world:
+        await world.start()
+        request = await works_until(world, State.OPEN)
+        await world.answer(request)
+        ended = await works_until(world, State.CLOSED)
+        assert ended.outcome is not None
+        assert ended.outcome.kind is OutcomeKind.ANSWERED
+        await finished(world)
+        assert lines(file) == ["sent"]
 
 
 async def test_without_a_crash_it_runs_through_on_redis(redis_url: str, tmp_path: Path) -> None:

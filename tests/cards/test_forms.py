@@ -107,6 +107,7 @@ def test_a_changed_value_comes_back_exactly(argument: str, typed: str, value: ob
     request = shop()
     verdict = answers.modify_from(request, submitted(request, **{argument: typed}))
     assert verdict == Modify({argument: value})
+    assert isinstance(verdict, Modify)
     assert type(verdict.changes[argument]) is type(value)
 
 
@@ -118,7 +119,7 @@ def test_equal_labels_are_told_apart() -> None:
         one for one in blockkit.modify_view(request)["blocks"] if one.get("label", {}).get("text") == "level"
     ]
     state[block["block_id"]]["value"]["selected_option"] = block["element"]["options"][2]
-    assert answers.modify_from(request, state).changes == {"level": "2"}
+    assert answers.modify_from(request, state) == Modify({"level": "2"})
 
 
 @pytest.mark.parametrize(
@@ -127,8 +128,9 @@ def test_equal_labels_are_told_apart() -> None:
 def test_values_that_only_python_takes_for_equal_are_changes(now: object, typed: str, then: object) -> None:
     """A tool may well tell 1 from true, and 2 from 2.0."""
     request = shop({"flags": now}, "{}")
-    changed = answers.modify_from(request, submitted(request, flags=typed)).changes["flags"]
-    assert json.dumps(changed) == json.dumps(then)
+    verdict = answers.modify_from(request, submitted(request, flags=typed))
+    assert isinstance(verdict, Modify)
+    assert json.dumps(verdict.changes["flags"]) == json.dumps(then)
 
 
 def test_an_untouched_form_is_no_answer() -> None:

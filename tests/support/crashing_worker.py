@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+from foreign import call, mailing_agent, says
 from gated import World, a_serializer
 from sayso.agent.checkpoints import RedisSaver
 from sayso.agent.effect import Effect, effect
@@ -35,15 +37,27 @@ def filing_tool(file: Path, *, idempotent: bool = False) -> Effect:
     return issue_refund
 
 
+def filing_agent(file: Path) -> Any:
+    """LangChain's agent behind its own middleware, with a tool that appends a line per run."""
+
+    def sends() -> None:
+        with file.open("a") as ledger:
+            ledger.write("sent\n")
+
+    return mailing_agent([], [says("Dana asked for it.", call(1, "dana@example.com"))], breaks=sends)
+
+
 @asynccontextmanager
-async def redis_world(url: str, file: Path, *, idempotent: bool = False) -> AsyncIterator[World]:
-    """The world of `gated`, on Redis throughout: record, checkpoints with fence, locks."""
+async def redis_world(
+    url: str, file: Path, *, idempotent: bool = False, graph: Any = None
+) -> AsyncIterator[World]:
+    """The world of `gated`, on Redis throughout: record, checkpoints with fence, locks; `graph` is another agent."""
     client, sync_client = open_redis(url), open_sync_redis(url)
     store = await RedisStore.connect(url, demo=True)
     saver = RedisSaver(client, sync_client, serde=a_serializer(), require_fence=True)
     try:
         yield World(
-            filing_tool(file, idempotent=idempotent), store=store, saver=saver,
+            filing_tool(file, idempotent=idempotent), store=store, saver=saver, graph=graph,
             locks=ThreadLock(client, sync_client),
         )  # fmt: skip
     finally:
@@ -58,8 +72,9 @@ def a_worker(world: World, name: str) -> Worker:
 
 
 async def main() -> None:
-    url, file, idempotent = sys.argv[1], Path(sys.argv[2]), sys.argv[3] == "idempotent"
-    async with redis_world(url, file, idempotent=idempotent) as world:
+    url, file, kind = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
+    graph = filing_agent(file) if kind == "foreign" else None
+    async with redis_world(url, file, idempotent=kind == "idempotent", graph=graph) as world:
         worker = a_worker(world, "victim")
         try:
             await asyncio.wait_for(worker.run_forever(), 20)
