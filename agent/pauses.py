@@ -190,6 +190,8 @@ class Pauses:
         ways = ways_of(asked, certain=reading.certain)
         if not asked.arguments or (ask.edits is Edits.REPLAN and not asked.written):
             ways = tuple(way for way in ways if way is not Way.EDIT)
+        if not reading.certain and ask.rule.needed > 1:  # a text is one person's, and may make it act
+            ways = tuple(way for way in ways if way is not Way.RESPOND)
         return replace(ask, dialect=reading.dialect.name, ways=ways, edits=Edits.APPLY)
 
 

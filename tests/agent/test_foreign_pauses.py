@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from foreign import believing, foreign_world, open_requests
+from foreign import POLICY, believing, foreign_world, open_requests
 from foreign_shapes import BATCH, FORM, INBOX, PER_CALL, PER_CALL_SCHEMA
 from gated import REJECT, World
+from sayso.agent.policy_file import read_policy
 from sayso.approvals.errors import NotOffered
 from sayso.approvals.request import OutcomeKind, Request
 from sayso.approvals.verdict import Approve, Modify, Respond, Verdict, Way
@@ -116,6 +117,21 @@ async def test_what_a_pause_lacks_is_flagged() -> None:
     }
     assert request.proposal.action.goal == "Tell Dana"
     assert request.proposal.action.summary == "Send?"
+
+
+@pytest.mark.parametrize(("needed", "ways"), [(1, (Way.RESPOND, Way.REJECT)), (2, (Way.REJECT,))])
+async def test_one_person_alone_does_not_answer_where_two_are_needed(
+    needed: int, ways: tuple[Way, ...]
+) -> None:
+    """A text has one author, and an agent whose reader is not known may act on it."""
+    config = {"allow_accept": False, "allow_edit": False, "allow_ignore": True, "allow_respond": True}
+    route = {**POLICY["routes"]["desk"], "needed": needed}
+    policy = read_policy({**POLICY, "routes": {"desk": route}})
+    graph = believing([], {**INBOX, "config": config})
+    world = World(graph=graph, policy=policy)
+    await world.ask("Tell Dana")
+    (request,) = await open_requests(world)
+    assert request.ways == ways
 
 
 async def test_a_graph_may_say_that_it_reads_refusals() -> None:

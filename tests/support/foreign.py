@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gated import LOW, World
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
@@ -24,11 +25,22 @@ POLICY: Mapping[str, Any] = {
 }
 
 
-class Scripted(GenericFakeChatModel):
-    """Says what it was told to say, one message per turn, whatever it hears."""
+class Scripted(BaseChatModel):
+    """Says its next turn by how often it spoke in this conversation before, in whichever process; then "Done."."""
+
+    turns: list[AIMessage]
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
 
     def bind_tools(self, tools: Any, **_: Any) -> Any:
         return self
+
+    def _generate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        spoken = sum(isinstance(one, AIMessage) for one in messages)
+        turn = self.turns[spoken] if spoken < len(self.turns) else AIMessage("Done.")
+        return ChatResult(generations=[ChatGeneration(message=turn)])
 
 
 def call(number: int, to: str, **more: Any) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def mailing_agent(
         breaks()
         return f"Sent to {to}."
 
-    model = Scripted(messages=_endless(turns))
+    model = Scripted(turns=list(turns))
 
     @tool(also or "unused")
     def other() -> str:
@@ -67,12 +79,6 @@ def mailing_agent(
     }
     middleware = HumanInTheLoopMiddleware(gated, interrupt_mode=mode)  # type: ignore[arg-type]
     return create_agent(model, [send_mail, other], middleware=[middleware])
-
-
-def _endless(turns: Sequence[AIMessage]) -> Iterator[AIMessage | str]:
-    yield from turns
-    while True:
-        yield AIMessage("Done.")
 
 
 class Loose(TypedDict, total=False):
