@@ -111,19 +111,14 @@ class ForeignThread:
 
     async def _settle_unknown(self, requests: Sequence[Request]) -> None:
         """Raises: StillRunning, OutcomeUnknown while it is not known whether an earlier answer arrived."""
-        for one in requests:
-            effect = one.effect
-            if not one.live or effect is None:
-                continue
-            if effect.state is EffectState.STARTED:
-                if await self._store.lease_held(one.id):
-                    raise StillRunning
-                await self._unknown([one], f"{effect.worker} let the agent go on and never reported")
-            elif (
-                len({vote.person for vote in one.votes if vote.attempt > effect.attempt})
-                < one.ask.rule.needed
-            ):
-                raise OutcomeUnknown
+        begun = [one for one in requests if one.live and one.effect is not None]
+        silent = [one for one in begun if one.effect and one.effect.state is EffectState.STARTED]
+        for one in silent:
+            if await self._store.lease_held(one.id):
+                raise StillRunning
+        await self._unknown(silent, "Its worker let the agent go on and never reported")
+        if not all(_ordered_again(one) for one in begun):
+            raise OutcomeUnknown
 
     # ---- the answer
 
@@ -293,3 +288,9 @@ def _settled_by_hand(request: Request) -> bool:
     """People said what became of it, and did not order that it goes on."""
     effect = request.effect
     return not request.live and effect is not None and effect.state in (EffectState.DONE, EffectState.UNKNOWN)
+
+
+def _ordered_again(request: Request) -> bool:
+    """Whether enough people, not knowing whether it happened, want it to go on once more."""
+    attempt = request.effect.attempt if request.effect else 0
+    return len({vote.person for vote in request.votes if vote.attempt > attempt}) >= request.ask.rule.needed

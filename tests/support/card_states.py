@@ -100,6 +100,19 @@ def told() -> Request:
     ).request
 
 
+def foreign_states() -> dict[str, Request]:
+    """Those that only somebody else's agent has."""
+    return {
+        "open_foreign": foreign(*FOREIGN),
+        "open_foreign_text": foreign(Way.RESPOND, Way.REJECT),
+        "decided_waiting": waiting(),
+        "closed_answered": told(),
+        "closed_foreign_expired": closed(
+            resuming(fired(foreign(*FOREIGN), 25)), OutcomeKind.EXPIRED, "Nobody decided in time. Its run was ended."
+        ),
+    }  # fmt: skip
+
+
 def states() -> dict[str, Request]:
     """Name -> request, in the order of a life."""
     expired = fired(a_request(), 25)
@@ -137,12 +150,6 @@ def states() -> dict[str, Request]:
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
         "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
         "closed_undone": closed(resuming(decided()), OutcomeKind.UNDONE, "Taken back by Cy."),
-        "open_foreign": foreign(*FOREIGN),
-        "open_foreign_text": foreign(Way.RESPOND, Way.REJECT),
-        "decided_waiting": waiting(),
-        "closed_answered": told(),
-        "closed_foreign_expired": closed(
-            resuming(fired(foreign(*FOREIGN), 25)), OutcomeKind.EXPIRED, "Nobody decided in time. Its run was ended."
-        ),
+        **foreign_states(),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
     }  # fmt: skip
