@@ -161,9 +161,7 @@ def _changed(request: Request, proposal: Proposal, writer: Writer) -> Iterator[R
     if len(proposal.changes) > len(names):
         spans.append(Text(f"… and {len(proposal.changes) - len(names)} more changes in Details"))
     editor = request.current.editor
-    by: Spans = (
-        (Text("by "), writer.who(editor)) if editor else (Text("by the agent, after a correction"),)
-    )
+    by: Spans = (Text("by "), writer.who(editor)) if editor else (Text("by the agent, after a correction"),)
     yield Row("Changed", by)
     yield Row("", tuple(spans), Form.VALUES)
 
