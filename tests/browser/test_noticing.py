@@ -7,13 +7,16 @@ import re
 import pytest
 from browser import Tab, Tabs
 
+#: What a tab then says -> the browser's event that tells of it, and what makes it happen.
 WRONG = {
-    "console: oh no": "console.error('oh no')",
-    "error: surprise": "setTimeout(() => { throw new Error('surprise'); })",
-    "policy: script-src": "document.head.append(Object.assign(document.createElement('script'), {text: '1'}))",
-    "404: http": "fetch('/static/no-such-file.js')",
-    "lost.js net::ERR_FAILED": "fetch('/static/lost.js').catch(() => {})",
-}
+    "console: oh no": ("console", "console.error('oh no')"),
+    "error: surprise": ("pageerror", "setTimeout(() => { throw new Error('surprise'); })"),
+    "policy: script-src": (
+        "console", "document.head.append(Object.assign(document.createElement('script'), {text: '1'}))"
+    ),
+    "404: http": ("response", "fetch('/static/no-such-file.js')"),
+    "lost.js net::ERR_FAILED": ("requestfailed", "fetch('/static/lost.js').catch(() => {})"),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -26,8 +29,9 @@ async def tab(tabs: Tabs) -> Tab:
 async def test_what_goes_wrong_on_the_page_is_noticed(tab: Tab, wrong: str) -> None:
     """The scene would fail at its end."""
     await tab.page.route("**/lost.js", lambda route: route.abort())
-    await tab.page.evaluate(WRONG[wrong])
-    await tab.page.evaluate("new Promise(requestAnimationFrame)")
+    event, happens = WRONG[wrong]
+    async with tab.page.expect_event(event, lambda _: wrong in " ".join(tab.troubles)):
+        await tab.page.evaluate(happens)
     with pytest.raises(AssertionError, match=re.escape(wrong)):
         await tab.is_well()
     tab.forgets()
@@ -44,7 +48,8 @@ async def test_a_press_that_is_refused_or_not_answered_is_noticed(tab: Tab) -> N
         return
 
     await tab.page.route("**/act", never)
-    await tab.page.locator("#controls").get_by_role("button", name="+15 min").click()
+    async with tab.page.expect_request("**/act"):
+        await tab.page.locator("#controls").get_by_role("button", name="+15 min").click()
     with pytest.raises(AssertionError, match="minutes"):
         await tab.is_well()
     tab.forgets()

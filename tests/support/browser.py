@@ -13,6 +13,8 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 
 #: How long something on the screen may take, ms: processes are killed and started in some scenes.
 PATIENCE = 20_000
+#: How long the last press of a scene may stay without an answer.
+ANSWER_SECONDS = 3
 DESK = (1440, 900)
 PHONE = (390, 844)
 #: What is refused by the page's own policy is said in the console.
@@ -41,8 +43,9 @@ class Tab:
     page: Page
     troubles: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
-    _asked: list[Request] = field(default_factory=list)
-    _answers: dict[Request, asyncio.Task[None]] = field(default_factory=dict)
+    _acts: dict[Request, asyncio.Future[None]] = field(default_factory=dict)  # done once answered
+    _reading: list[asyncio.Task[None]] = field(default_factory=list)
+    _refused: asyncio.Event = field(default_factory=asyncio.Event)
 
     # ---- what one sees
 
@@ -115,21 +118,26 @@ class Tab:
         page.on("response", self._answered)
 
     async def refusal(self) -> str:
-        """The one refusal that the scene expects, once every press is answered."""
-        await asyncio.gather(*self._answers.values())
+        """The one refusal that the scene expects."""
+        await asyncio.wait_for(self._refused.wait(), PATIENCE / 1000)
+        self._refused.clear()
         return self.refusals.pop()
 
     async def is_well(self) -> None:
         """Nothing went wrong, and every press was answered, with yes where the scene expects no other."""
-        await asyncio.gather(*self._answers.values())
-        silent = [f"not answered: {asked.post_data}" for asked in self._asked if asked not in self._answers]
+        if self._acts:
+            await asyncio.wait(self._acts.values(), timeout=ANSWER_SECONDS)
+        silent = [
+            f"not answered: {asked.post_data}" for asked, answer in self._acts.items() if not answer.done()
+        ]
         wrong = [*self.troubles, *(f"refused: {words}" for words in self.refusals), *silent]
         assert not wrong, "\n".join(wrong)
 
     def forgets(self) -> None:
         """What has been noticed so far."""
-        for noticed in (self.troubles, self.refusals, self._asked):
-            noticed.clear()
+        self.troubles.clear()
+        self.refusals.clear()
+        self._acts.clear()
 
     def _note(self, what: str, words: str) -> None:
         self.troubles.append(f"{what}: {words}")
@@ -140,7 +148,7 @@ class Tab:
 
     def _sent(self, asked: Request) -> None:
         if asked.url.endswith("/act"):
-            self._asked.append(asked)
+            self._acts[asked] = asyncio.get_running_loop().create_future()
 
     def _failed(self, asked: Request) -> None:
         left = (
@@ -153,12 +161,14 @@ class Tab:
         if answer.status >= 400:
             self._note(str(answer.status), answer.url)
         elif answer.url.endswith("/act"):
-            self._answers[answer.request] = asyncio.create_task(self._heard(answer))
+            self._reading.append(asyncio.create_task(self._read(answer)))
 
-    async def _heard(self, answer: Response) -> None:
+    async def _read(self, answer: Response) -> None:
         told: dict[str, Any] = await answer.json()
         if not told["ok"]:
             self.refusals.append(told["words"])
+            self._refused.set()
+        self._acts[answer.request].set_result(None)
 
 
 class Tabs:
