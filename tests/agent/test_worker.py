@@ -27,7 +27,7 @@ from sayso.approvals.memory import MemoryStore
 from sayso.approvals.request import EffectState, OutcomeKind, Request, State
 from sayso.approvals.verdict import RequestId, ThreadId
 
-SHORT = timedelta(milliseconds=60)
+SHORT = timedelta(milliseconds=300)
 
 
 def breaking(node: Callable[[AgentState], Any], times: int) -> Callable[[AgentState], Any]:
@@ -279,11 +279,11 @@ async def test_a_busy_event_loop_loses_no_lease() -> None:
     lost: list[str] = []
     keeper.start()
     try:
-        await locks.acquire("t1", "w/1", 60)
+        await locks.acquire("t1", "w/1", 300)
         with keeper.thread(ThreadId("t1"), "w/1", lambda: lost.append("t1")), keeper.effect(RequestId("r1")):
             for _ in range(8):
                 assert leases.renewed.acquire(timeout=5)  # blocks the event loop on purpose
-            assert await locks.acquire("t1", "other", 60) is None
+            assert await locks.acquire("t1", "other", 300) is None
     finally:
         keeper.stop()
     assert lost == []
@@ -294,13 +294,13 @@ def test_a_lock_that_somebody_else_took_is_reported_once() -> None:
     clock = {"now": 0.0}
     locks = MemoryLock(lambda: clock["now"])
     keeper = Keeper(Leases(), locks, worker="w", lease=SHORT)
-    asyncio.run(locks.acquire("t1", "w/1", 60))
+    asyncio.run(locks.acquire("t1", "w/1", 300))
     lost: list[str] = []
     with keeper.thread(ThreadId("t1"), "w/1", lambda: lost.append("t1")):
         keeper.renew_all()
         assert lost == []
         clock["now"] += 1
-        asyncio.run(locks.acquire("t1", "other", 60))
+        asyncio.run(locks.acquire("t1", "other", 300))
         keeper.renew_all()
         keeper.renew_all()
     assert lost == ["t1"]

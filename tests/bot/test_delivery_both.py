@@ -146,6 +146,7 @@ async def test_a_call_ends_before_its_claim_does(monkeypatch: pytest.MonkeyPatch
         request = await o.asks(route=replace(o.route, places=(o.there(),)))
         (told,) = (await o.store.all_told(request.id)).values()
         assert (told.ref, told.status) == (None, delivery.UNCLEAR)
+        monkeypatch.undo()
         await o.later(seconds=5)
         (told,) = (await o.store.all_told(request.id)).values()
         assert told.ref is not None
