@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from browser import PANES, Tab, Tabs
-from playwright.async_api import Locator, expect
+from playwright.async_api import Locator, Route, expect
 from sayso.approvals.change import Event
 from sayso.bot.demo.both import granted
 from sayso.bot.demo.stage import Stage
@@ -73,11 +73,12 @@ async def test_two_press_at_the_same_instant_in_two_tabs(tabs: Tabs, stage: Stag
     await asks.asks("refund order 1044 15.00")
     for tab in (bo, cy):
         await tab.goes_to("slack", "finance-approvals")
-        await _over(tab.card("slack", "order 1044").get_by_role("button", name="Approve", exact=True))
+        await expect(tab.card("slack", "order 1044")).to_be_visible()
     request = stage.waiting()
 
-    await asyncio.gather(*(tab.page.mouse.down() for tab in (bo, cy)))
-    await asyncio.gather(*(tab.page.mouse.up() for tab in (bo, cy)))
+    await _at_once(*(
+        tab.card("slack", "order 1044").get_by_role("button", name="Approve", exact=True) for tab in (bo, cy)
+    ))  # fmt: skip
 
     await expect(bo.line("done, once")).to_be_visible()
     decision = stage.now(request).decision
@@ -92,7 +93,14 @@ async def test_two_press_at_the_same_instant_in_two_tabs(tabs: Tabs, stage: Stag
     assert stage.refunded(1044) == before + 1500
 
 
-async def _over(button: Locator) -> None:
-    """The mouse rests on it, so that a press takes no time to get there."""
-    await button.scroll_into_view_if_needed()
-    await button.hover()
+async def _at_once(*buttons: Locator) -> None:
+    """Every one is pressed before the first press leaves its tab, however busy this machine is."""
+    pressed = asyncio.Barrier(len(buttons))
+
+    async def leaves(route: Route) -> None:
+        await pressed.wait()
+        await route.continue_()
+
+    for button in buttons:
+        await button.page.route("**/act", leaves, times=1)
+    await asyncio.gather(*(button.click() for button in buttons))
