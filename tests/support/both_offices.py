@@ -33,7 +33,7 @@ from sayso.bot.slack.transport import SlackChannel
 from sayso.bot.teams.platform import TeamsPlatform
 from sayso.cards.spans import Row, Text
 from sayso.sandbox.teams import Message as TeamsMessage
-from sayso.sandbox.teams import Teams
+from sayso.sandbox.teams import Teams, TeamsTimes
 from sayso.sandbox.workplace import Workplace
 from scenes import a_request, a_run, an_assessment
 from settings_files import LITTLE_GRAPH
@@ -131,13 +131,14 @@ class BothOffices(Office):
 @asynccontextmanager
 async def both_offices(
     *, needed: int = 1, sdk: str = "botbuilder", everywhere: bool = False, store: WatchedStore | None = None,
+    teams_times: TeamsTimes = TeamsTimes(),
 ) -> AsyncIterator[BothOffices]:  # fmt: skip
     """Open for business; at the end no rule of either vendor may have been broken.
 
     Args:
         everywhere: Cards stand in both #support channels too, where people read along who have no say.
     """
-    async with Workplace.running() as workplace:
+    async with Workplace.running(teams_times=teams_times) as workplace:
         with TemporaryDirectory() as folder:
             file, env = settings_file(Path(folder), workplace, needed=needed, sdk=sdk, everywhere=everywhere)
             settings = load_settings(file, env)
