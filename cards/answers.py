@@ -25,6 +25,43 @@ _PRESS = re.compile(
     r"([A-Za-z0-9_-]{1,100})\.([1-9][0-9]{0,5})"
     rf"(?:\.([0-9a-f]{{{DIGEST_DIGITS}}}))?(?:\.p([1-9][0-9]{{0,4}}))?"
 )
+#: What people write under a card when they mean an answer, none of which is certainly one.
+_ALMOST = frozenset(
+    [
+        "yes",
+        "yep",
+        "yeah",
+        "ok",
+        "okay",
+        "k",
+        "sure",
+        "fine",
+        "good",
+        "lgtm",
+        "approved",
+        "+1",
+        ":+1:",
+        ":thumbsup:",
+        "👍",
+        "✅",
+        "go",
+        "no",
+        "nope",
+        "nah",
+        "rejected",
+        "denied",
+        "deny",
+        "stop",
+        "cancel",
+        "don't",
+        "dont",
+        "-1",
+        ":-1:",
+        ":thumbsdown:",
+        "👎",
+        "❌",
+    ]
+) | {"go ahead", "do it", "do not", "not ok", "looks good", "sounds good", "please do", "no way"}
 _PAIR = re.compile(r"""\s*([^\s="',]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|“([^”]*)”|([^\s,"]+))\s*,?(?=\s|$)""")
 
 
@@ -170,6 +207,8 @@ def half_an_answer(text: str) -> str:
             return "Nothing was counted: say why, like “reject the customer withdrew the complaint”."
         case "modify" if not _pairs(rest):
             return "Nothing was counted: say what to change, like “modify amount=50.00”."
+        case _ if clean(text).strip(" \t\n.!").casefold() in _ALMOST:
+            return "Nothing was counted: press a button on the card, or write exactly “approve”, or “reject” and why."
         case _:
             return ""
 

@@ -62,7 +62,7 @@ def _chosen(told: Told, folder: Path) -> Chosen:
     teams = _named("--teams", lambda: teams_place(told)) if told.teams else None
     approvers = _named("--approver", lambda: humans(told.approvers, ()))
     requesters = _named("--requester", lambda: humans(told.requesters, approvers))
-    enough(approvers, requesters)
+    enough(approvers, requesters, {name for name, said in (("slack", slack), ("teams", teams)) if said})
     graph, tools = _named("--graph", lambda: agent(told.graph, folder))
     return Chosen(
         slack=slack, teams=teams, approvers=approvers, requesters=requesters, graph=graph, tools=tools

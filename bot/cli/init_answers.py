@@ -131,13 +131,18 @@ def agent(spec: str, folder: Path) -> tuple[str, Mapping[str, Mapping[str, Any]]
     return spec, sample_tools() if spec == SAMPLE else own_tools(spec, folder)
 
 
-def enough(approvers: Sequence[Human], requesters: Sequence[Human]) -> None:
-    """Whether somebody can answer what somebody else asks. Raises: BadSetting."""
+def enough(approvers: Sequence[Human], requesters: Sequence[Human], where: Collection[str]) -> None:
+    """Whether somebody can answer what somebody else asks, on each platform. Raises: BadSetting."""
     if not approvers:
         raise BadSetting(f"--approver: somebody has to answer; {PERSON}")
     for one in approvers:
         if not (one.slack or one.teams):
             raise BadSetting(f"--approver: {one.name} needs an account to answer with; {PERSON}")
+    answered = {name for name in where if any(getattr(one, name) for one in approvers)}
+    for platform in sorted(set(where) - answered):
+        raise BadSetting(
+            f"--approver: cards stand in {platform.capitalize()} too, where no approver has an account; {PERSON}"
+        )
     if len(approvers) + len(requesters) < 2:
         raise BadSetting(
             f"--requester: whoever asks never approves it, so somebody beside {approvers[0].name} has to ask; "

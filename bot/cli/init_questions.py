@@ -56,11 +56,9 @@ def asked(told: Told, folder: Path) -> Chosen:
         approvers,
         approve=False,
     )
-    enough(approvers, requesters)
+    enough(approvers, requesters, where)
     words = "Your LangGraph agent, as file.py:attribute or package.module:attribute (Enter: the sample agent)"
-    graph, tools = (
-        agent(told.graph, folder) if told.graph else _ask(words, lambda text: agent(text, folder), default="")
-    )
+    graph, tools = agent(told.graph, folder) if told.graph else _ask(words, lambda text: agent(text, folder))
     return Chosen(
         slack=slack, teams=teams, approvers=approvers, requesters=requesters, graph=graph, tools=tools
     )
@@ -95,7 +93,7 @@ def _people(
     while True:
         needed = not people and len(before) < 2
         hint = "Name" if needed else "Next name (Enter: nobody else)"
-        name = _ask(hint, _given if needed else name_of, default=None if needed else "")
+        name = _ask(hint, _given if needed else name_of)
         if not name:
             return tuple(people)
         try:
@@ -111,14 +109,16 @@ def _accounts(platforms: Sequence[str], *, needed: bool) -> dict[str, str]:
     for platform in platforms:
         must = needed and len(platforms) == 1
 
-        def read(text: str, platform: str = platform) -> str:
+        def read(text: str, platform: str = platform, must: bool = must) -> str:
+            if must and not text.strip():
+                raise BadSetting("whoever approves needs an account to answer with")
             kind, id = account_of(text) if text.strip() else (platform, "")
             if kind != platform:
                 raise BadSetting(f"that is an account of {kind.capitalize()}")
             return id
 
         words = _ACCOUNT[platform] + ("" if must else ", or Enter for none")
-        if id := _ask(words, read, default=None if must else ""):
+        if id := _ask(words, read):
             found[platform] = id
     if needed and not found:
         raise BadSetting("whoever approves needs an account to answer with")
@@ -131,7 +131,8 @@ def _given(text: str) -> str:
     return name_of(text)
 
 
-def _ask(words: str, read: Callable[[str], T], *, default: str | None = None) -> T:
+def _ask(words: str, read: Callable[[str], T], *, default: str = "") -> T:
+    """The answer as it was read; nothing typed is an answer too, which `read` may refuse with what would fit."""
     while True:
         text = typer.prompt(words, default=default, show_default=bool(default), prompt_suffix="\n> ")
         try:

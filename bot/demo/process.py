@@ -33,7 +33,7 @@ class Served:
     ) -> None:  # fmt: skip
         """`ready_url`: asked until it answers 200; without one the log has to say that it is ready."""
         self.name = name
-        self._command = [sys.executable, "-c", "from sayso.bot.cli import main; main()", "serve"]
+        self._command = [sys.executable, "-c", "from sayso.bot.demo.bound import main; main()", "serve"]
         self._command += [part for role in roles for part in ("--role", role)] + ["--settings", str(settings)]
         self._env = dict(env)
         self._log = log
@@ -59,7 +59,7 @@ class Served:
         with self._log.open("ab") as log:
             self._log_before = log.tell()
             self._process = subprocess.Popen(
-                self._command, env={**os.environ, **self._env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                self._command, env={**os.environ, **self._env}, stdin=subprocess.PIPE, stdout=log, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
 
@@ -92,6 +92,8 @@ class Served:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdin:
+            process.stdin.close()
         return process.pid
 
     def _ready(self) -> bool:

@@ -282,19 +282,6 @@ def test_tools_that_only_one_side_knows_are_doubted(
 
 
 @pytest.mark.usefixtures("secrets")
-def test_who_may_answer_needs_an_account_where_the_cards_stand(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Bo is in Teams only and the cards stand in Slack: it may be meant, but Bo will see no button."""
-    bo = f'bo = {{ name = "Bo Berg", teams = "{"0" * 8}-0000-4000-8000-{"0" * 12}" }}'
-    file = write_settings(tmp_path, ('bo = { name = "Bo Berg", slack = "U0BO" }', bo))
-    assert check(file, offline=True) == 0
-    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("WARN"))
-    assert "routes.finance" in line
-    assert "bo has no account in Slack, where its cards stand" in line
-
-
-@pytest.mark.usefixtures("secrets")
 def test_a_graphs_path_begins_beside_the_settings(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -125,6 +125,27 @@ def test_teams_and_both_at_once() -> None:
     assert names == ["SLACK_BOT_TOKEN=", "SLACK_APP_TOKEN=", "TEAMS_CLIENT_SECRET="]
 
 
+def test_an_empty_answer_is_told_what_would_fit() -> None:
+    """Enter alone, where somebody is needed, is not met with the same words again."""
+    ran = init(answers=("", "", CHANNEL, "", "Bo", "", "U0BO", "", "", "Alex", "", "", ""))
+    assert ran.exception is None, ran.output
+    for words in (
+        "That does not fit: the channel",
+        "somebody is needed here",
+        "whoever approves needs an account",
+    ):
+        assert words in ran.output
+
+
+def test_each_platform_has_somebody_who_can_answer_there() -> None:
+    """Cards in both, and the only approver is in Slack: refused before anything is written."""
+    both = (*SLACK, "--teams", LINK, "--teams-app", APP)
+    ran = init(*both, *PEOPLE)
+    assert "cards stand in Teams too, where no approver has an account" in str(ran.exception)
+    assert not Path("sayso.toml").exists()
+    assert init(*both, "--approver", f"Bo=U0BO,{ACCOUNT}", "--requester", "Alex").exception is None
+
+
 def test_options_say_the_same_without_questions() -> None:
     """Teams alone, by ids; the last line says how to go on there."""
     ran = init("--teams", TEAMS_ID, "--teams-app", APP, "--teams-tenant", TENANT,

@@ -96,7 +96,7 @@ async def test_a_typed_answer_counts(text: str, verdict: object) -> None:
         assert await whispered(o, "bo")
 
 
-@pytest.mark.parametrize("text", ["reject", "modify", "Modify amount"])
+@pytest.mark.parametrize("text", ["reject", "modify", "Modify amount", "nope", "LGTM!", "Go ahead.", "👍"])
 async def test_half_an_answer_is_told_what_is_missing(text: str) -> None:
     """Nobody waits for a reaction that never comes."""
     async with office() as o:

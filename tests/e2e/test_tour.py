@@ -118,6 +118,25 @@ def test_without_a_terminal_the_page_stays_open_until_it_is_told_to_end(tmp_path
     assert running_in(tmp_path) == []
 
 
+@pytest.mark.chaos  # an office of its own
+def test_nothing_goes_on_under_a_demo_that_was_killed(tmp_path: Path) -> None:
+    """SIGKILL leaves it no time to end its bot, worker and store, which end by themselves; the next one starts at once."""
+    for _ in range(2):
+        with subprocess.Popen(
+            [*COMMAND, "--data-dir", "demo"], cwd=tmp_path, env=ENV, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as started:  # fmt: skip
+            assert started.stdout is not None
+            assert any(
+                line.startswith("Open http://127.0.0.1:") for line in iter(started.stdout.readline, "")
+            )
+            assert len(running_in(tmp_path)) > 2
+            started.kill()
+        until = time.monotonic() + 20
+        while running_in(tmp_path) and time.monotonic() < until:
+            time.sleep(0.05)
+        assert running_in(tmp_path) == []
+
+
 class Terminal:
     """A person's terminal with `sayso demo` in it."""
 
