@@ -8,15 +8,17 @@ from typing import Any, ParamSpec, TypeVar
 
 from redis.exceptions import RedisError
 
-from . import redis_scripts
+from . import canonical, redis_scripts
 from .connection import is_away, open_redis, open_sync_redis
 from .errors import RequestNotFound, StoreDown
 from .redis_wake import Waker
 from .request import PARTITIONS, partition_of
+from .sealing import UNSEALED, Seal
 from .verdict import ThreadId
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 def down(verb: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -39,11 +41,12 @@ def down(verb: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any
 class RedisCalls:
     """One Redis and the scripts in it."""
 
-    def __init__(self, url: str, *, prefix: str = "sayso", demo: bool = False) -> None:
+    def __init__(self, url: str, *, prefix: str = "sayso", demo: bool = False, seal: Seal = UNSEALED) -> None:
         self._redis: Any = open_redis(url)  # its own types mix str and bytes
         self._sync = open_sync_redis(url)
         self._prefix = prefix
         self._demo = demo
+        self._seal = seal
         sources = redis_scripts.texts(demo=demo)
         self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
         self._renew = self._sync.register_script(sources["RENEW"])
@@ -66,6 +69,12 @@ class RedisCalls:
 
     async def _call(self, name: str, stem: str, *args: Any) -> Any:
         return await self._scripts[name](keys=[stem], args=list(args))
+
+    def _closed(self, about: str, value: object) -> bytes:
+        return self._seal.close(about, canonical.encode(value))
+
+    def _opened(self, about: str, kind: type[T], raw: bytes) -> T:
+        return canonical.decode(kind, self._seal.open(about, raw))
 
     @property
     def _channel(self) -> str:

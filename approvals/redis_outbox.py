@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from . import canonical, redis_rows
+from . import redis_rows
 from .change import Notice
 from .people import Place
 from .redis_calls import RedisCalls, down
@@ -40,12 +40,12 @@ class RedisOutbox(RedisCalls):
     @down
     async def told(self, target: Target) -> Told:
         raw = await self._redis.hget(f"{self._stem_of(target.id)}told:{target.id}", str(target))
-        return canonical.decode(Told, raw) if raw else Told()
+        return self._opened(f"told {target}", Told, raw) if raw else Told()
 
     @down
     async def all_told(self, id: RequestId) -> Mapping[str, Told]:
         rows = await self._redis.hgetall(f"{self._stem_of(id)}told:{id}")
-        return {name.decode(): canonical.decode(Told, raw) for name, raw in rows.items()}
+        return {name.decode(): self._opened(f"told {name.decode()}", Told, raw) for name, raw in rows.items()}
 
     @down
     async def set_told(self, target: Target, told: Told, *, again: timedelta | None = None) -> None:
@@ -54,7 +54,7 @@ class RedisOutbox(RedisCalls):
 
     @down
     async def bury(self, letter: DeadLetter, told: Told, *, version: int = 0) -> None:
-        body, since = canonical.encode(letter), redis_rows.ms(letter.since)
+        body, since = self._closed("letter", letter), redis_rows.ms(letter.since)
         await self._set_told(letter.target, told, version, "", body, since)
 
     async def _set_told(self, target: Target, told: Told, version: int, *more: object) -> None:
@@ -63,7 +63,7 @@ class RedisOutbox(RedisCalls):
         place = f"{ref.platform}:{ref.channel}/{ref.thread or ref.message}" if ref else ""
         await self._call(
             "SET_TOLD", self._stem_of(target.id), self._channel, str(target), str(target.kind), target.id,
-            canonical.encode(told), version, again, place, *letter,
+            self._closed(f"told {target}", told), version, again, place, *letter,
         )  # fmt: skip
 
     @down
@@ -72,7 +72,7 @@ class RedisOutbox(RedisCalls):
         for partition in range(PARTITIONS):
             rows = await self._call("DEAD_LETTERS", self._stem(partition))
             for body, since in zip(rows[::2], rows[1::2], strict=True):
-                letter = canonical.decode(DeadLetter, body)
+                letter = self._opened("letter", DeadLetter, body)
                 found.append(replace(letter, since=redis_rows.time(int(since))))
         return sorted(found, key=lambda letter: letter.since)
 
@@ -83,7 +83,7 @@ class RedisOutbox(RedisCalls):
     @down
     async def notice(self, id: str) -> Notice | None:
         raw = await self._redis.get(f"{self._stem_of(id)}notice:{id}")
-        return canonical.decode(Notice, raw) if raw else None
+        return self._opened(f"notice {id}", Notice, raw) if raw else None
 
     @down
     async def standing_in(self, place: Place) -> Sequence[RequestId]:

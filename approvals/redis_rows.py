@@ -1,4 +1,4 @@
-"""How records look in Redis: JSON bytes in hash fields, milliseconds, and counted argument lists."""
+"""How records look in Redis: JSON bytes in hash fields, sealed where there is a key, milliseconds, and counted lists."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from . import canonical
 from .change import AuditEntry, AuditRecord
 from .request import Request
+from .sealing import Seal
 from .verdict import RequestId, ThreadId
 
 
@@ -26,34 +27,35 @@ def time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def row(one: Request, *, whole: bool) -> list[object]:
+def row(one: Request, seal: Seal, *, whole: bool) -> list[object]:
     """What the commit script takes for one record; `whole` includes what never changes."""
     return [
         one.id,
-        canonical.encode(one.ask) if whole else "",
-        canonical.adapter(Request).dump_json(one, exclude={"ask", "version"}),
+        seal.close(f"ask {one.id}", canonical.encode(one.ask)) if whole else "",
+        seal.close(f"record {one.id}", canonical.adapter(Request).dump_json(one, exclude={"ask", "version"})),
         one.version,
         str(one.state),
         ms(one.due_at) if one.due_at else "",
     ]
 
 
-def request(body: bytes, mutable: bytes, version: int) -> Request:
-    """The record of three hash fields."""
-    whole = b'{"ask":%b,"version":%d,%b' % (body, version, mutable[1:])
-    return canonical.decode(Request, whole)
+def request(id: RequestId, body: bytes, mutable: bytes, version: int, seal: Seal) -> Request:
+    """The record of three hash fields. Raises: CannotOpen."""
+    ask, rest = seal.open(f"ask {id}", body), seal.open(f"record {id}", mutable)
+    return canonical.decode(Request, b'{"ask":%b,"version":%d,%b' % (ask, version, rest[1:]))
 
 
-def entries(some: Iterable[AuditEntry]) -> list[object]:
+def entries(some: Iterable[AuditEntry], thread: ThreadId, seal: Seal) -> list[object]:
     """A count and that many encoded audit entries."""
-    rows = [canonical.encode(entry) for entry in some]
+    rows = [seal.close(f"audit {thread}", canonical.encode(entry)) for entry in some]
     return [len(rows), *rows]
 
 
-def record(number: int, found: Mapping[bytes, bytes]) -> AuditRecord:
-    """One record of the audit stream."""
-    about = found[b"request"].decode()
+def record(number: int, found: Mapping[bytes, bytes], seal: Seal) -> AuditRecord:
+    """One record of the audit stream. Raises: CannotOpen."""
+    about, thread = found[b"request"].decode(), ThreadId(found[b"thread"].decode())
+    entry = seal.open(f"audit {thread}", found[b"entry"])
     return AuditRecord(
-        number=number, at=time(int(found[b"at"])), thread=ThreadId(found[b"thread"].decode()),
-        request=RequestId(about) if about else None, entry=canonical.decode(AuditEntry, found[b"entry"]),
+        number=number, at=time(int(found[b"at"])), thread=thread,
+        request=RequestId(about) if about else None, entry=canonical.decode(AuditEntry, entry),
     )  # fmt: skip

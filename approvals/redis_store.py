@@ -11,12 +11,13 @@ from typing import cast
 
 import redis.asyncio
 
-from . import canonical, marks, redis_rows, redis_scripts
+from . import marks, redis_rows, redis_scripts
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
 from .errors import BadSetting, RequestNotFound, SaysoError
 from .redis_calls import down
 from .redis_outbox import RedisOutbox
 from .request import PARTITIONS, Request, Run
+from .sealing import STATE_KEYS, UNSEALED, Seal
 from .store import PureStep, TargetKind, WorkItem
 from .verdict import RequestId, ThreadId
 
@@ -42,13 +43,16 @@ class RedisStore(RedisOutbox):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     @classmethod
-    async def connect(cls, url: str, *, prefix: str = "sayso", demo: bool = False) -> RedisStore:
+    async def connect(
+        cls, url: str, *, prefix: str = "sayso", demo: bool = False, seal: Seal = UNSEALED
+    ) -> RedisStore:
         """Open the store, making it if it is new.
 
         Raises:
-            WrongStore: A demo store is opened for production, or the other way round.
+            WrongStore: A demo store is opened for production, or the other way round; or it is sealed with a key
+                that `seal` lacks.
         """
-        store = cls(url, prefix=prefix, demo=demo)
+        store = cls(url, prefix=prefix, demo=demo, seal=seal)
         meta = f"{prefix}:meta"
         client = store._redis
         await client.hsetnx(meta, "demo", int(demo))
@@ -63,6 +67,11 @@ class RedisStore(RedisOutbox):
             raise WrongStore(
                 f"REDIS_URL: this store has {int(found[b'partitions'])} partitions, not {PARTITIONS}."
             )
+        if (sealed := found.get(b"sealed", b"").decode()) and sealed not in seal.names:
+            await store.close()
+            raise WrongStore(f"{STATE_KEYS} lacks the key {sealed}, with which this store is sealed.")
+        if seal.names:
+            await client.hset(meta, "sealed", seal.names[0])
         for partition in range(PARTITIONS):
             await store._make_group(store._stem(partition) + "work")
         return store
@@ -103,7 +112,7 @@ class RedisStore(RedisOutbox):
         body, mutable, version, ms = await self._call("LOAD", self._stem_of(id), id)
         if version is None:
             raise RequestNotFound
-        return redis_rows.request(body, mutable, int(version)), redis_rows.time(ms)
+        return redis_rows.request(id, body, mutable, int(version), self._seal), redis_rows.time(ms)
 
     @down
     async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
@@ -146,10 +155,10 @@ class RedisStore(RedisOutbox):
             "COMMIT", self._stem_of(after.id), self._channel,
             after.id, call, token, token_ms, before.version if before else 0,
             redis_rows.ms(change.before) if change.before else "",
-            len(records), *(part for r in records for part in redis_rows.row(r, whole=before is None or r is not after)),
-            run.thread, canonical.encode(run), *lease,
-            *redis_rows.entries(change.audit), *self._notices(change.notices),
-            len(change.work), *(canonical.encode(work) for work in change.work),
+            len(records), *(part for r in records for part in redis_rows.row(r, self._seal, whole=before is None or r is not after)),
+            run.thread, self._closed(f"run {run.thread}", run), *lease,
+            *redis_rows.entries(change.audit, run.thread, self._seal), *self._notices(change.notices),
+            len(change.work), *(self._closed("work", work) for work in change.work),
             len(dirty), *(part for lane, target in dirty for part in (str(lane), str(target))),
         )  # fmt: skip
         if int(back) > max(self.clock_went_back_ms, CLOCK_SLACK_MS):
@@ -158,7 +167,8 @@ class RedisStore(RedisOutbox):
         return cast("bytes", verdict).decode()
 
     def _notices(self, notices: Sequence[Notice]) -> list[object]:
-        rows = ((marks.notice_id(n, PARTITIONS), canonical.encode(n)) for n in notices)
+        named = ((marks.notice_id(notice, PARTITIONS), notice) for notice in notices)
+        rows = ((id, self._closed(f"notice {id}", notice)) for id, notice in named)
         return [len(notices), *(part for row in rows for part in row)]
 
     @down
@@ -169,7 +179,7 @@ class RedisStore(RedisOutbox):
         name, kept = (f"note:{thread}:{token}", TOKEN_MS) if token else (call, CALL_MS)
         await self._call(
             "NOTE", self._stem_of_thread(thread), self._channel, call, name, kept, thread, request or "",
-            *redis_rows.entries((entry,)),
+            *redis_rows.entries((entry,), thread, self._seal),
         )  # fmt: skip
 
     @down
@@ -183,8 +193,9 @@ class RedisStore(RedisOutbox):
                     pipe.hmget(f"{stem}req:{id.decode()}", ["body", "mutable", "version"])
                 rows = await pipe.execute()
             found += [
-                redis_rows.request(body, mutable, int(version)) for body, mutable, version in rows if version
-            ]
+                redis_rows.request(RequestId(id.decode()), body, mutable, int(version), self._seal)
+                for id, (body, mutable, version) in zip(ids, rows, strict=True) if version
+            ]  # fmt: skip
         return sorted((r for r in found if r.live), key=lambda request: request.ask.opened_at)
 
     @down
@@ -205,7 +216,7 @@ class RedisStore(RedisOutbox):
                 pipe.xrange(f"{stem}audit", name, name)
             rows = await pipe.execute()
         return [
-            redis_rows.record(int(number), row[0][1])
+            redis_rows.record(int(number), row[0][1], self._seal)
             for number, row in zip(numbers, rows, strict=True)
             if row
         ]
@@ -213,7 +224,7 @@ class RedisStore(RedisOutbox):
     @down
     async def run(self, thread: ThreadId) -> Run | None:
         body = await self._redis.hget(f"{self._stem_of_thread(thread)}run:{thread}", "body")
-        return canonical.decode(Run, body) if body else None
+        return self._opened(f"run {thread}", Run, body) if body else None
 
     @down
     async def unfinished(self) -> Sequence[Run]:
@@ -233,8 +244,9 @@ class RedisStore(RedisOutbox):
         asked = AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for")
         started = await self._call(
             "START", self._stem_of_thread(run.thread), self._channel, call, name, kept,
-            run.thread, canonical.encode(run), *redis_rows.entries((asked, *audit)),
-            1, canonical.encode(Work(kind=WorkKind.START, run=run)),
+            run.thread, self._closed(f"run {run.thread}", run),
+            *redis_rows.entries((asked, *audit), run.thread, self._seal),
+            1, self._closed("work", Work(kind=WorkKind.START, run=run)),
         )  # fmt: skip
         return bool(started)
 
@@ -246,7 +258,7 @@ class RedisStore(RedisOutbox):
             if row:
                 self._waker.again("work", look[done:])
                 id, body, tries = row
-                work = canonical.decode(Work, body)
+                work = self._opened("work", Work, body)
                 return WorkItem(id=id.decode(), partition=partition, work=work, tries=int(tries))
         await self._waker.wait("work", wait)
         return None
@@ -267,7 +279,8 @@ class RedisStore(RedisOutbox):
     @down
     async def finish_run(self, thread: ThreadId, entry: AuditEntry, notices: Sequence[Notice] = ()) -> None:
         await self._call(
-            "FINISH_RUN", self._stem_of_thread(thread), self._channel, thread, *redis_rows.entries((entry,)),
+            "FINISH_RUN", self._stem_of_thread(thread), self._channel, thread,
+            *redis_rows.entries((entry,), thread, self._seal),
             *self._notices(notices),
         )  # fmt: skip
 

@@ -15,6 +15,7 @@ from ..agent.credentials import Broker
 from ..agent.gate import STATE_TYPES
 from ..agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ..agent.resume import Graph
+from ..agent.sealed_state import sealed
 from ..agent.secrets import LiveTokens
 from ..agent.serializer import StateSerializer
 from ..agent.thread_lock import ThreadLock
@@ -44,7 +45,7 @@ async def open_engine(settings: Settings, url: str) -> AsyncIterator[Engine]:
     live = LiveTokens()
     broker = _broker(settings, live)
     client, sync_client = open_redis(url), open_sync_redis(url)
-    serde = StateSerializer(STATE_TYPES, live=live)
+    serde = sealed(StateSerializer(STATE_TYPES, live=live), settings.seal)
     prefix = settings.store.prefix
     try:
         yield Engine(

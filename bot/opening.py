@@ -60,10 +60,11 @@ async def open_store(settings: Settings) -> AsyncIterator[RedisStore]:
 
 
 async def _opened(url: str, settings: Settings) -> RedisStore:
+    seal = settings.seal
     try:
         async with asyncio.timeout(PATIENCE):
             await _check(url)
-            return await RedisStore.connect(url, prefix=settings.store.prefix, demo=settings.demo)
+            return await RedisStore.connect(url, prefix=settings.store.prefix, demo=settings.demo, seal=seal)
     except TimeoutError as error:
         words = f"{settings.store_named}: the Redis server does not answer within {PATIENCE:.0f} s."
         raise StoreDown(words) from error

@@ -18,6 +18,7 @@ from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..approvals.route import Route
+from ..approvals.sealing import STATE_KEYS, Seal, read_keys
 from .langgraph_json import graphs_of
 from .tables import (
     STORE,
@@ -75,6 +76,11 @@ class Settings:
         if value := self.env.get(name, "").strip():
             return value
         raise BadSetting(f"{name} is not set in the environment; {why}")
+
+    @property
+    def seal(self) -> Seal:
+        """What encrypts the store; without keys in the environment nothing does. Raises: BadSetting."""
+        return read_keys(self.env.get(STATE_KEYS, ""))
 
     @property
     def store_named(self) -> str:

@@ -13,6 +13,7 @@ from ...agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ...agent.setting_words import BadSettings
 from ...approvals.credential import CredentialRef
 from ...approvals.errors import BadSetting
+from ...approvals.sealing import STATE_KEYS
 from ...scheduler.pagerduty import RoutingKey
 from ..opening import open_store
 from ..settings import DEFAULT_FILE, Settings, load_settings
@@ -122,6 +123,8 @@ def _keys(settings: Settings, *, offline: bool) -> Iterator[tuple[str, Look]]:
     trusted = bool(settings.env.get("SAYSO_VERIFY_KEYS"))
     if trusted:
         yield "SAYSO_VERIFY_KEYS", lambda: _verify_keys(settings)
+    if settings.env.get(STATE_KEYS, "").strip():
+        yield STATE_KEYS, lambda: _state_keys(settings)
     if not trusted or settings.env.get("SAYSO_SIGNING_KEY"):
         yield "signing key", lambda: _signing_key(settings, offline=offline)
 
@@ -131,6 +134,11 @@ async def _signing_key(settings: Settings, *, offline: bool) -> str:
     if signer is None:
         return f"will be made in {settings.data_dir / 'keys'} at the bot's first start"
     return f"SAYSO_VERIFY_KEYS for workers elsewhere: {public_text(signer)}"
+
+
+async def _state_keys(settings: Settings) -> str:
+    first, *others = settings.seal.names
+    return f"the store is sealed with {first}" + (f", and {', '.join(others)} opened too" if others else "")
 
 
 async def _verify_keys(settings: Settings) -> str:

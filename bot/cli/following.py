@@ -221,10 +221,13 @@ async def _report(url: str, settings: Settings, thread: ThreadId) -> str:
     """The agent's own last words, out of its state: a run without an origin is told nowhere else."""
     # LangGraph takes half a second to load: not before it is needed.
     from ...agent.checkpoints import RedisSaver
+    from ...agent.sealed_state import sealed
     from ...agent.serializer import StateSerializer
     from ...agent.words import report_of
 
-    saver = RedisSaver.at(url, prefix=settings.store.prefix, serde=StateSerializer([Action]))
+    saver = RedisSaver.at(
+        url, prefix=settings.store.prefix, serde=sealed(StateSerializer([Action]), settings.seal)
+    )
     try:
         kept = await saver.aget_tuple({"configurable": {"thread_id": thread}})
     except (SaysoError, RedisError) as error:

@@ -12,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from ...approvals.errors import BadSetting
+from ...approvals.sealing import STATE_KEYS
 from ...sandbox.workplace import ThreadedWorkplace, Workplace
 from ..front import SLACK_PATH, TEAMS_PATH
 from ..settings import Settings, load_settings
@@ -161,7 +162,7 @@ def _environments(
     folder: Path, workplace: ThreadedWorkplace, redis_url: str
 ) -> tuple[Mapping[str, str], Mapping[str, str]]:
     """What bot and worker find in their environments: neither sees the other's secrets."""
-    both = {"REDIS_URL": redis_url, "SAYSO_DEMO": "1", **dict.fromkeys(_PROXIES, "")}
+    both = {"REDIS_URL": redis_url, "SAYSO_DEMO": "1", STATE_KEYS: "", **dict.fromkeys(_PROXIES, "")}
     bot = {
         "SLACK_BOT_TOKEN": workplace.slack.bot_token,
         "SLACK_SIGNING_SECRET": workplace.slack.signing_secret,

@@ -19,6 +19,7 @@ from ...approvals.connection import AWAY, open_blocking_redis
 from ...approvals.errors import StoreDown
 from ...approvals.redis_store import RedisStore
 from ...approvals.request import PARTITIONS, Request
+from ...approvals.sealing import UNSEALED
 from ...approvals.verdict import RequestId, ThreadId
 from .office import Office
 
@@ -120,7 +121,7 @@ class Record:
         """Take in what is new, whole or (where the store goes away meanwhile) not at all."""
         found: Lines = await self._reader.xread(self._read_to, count=LINES, block=wait_ms)  # type: ignore[arg-type, assignment] # theirs are wider
         fresh = [
-            redis_rows.record(int(name.partition(b"-")[0]), fields)
+            redis_rows.record(int(name.partition(b"-")[0]), fields, UNSEALED)
             for _, lines in found
             for name, fields in lines
         ]

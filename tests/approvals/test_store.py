@@ -15,6 +15,7 @@ from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import Place
 from sayso.approvals.redis_store import RedisStore, WrongStore
 from sayso.approvals.request import OutcomeKind, Request, State
+from sayso.approvals.sealing import UNSEALED, Seal
 from sayso.approvals.store import Lane, MessageRef, PureStep, Store, Target, TargetKind, Told
 from sayso.approvals.verdict import RequestId, ThreadId
 from scenes import BO, CY, a_run, a_vote, an_ask
@@ -24,14 +25,15 @@ SOON = timedelta(seconds=30)
 ALL_LANES = (Lane.PAGE, Lane.TELL, Lane.REDRAW)
 
 
-@pytest.fixture(params=["memory", "valkey", pytest.param("redis", marks=pytest.mark.second_server)])
+@pytest.fixture(params=["memory", "valkey", "sealed", pytest.param("redis", marks=pytest.mark.second_server)])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """An empty store of each kind whose clock can be pushed."""
     if request.param == "memory":
         yield MemoryStore()
         return
-    name = "redis_url" if request.param == "valkey" else "second_redis_url"
-    store = await RedisStore.connect(request.getfixturevalue(name), demo=True)
+    name = "second_redis_url" if request.param == "redis" else "redis_url"
+    seal = Seal([b"k" * 32]) if request.param == "sealed" else UNSEALED
+    store = await RedisStore.connect(request.getfixturevalue(name), demo=True, seal=seal)
     yield store
     await store.close()
 
