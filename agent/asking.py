@@ -35,12 +35,12 @@ def ask_of(
     proposal = canonical.decode(Proposal, frozen)
     if proposal.thread != run.thread:
         raise CannotAsk("The proposal was frozen in another thread.")
-    tool = policy.of(proposal.action.tool)
-    route = policy.route(tool.route)
+    action, tool = proposal.action, policy.of(proposal.action.tool)
+    route = policy.route_for(action)
     if proposal.assessment.oversight is not Oversight.FREE and not run.requesters and not route.unattended:
         raise CannotAsk(f"Nobody known asked for this run, and the route {route.name!r} takes no such runs.")
     return compose(
-        key=key, run=run, first=Revision(number=1, frozen=frozen), route=route, ttl_class=tool.ttl_class,
-        chain=chain or policy.chain(tool.ttl_class, tool.name), opened_at=now, edits=tool.edits, schema=schema,
+        key=key, run=run, first=Revision(number=1, frozen=frozen), route=route, ttl_class=policy.ttl_class_for(action),
+        chain=chain or policy.chain_for(action), opened_at=now, edits=tool.edits, schema=schema,
         fingerprint=fingerprint, revises=revises,
     )  # fmt: skip

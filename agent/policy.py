@@ -6,16 +6,18 @@ Whatever the policy does not name is taken at its worst: an unknown tool is put 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
 
+from ..approvals.action import Action
 from ..approvals.deadline import Chain, TtlClass
 from ..approvals.errors import SaysoError
 from ..approvals.people import PersonId
 from ..approvals.request import Edits
-from ..approvals.risk import Level
+from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
+from .conditions import CannotTell, Circumstances
 
 #: Below this stated confidence an action counts as uncertain, unless the policy says otherwise.
 LOW_CONFIDENCE = 0.7
@@ -58,11 +60,51 @@ MANDATORY: Mapping[Category, Mandatory] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Case:
+    """How bad a dimension is where a condition (`agent.conditions`) holds, and the sentence that says why."""
+
+    when: str
+    level: Level
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rating:
-    """How bad one dimension of a tool is, and the sentence that says why."""
+    """How bad one dimension of a tool is, and the sentence that says why.
+
+    Attributes:
+        cases: Asked first, in their order; the first that holds counts instead.
+    """
 
     level: Level
     reason: str
+    cases: tuple[Case, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRule:
+    """What holds for some actions of some tools, besides what the tool's own table says; it can only make things stricter.
+
+    Attributes:
+        when: The condition; empty where it always holds. One that cannot be answered holds, and puts it to people.
+        tools, categories: Whom it is about; empty is all.
+        flag: Stands at the top of the card.
+        at_least: Dimension -> the lowest level it can have.
+        oversight: The least a person has to do with it.
+        reason: Why, for the card; never empty.
+        route, ttl_class: Replace the tool's own; of several rules the last one's.
+    """
+
+    name: str
+    reason: str
+    when: str = ""
+    tools: tuple[str, ...] = ()
+    categories: tuple[Category, ...] = ()
+    flag: str = ""
+    at_least: Mapping[Dimension, Level] = field(default_factory=dict)
+    oversight: Oversight | None = None
+    route: str = ""
+    ttl_class: TtlClass | None = None
 
 
 _NOBODY_RATED = Rating(Level.HIGH, "Nobody has rated this tool, so the worst is assumed.")
@@ -79,6 +121,8 @@ class ToolPolicy:
         edits: What a typed edit by a reviewer leads to.
         flags: What stands at the top of its cards besides what its levels and category say.
         ttl: The approvers' time for this tool; None where its TTL class decides.
+        hints: What an MCP server says of it ("destructiveHint" -> True). Nobody vouches for them (modelcontextprotocol.io,
+            "Tool annotations"), so they can raise a level and never lower one.
     """
 
     name: str
@@ -92,6 +136,19 @@ class ToolPolicy:
     edits: Edits = Edits.APPLY
     flags: tuple[str, ...] = ()
     ttl: timedelta | None = None
+    hints: Mapping[str, bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Applying:
+    """A rule that holds for an action.
+
+    Attributes:
+        doubt: Why its condition could not be answered; empty where it was.
+    """
+
+    rule: PolicyRule
+    doubt: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +157,7 @@ class Policy:
 
     Attributes:
         denied: Persons who may decide nothing.
+        rules: Asked of every action, in their order.
         low_confidence: Below this stated confidence (0 to 1) an action counts as uncertain.
         version: Digest of everything above, 12 hex digits.
     """
@@ -108,6 +166,7 @@ class Policy:
     routes: Mapping[str, Route]
     chains: Mapping[TtlClass, Chain]
     default_route: str
+    rules: tuple[PolicyRule, ...] = ()
     denied: frozenset[PersonId] = frozenset()
     low_confidence: float = LOW_CONFIDENCE
     version: str = ""
@@ -123,9 +182,28 @@ class Policy:
         except KeyError:
             raise UnknownRoute(f"The policy has no route {name!r}, so nobody can be asked on it.") from None
 
-    def route_of(self, tool: str) -> Route:
-        """Where this tool's requests go."""
-        return self.route(self.of(tool).route)
+    def applying(self, action: Action, seen: Circumstances | None = None) -> tuple[Applying, ...]:
+        """The rules that hold for this action, in their order; one that cannot be answered is among them."""
+        seen, kinds = seen or Circumstances(action), {self.of(action.tool).category, action.category}
+        about = (
+            rule for rule in self.rules
+            if (not rule.tools or action.tool in rule.tools) and (not rule.categories or kinds & set(rule.categories))
+        )  # fmt: skip
+        return tuple(found for rule in about if (found := _applied(rule, seen)))
+
+    def route_for(self, action: Action) -> Route:
+        """Where this action's request goes. Raises: UnknownRoute."""
+        named = [one.rule.route for one in self.applying(action) if one.rule.route]
+        return self.route(named[-1] if named else self.of(action.tool).route)
+
+    def ttl_class_for(self, action: Action) -> TtlClass:
+        """How urgent it is."""
+        named = [one.rule.ttl_class for one in self.applying(action) if one.rule.ttl_class]
+        return named[-1] if named else self.of(action.tool).ttl_class
+
+    def chain_for(self, action: Action) -> Chain:
+        """How long approvers of this action have and what happens meanwhile."""
+        return self.chain(self.ttl_class_for(action), action.tool)
 
     def chain(self, ttl_class: TtlClass, tool: str = "") -> Chain:
         """How long approvers have and what happens meanwhile; a tool's own time replaces its class's."""
@@ -138,3 +216,10 @@ class Policy:
         return frozenset(
             name for route in self.routes.values() for name in (*route.all_sets, route.on_call) if name
         )
+
+
+def _applied(rule: PolicyRule, seen: Circumstances) -> Applying | None:
+    try:
+        return Applying(rule) if not rule.when or seen.hold(rule.when) else None
+    except CannotTell as error:
+        return Applying(rule, str(error))

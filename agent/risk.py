@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from ..approvals.action import Action
 from ..approvals.risk import Dimension, Finding, Level, Oversight, RiskAssessment
-from .policy import MANDATORY, Category, Mandatory, Policy, ToolPolicy
+from .conditions import CannotTell, Circumstances
+from .policy import MANDATORY, Applying, Category, Mandatory, Policy, Rating, ToolPolicy
 
 GATE, WATCH, FREE = Oversight.GATE, Oversight.WATCH, Oversight.FREE
 
@@ -24,6 +25,12 @@ _CATEGORIES = frozenset(category.value for category in Category)
 
 #: How sure is sure: halfway between the threshold and certainty, confidence is neither low nor high.
 _HALFWAY = 0.5
+
+#: What an MCP server says of its tool -> the dimension it raises, how far, and why.
+HINTS: Mapping[str, tuple[Dimension, Level, str]] = {
+    "destructiveHint": (Dimension.IRREVERSIBILITY, Level.MEDIUM, "Its server says that it may destroy something."),
+    "openWorldHint": (Dimension.BLAST_RADIUS, Level.MEDIUM, "Its server says that it reaches the world outside."),
+}  # fmt: skip
 
 _CANNOT_BE_UNDONE = "Cannot be undone"
 _HIGH_FLAGS: Mapping[Dimension, str] = {
@@ -48,21 +55,77 @@ def weigh(levels: Mapping[Dimension, Level]) -> Oversight:
 
 def assess(action: Action, policy: Policy) -> RiskAssessment:
     """The four findings on this action under this policy, what follows from them, and why."""
-    tool = policy.of(action.tool)
-    findings = (
-        Finding(Dimension.IRREVERSIBILITY, tool.irreversibility.level, tool.irreversibility.reason),
-        Finding(Dimension.BLAST_RADIUS, tool.blast_radius.level, tool.blast_radius.reason),
-        Finding(Dimension.COMPLIANCE, tool.compliance.level, tool.compliance.reason),
-        _confidence(action, policy.low_confidence),
+    tool, seen = policy.of(action.tool), Circumstances(action)
+    applying = policy.applying(action, seen)
+    findings = tuple(
+        _raised(finding, applying)
+        for finding in (
+            _rated(Dimension.IRREVERSIBILITY, tool.irreversibility, tool, seen),
+            _rated(Dimension.BLAST_RADIUS, tool.blast_radius, tool, seen),
+            _rated(Dimension.COMPLIANCE, tool.compliance, tool, seen),
+            _confidence(action, policy.low_confidence),
+        )
     )
     levels = {finding.dimension: finding.level for finding in findings}
     always = _always_asked(action, tool)
-    oversight = GATE if always else weigh(levels)
-    reasons = (*(rule.reason for rule in always), *_reasons(levels))
-    return RiskAssessment(
-        findings=findings, oversight=oversight, reasons=reasons, policy=policy.version,
-        flags=_flags(action, tool, levels, always, policy.low_confidence),
+    ruled = [(one, _oversight_of(one)) for one in applying]
+    oversight = _strictest(GATE if always else weigh(levels), *(least for _, least in ruled if least))
+    reasons = (
+        *(rule.reason for rule in always), *_reasons(levels),
+        *(_reason_of(one) for one, least in ruled if least is oversight),
     )  # fmt: skip
+    return RiskAssessment(
+        findings=findings, oversight=oversight, reasons=tuple(dict.fromkeys(reasons)), policy=policy.version,
+        flags=_flags(action, tool, levels, (*always, *_ruled_flags(applying)), policy.low_confidence),
+    )  # fmt: skip
+
+
+def _rated(dimension: Dimension, rating: Rating, tool: ToolPolicy, seen: Circumstances) -> Finding:
+    """What the tool's table says of one dimension, raised by what its MCP server says of it."""
+    level, reason = _graded(rating, seen)
+    for hint, (raised, least, words) in HINTS.items():
+        if raised is dimension and tool.hints.get(hint) and level < least:
+            level, reason = least, words
+    return Finding(dimension, level, reason)
+
+
+def _graded(rating: Rating, seen: Circumstances) -> tuple[Level, str]:
+    for case in rating.cases:
+        try:
+            if seen.hold(case.when):
+                return case.level, case.reason
+        except CannotTell as error:
+            return (
+                Level.HIGH,
+                f"Whether {case.when!r} holds cannot be told ({error}), so the worst is assumed.",
+            )
+    return rating.level, rating.reason
+
+
+def _raised(finding: Finding, applying: Sequence[Applying]) -> Finding:
+    for one in applying:
+        least = one.rule.at_least.get(finding.dimension)
+        if least is not None and least > finding.level:
+            finding = Finding(finding.dimension, least, _reason_of(one))
+    return finding
+
+
+def _oversight_of(one: Applying) -> Oversight | None:
+    """The least that a rule asks for; one that cannot be answered puts it to people."""
+    return GATE if one.doubt else one.rule.oversight
+
+
+def _reason_of(one: Applying) -> str:
+    doubt = f" (Whether it applies cannot be told: {one.doubt}.)" if one.doubt else ""
+    return f"{one.rule.reason}{doubt}"
+
+
+def _ruled_flags(applying: Sequence[Applying]) -> tuple[Mandatory, ...]:
+    return tuple(Mandatory(one.rule.flag, one.rule.reason) for one in applying if one.rule.flag)
+
+
+def _strictest(*all: Oversight) -> Oversight:
+    return min(all, key=(GATE, WATCH, FREE).index)
 
 
 def _confidence(action: Action, threshold: float) -> Finding:

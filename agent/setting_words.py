@@ -104,16 +104,18 @@ def problems_of(error: ValidationError, model: type[BaseModel], more: Collection
     supplied = {(*loc[:-1], guess) for loc, guess in misspelt.items()}
     wrong_inside = {one["loc"][:-1] for one in found}  # a list whose only member is wrong is no empty list
     return [
-        f"{_path(one['loc'])}: {_words(one, misspelt)}"
+        f"{_path(one['loc'], is_table=isinstance(one['input'], dict))}: {_words(one, misspelt)}"
         for one in found
         if not (one["type"] == "missing" and one["loc"] in supplied)
         and not (one["type"] == "too_short" and one["loc"] in wrong_inside)
     ]
 
 
-def _path(loc: Sequence[str | int]) -> str:
-    """As in "routes.finance.places"; which one of a list is wrong is told by the words."""
-    return ".".join(str(part) for part in loc if part != "[key]" and not isinstance(part, int)) or "settings"
+def _path(loc: Sequence[str | int], *, is_table: bool = False) -> str:
+    """As in "routes.finance.places" or "rules.1.if", which is the first; of a list of words the words tell which one."""
+    said = loc if is_table or not loc or not isinstance(loc[-1], int) else loc[:-1]
+    parts = (part + 1 if isinstance(part, int) else part for part in said if part != "[key]")
+    return ".".join(map(str, parts)) or "settings"
 
 
 def _words(one: Any, misspelt: Mapping[tuple[str | int, ...], str]) -> str:
@@ -140,7 +142,8 @@ def _keys(model: type[BaseModel], way: Sequence[str | int], more: Collection[str
     for step in way:
         kind = _inside(_bare(kind), step)
     bare = _bare(kind)
-    known = set(bare.model_fields) if isinstance(bare, type) and issubclass(bare, BaseModel) else set()
+    is_table = isinstance(bare, type) and issubclass(bare, BaseModel)
+    known = {field.alias or name for name, field in bare.model_fields.items()} if is_table else set()
     return known if way else known | set(more)
 
 
@@ -148,7 +151,8 @@ def _inside(kind: Any, step: str | int) -> Any:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = kind.model_fields.get(str(step))
         return field.annotation if field else None
-    return get_args(kind)[1] if get_origin(kind) is dict else None
+    which = {dict: 1, tuple: 0}.get(get_origin(kind) or object)
+    return get_args(kind)[which] if which is not None else None
 
 
 def _bare(kind: Any) -> Any:

@@ -47,8 +47,8 @@ class Rules(Protocol):
 
     @property
     def denied(self) -> frozenset[PersonId]: ...
-    def route_of(self, tool: str) -> Route:
-        """Where this tool's requests go. Raises: SaysoError, when there is no such route any more."""
+    def route_for(self, action: Action) -> Route:
+        """Where this action's requests go. Raises: SaysoError, when there is no such route any more."""
         ...
 
 
@@ -309,10 +309,10 @@ class Desk:
     async def _electorate(self, request: Request) -> _Electorate:
         """Everybody who may decide, looked up now. Raises: DirectoryDown.
 
-        Today's route is that of the tool: which one it was asked on stands in the record alone.
+        Today's route is that of the action: which one it was asked on stands in the record alone.
         """
         try:
-            route: Route | None = self._rules.route_of(request.proposal.action.tool)
+            route: Route | None = self._rules.route_for(request.proposal.action)
         except SaysoError:
             route = None  # today's policy has no such route: nobody may decide
         names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))

@@ -13,7 +13,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..agent.policy import Policy
-from ..agent.policy_file import SLACK_PLACE, read_policy
+from ..agent.policy_file import read_policy
+from ..agent.policy_tables import SLACK_PLACE
 from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
@@ -41,7 +42,7 @@ DEFAULT_FILE = "sayso.toml"
 _TEAMS_PLACE = (
     'write "teams:" and the channel\'s id (19:…@thread.tacv2), decoded from the link that Teams copies'
 )
-_POLICY_KEYS = ("default_route", "routes", "tools", "ttl", "denied", "low_confidence")
+_POLICY_KEYS = ("default_route", "routes", "tools", "rules", "ttl", "denied", "low_confidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from ..agent.policy_file import Duration
+from ..agent.policy_tables import Duration
 from ..agent.setting_words import Name, listed, written
 from .teams.registration import Registration
 

@@ -64,7 +64,7 @@ def test_a_tool_is_as_the_file_says() -> None:
     assert tool.blast_radius.level is Level.LOW
     assert "low" in tool.blast_radius.reason
     assert tool.edits is Edits.REPLAN
-    assert a_policy().route_of("issue_refund").rule.needed == 2
+    assert a_policy().route(a_policy().of("issue_refund").route).rule.needed == 2
 
 
 def test_an_unknown_tool_is_the_worst_of_everything() -> None:

@@ -80,7 +80,7 @@ def test_questions_lead_to_settings_that_pass_their_check_at_once(
 ) -> None:
     """With the sample agent; of the check only the secrets are missing, and then nothing."""
     settings = written(answers=("slack", CHANNEL, "Bo Berg", "U0BO", "", "Alex Asker", "U0ALEX", "", ""))
-    assert (settings.policy.route_of("issue_refund").places, settings.sets["approvers"].people) == (
+    assert (settings.policy.route(settings.policy.of("issue_refund").route).places, settings.sets["approvers"].people) == (
         ("slack:C0SUPPORT",), ("bo",),
     )  # fmt: skip
     assert settings.slack is not None
@@ -119,7 +119,10 @@ def test_teams_and_both_at_once() -> None:
     ))  # fmt: skip
     assert settings.teams is not None
     assert (settings.teams.app_id, settings.teams.tenant) == (APP, TENANT)
-    assert settings.policy.route_of("issue_refund").places == ("slack:C0SUPPORT", f"teams:{TEAMS_ID}")
+    assert settings.policy.route(settings.policy.of("issue_refund").route).places == (
+        "slack:C0SUPPORT",
+        f"teams:{TEAMS_ID}",
+    )
     assert settings.people["bo"].accounts == {"slack": "U0BO", "teams": ACCOUNT.lower()}
     names = [line for line in Path("sayso.env.example").read_text().splitlines() if line.endswith("=")]
     assert names == ["SLACK_BOT_TOKEN=", "SLACK_APP_TOKEN=", "TEAMS_CLIENT_SECRET="]

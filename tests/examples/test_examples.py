@@ -17,7 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def test_the_sample_settings_are_whole() -> None:
     """Every name in them leads somewhere, and the tool has a day."""
     settings = load_settings(EXAMPLES / "sayso.toml", {})
-    route = settings.policy.route_of("issue_refund")
+    route = settings.policy.route(settings.policy.of("issue_refund").route)
     assert (route.name, route.rule.approvers) == ("finance", ("finance",))
     ttl_class = settings.policy.of("issue_refund").ttl_class
     assert settings.policy.chain(ttl_class).ttl == timedelta(hours=24)

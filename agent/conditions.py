@@ -1,0 +1,152 @@
+"""Conditions of the policy in CEL (Common Expression Language, cel.dev): compiled once, bounded, and never guessed at.
+
+A condition is about one action: its arguments by name (and all of them as `args`), `targets`, `evidence` (how many
+pieces), `confidence` (null where none is stated), `tool` and `category`. Amounts are kept as text; a text that reads
+as a number is compared as one where the condition needs a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import cel
+
+from ..approvals.action import Action
+from ..approvals.errors import BadSetting, SaysoError
+
+#: Longest condition, characters.
+LONGEST = 500
+#: Most items of a list that a condition walks through, and of all that the conditions on one action walk through.
+WALKED, WALKED_IN_ALL = 1_000, 5_000
+
+_TEXT = re.compile(r"""[rb]?(""" r""""(\\.|[^"\\])*"|'(\\.|[^'\\])*')""")
+_WALK = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
+#: These build new lists, each as long as the one they walk through.
+_BUILDS = re.compile(r"\.\s*(map|filter)\s*\(")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
+#: What CEL keeps for itself (its specification, "Syntax"), and our own names.
+_TAKEN = frozenset(
+    ["as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while", "args", "targets", "evidence", "confidence", "tool", "category"]
+)  # fmt: skip
+
+
+class CannotTell(SaysoError):
+    """A condition has no answer for this action; the words say why."""
+
+
+def checked(source: str) -> str:
+    """The condition, if it can be one. Raises: BadSetting, with what is wrong."""
+    if len(source) > LONGEST:
+        raise BadSetting(f"a condition has at most {LONGEST} characters")
+    bare = _TEXT.sub('""', source)
+    if found := _BUILDS.search(bare):
+        raise BadSetting(f"{found[1]}() builds a list; a condition asks with exists(), all() or exists_one()")
+    if _nested(bare):
+        raise BadSetting("one list is walked through inside another, which may take for ever; ask about one")
+    try:
+        _program(source)
+    except ValueError as error:
+        raise BadSetting(f"it is no condition in CEL: {' '.join(str(error).split())[:200]}") from None
+    return source
+
+
+class Circumstances:
+    """One action as its conditions see it; ask it as often as there are conditions."""
+
+    def __init__(self, action: Action) -> None:
+        self._facts = _facts(action)
+        self._as_said: cel.Context | None = None
+        self._as_numbers: cel.Context | None = None
+        self._longest = max((len(value) for value in _lists(self._facts)), default=0)
+        self._walked = 0
+
+    def hold(self, condition: str) -> bool:
+        """Whether the condition holds. Raises: CannotTell."""
+        program = _program(condition)
+        self._pay_for(condition)
+        self._as_said = self._as_said or cel.Context(variables=self._facts)
+        try:
+            found = program.execute(self._as_said)
+        except TypeError as error:
+            found = self._with_numbers(program, condition, error)
+        except Exception as error:  # noqa: BLE001 whatever the library raises, the condition has no answer
+            raise CannotTell(_why(error)) from None
+        if not isinstance(found, bool):
+            raise CannotTell("it is neither true nor false")
+        return found
+
+    def _with_numbers(self, program: Any, condition: str, before: TypeError) -> object:
+        """Once more with texts read as numbers, which would no longer be equal to the same text in quotes."""
+        if any(_NUMBER.fullmatch(found[0].strip("rb").strip("\"'")) for found in _TEXT.finditer(condition)):
+            raise CannotTell(f"{_why(before)}; say double(…) where a number is meant")
+        self._as_numbers = self._as_numbers or cel.Context(variables=_numbers(self._facts))
+        try:
+            return program.execute(self._as_numbers)
+        except Exception as error:  # noqa: BLE001 as above
+            raise CannotTell(_why(error)) from None
+
+    def _pay_for(self, condition: str) -> None:
+        """What a condition costs follows from the action alone, so that every process finds the same."""
+        walks = len(_WALK.findall(_TEXT.sub('""', condition)))
+        if not walks:
+            return
+        self._walked += walks * self._longest
+        if self._longest > WALKED or self._walked > WALKED_IN_ALL:
+            raise CannotTell(f"a list of {self._longest} is too long to be walked through")
+
+
+@lru_cache(maxsize=4096)
+def _program(source: str) -> Any:
+    return cel.compile(source)
+
+
+def _nested(bare: str) -> bool:
+    """Whether a walk through a list stands inside the brackets of another."""
+    for found in _WALK.finditer(bare):
+        depth, at = 1, found.end()
+        while at < len(bare) and depth:
+            depth += {"(": 1, ")": -1}.get(bare[at], 0)
+            at += 1
+        if _WALK.search(bare, found.end(), at):
+            return True
+    return False
+
+
+def _facts(action: Action) -> dict[str, Any]:
+    arguments = dict(action.arguments)
+    named = {name: value for name, value in arguments.items() if _NAME.fullmatch(name) and name not in _TAKEN}
+    targets = [
+        {"kind": one.kind, "id": one.id, "name": one.name, "facts": dict(one.facts)} for one in action.targets
+    ]
+    return {
+        **named, "args": arguments, "targets": targets, "evidence": len(action.evidence),
+        "confidence": action.confidence, "tool": action.tool, "category": str(action.category),
+    }  # fmt: skip
+
+
+def _lists(value: object) -> Sequence[Any]:
+    """Every list and mapping inside."""
+    if isinstance(value, Mapping):
+        return [value, *(inner for one in value.values() for inner in _lists(one))]
+    if isinstance(value, list | tuple):
+        return [value, *(inner for one in value for inner in _lists(one))]
+    return []
+
+
+def _numbers(value: Any) -> Any:
+    """The same with every text that reads as a number as that number."""
+    if isinstance(value, Mapping):
+        return {name: _numbers(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_numbers(one) for one in value]
+    return float(value) if isinstance(value, str) and _NUMBER.fullmatch(value) else value
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"there is no {error.args[0]}"
+    return " ".join(str(error).split()).partition(". Check")[0][:120]

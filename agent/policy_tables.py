@@ -1,0 +1,258 @@
+"""The tables of a policy file: what may stand in each, and what it means; which of them fit together `policy_file` checks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+
+from ..approvals.deadline import Chain, TtlClass
+from ..approvals.errors import BadSetting
+from ..approvals.people import Place
+from ..approvals.request import Edits
+from ..approvals.risk import Dimension, Level, Oversight
+from ..approvals.route import Route
+from ..approvals.verdict import Rule
+from .conditions import checked
+from .policy import LOW_CONFIDENCE, Case, Category, PolicyRule, Rating, ToolPolicy
+from .setting_words import NAME, NAME_WORDS, Name, listed, written
+
+#: Longest time a policy may give anybody; a request that outlives its people helps nobody.
+LONGEST = timedelta(days=90)
+
+#: What to write where cards should stand in Slack, and where to find it.
+SLACK_PLACE = """write "slack:" and the channel's id (C…), from the channel's details in Slack"""
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def _duration(value: object) -> object:
+    """The span that "24h" or "1h30m" means."""
+    if isinstance(value, timedelta):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"([0-9]{1,6}[smhd])+", value):
+        raise ValueError('a time is written like "30m", "24h", "7d" or "1h30m"')
+    parts = re.findall(r"([0-9]+)([smhd])", value)
+    span = sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
+    if not timedelta() < span <= LONGEST:
+        raise ValueError(f"a time is more than zero and at most {LONGEST.days} days")
+    return span
+
+
+def _rating(value: object) -> object:
+    """A level that stands alone has no reason of its own; of a list all but the last are cases."""
+    if isinstance(value, str):
+        return {"level": value}
+    if isinstance(value, list) and value:
+        *cases, last = value
+        plain = last if isinstance(last, dict) else {"level": last}
+        if "if" in plain:
+            raise ValueError("the last one of a list holds where no other does, so it has no “if”")
+        return {**plain, "cases": cases}
+    if not isinstance(value, dict):
+        raise ValueError(  # noqa: TRY004 for pydantic
+            'write "low", "medium" or "high", or { level = "high", reason = "why" }, or a list of these, '
+            "all but the last with an “if”"
+        )
+    return value
+
+
+def _condition(value: str) -> str:
+    try:
+        return checked(value)
+    except BadSetting as error:
+        raise ValueError(str(error)) from None
+
+
+def _place(value: str) -> str:
+    if not re.fullmatch(r"(slack|teams|person):\S+", value):
+        raise ValueError(
+            f'"{value[:40]}" is not a place; {SLACK_PLACE}; or "teams:" and the id of one in Teams'
+        )
+    return value
+
+
+def _place_or_none(value: str) -> str:
+    return _place(value) if value else value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+#: Empty where there is none.
+MaybeName = Annotated[str, written(rf"({NAME.pattern})?", NAME_WORDS)]
+People = Annotated[tuple[Name, ...], listed("people's ids")]
+SetNames = Annotated[tuple[Name, ...], listed('set names, like ["finance"]')]
+Places = Annotated[
+    tuple[Annotated[str, AfterValidator(_place)], ...], listed('places, like ["slack:C0123ABC"]')
+]
+#: Empty where there is none.
+MaybePlace = Annotated[str, AfterValidator(_place_or_none)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+#: 0 means never.
+ShareOrNever = Annotated[float, Field(ge=0, lt=1)]
+Condition = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_condition)]
+Flag = Annotated[Words, StringConstraints(max_length=30)]
+LevelName = Literal["low", "medium", "high"]
+
+
+class Strict(BaseModel):
+    """A key that nobody reads is a misspelling, and a misspelt rule must not pass for one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class _Case(Strict):
+    when: Condition = Field(alias="if")
+    level: LevelName
+    reason: Words = ""
+
+    def case(self, what: str) -> Case:
+        words = self.reason or f"The policy rates its {what} {self.level} where {self.when}."
+        return Case(self.when, Level[self.level.upper()], words)
+
+
+class _Rating(Strict):
+    level: LevelName
+    reason: Words = ""
+    cases: tuple[_Case, ...] = ()
+
+    def rating(self, what: str) -> Rating:
+        words = self.reason or f"The policy rates its {what} {self.level}."
+        return Rating(Level[self.level.upper()], words, tuple(case.case(what) for case in self.cases))
+
+
+Rated = Annotated[_Rating, BeforeValidator(_rating)]
+
+
+class Hints(Strict):
+    """What an MCP server says of its tool (modelcontextprotocol.io, "ToolAnnotations"), under its own names."""
+
+    read_only: bool | None = Field(default=None, alias="readOnlyHint")
+    destructive: bool | None = Field(default=None, alias="destructiveHint")
+    idempotent: bool | None = Field(default=None, alias="idempotentHint")
+    open_world: bool | None = Field(default=None, alias="openWorldHint")
+
+
+class ToolTable(Strict):
+    category: Category
+    irreversibility: Rated
+    blast_radius: Rated
+    compliance: Rated
+    route: MaybeName = ""
+    ttl_class: TtlClass = TtlClass.SENSITIVE
+    ttl: Duration | None = None
+    edits: Edits = Edits.APPLY
+    flags: tuple[Flag, ...] = ()
+    mcp: Hints = Hints()
+
+    def policy(self, name: str, default_route: str) -> ToolPolicy:
+        return ToolPolicy(
+            name=name, route=self.route or default_route, category=self.category,
+            irreversibility=self.irreversibility.rating("irreversibility"),
+            blast_radius=self.blast_radius.rating("blast radius"),
+            compliance=self.compliance.rating("compliance exposure"),
+            ttl_class=self.ttl_class, ttl=self.ttl, edits=self.edits, flags=self.flags,
+            hints=self.mcp.model_dump(by_alias=True, exclude_none=True),
+        )  # fmt: skip
+
+
+class RuleTable(Strict):
+    """One of `[[rules]]`: for whom, when, and what becomes stricter."""
+
+    name: Words
+    when: Condition = Field(default="", alias="if", validate_default=False)
+    tools: Annotated[tuple[Name, ...], listed("tools' names")] = ()
+    categories: tuple[Category, ...] = ()
+    flag: Flag | None = None
+    irreversibility: LevelName | None = None
+    blast_radius: LevelName | None = None
+    compliance: LevelName | None = None
+    confidence: LevelName | None = None
+    oversight: Literal["gate", "watch"] | None = None
+    reason: Words = ""
+    route: MaybeName = ""
+    ttl_class: TtlClass | None = None
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Self:
+        said = (*self._levels.values(), self.flag, self.oversight, self.route, self.ttl_class)
+        if not any(said):
+            raise ValueError("it changes nothing: give it a flag, a level, oversight, a route or a ttl_class")
+        return self
+
+    @property
+    def _levels(self) -> dict[Dimension, LevelName]:
+        said = (self.irreversibility, self.blast_radius, self.compliance, self.confidence)
+        return {one: level for one, level in zip(Dimension, said, strict=True) if level}
+
+    def rule(self) -> PolicyRule:
+        return PolicyRule(
+            name=self.name, reason=self.reason or f"The policy's rule: {self.name}.", when=self.when, tools=self.tools,
+            categories=self.categories, flag=self.flag or "",
+            at_least={one: Level[level.upper()] for one, level in self._levels.items()},
+            oversight=Oversight(self.oversight) if self.oversight else None, route=self.route, ttl_class=self.ttl_class,
+        )  # fmt: skip
+
+
+class RouteTable(Strict):
+    places: Places = Field(min_length=1)
+    approvers: SetNames = Field(min_length=1)
+    needed: int = Field(default=1, ge=1, le=20)
+    second_line: MaybeName = ""
+    supervisor: MaybeName = ""
+    on_call: MaybeName = ""
+    pager: MaybeName = ""
+    fallback: MaybePlace = ""
+    on_call_decides: bool = False
+    unattended: bool = False
+
+    def route(self, name: str) -> Route:
+        return Route(
+            name=name, places=tuple(Place(place) for place in self.places),
+            rule=Rule(approvers=self.approvers, needed=self.needed), second_line=self.second_line,
+            supervisor=self.supervisor, on_call=self.on_call, pager=self.pager, fallback=Place(self.fallback),
+            on_call_decides=self.on_call_decides, unattended=self.unattended,
+        )  # fmt: skip
+
+
+class ChainTable(Strict):
+    """What is not said stays as in `approvals.deadline.CHAINS`."""
+
+    ttl: Duration | None = None
+    remind: tuple[Share, ...] | None = None
+    second_line: ShareOrNever | None = None
+    supervisor: ShareOrNever | None = None
+    pages: bool | None = None
+    grace: Duration | None = None
+
+    def chain(self, default: Chain) -> Chain:
+        said = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
+        chain = replace(default, **said)
+        return chain if chain.pages else replace(chain, grace=timedelta(0))
+
+
+class ChainsTable(Strict):
+    routine: ChainTable = ChainTable()
+    sensitive: ChainTable = ChainTable()
+    urgent: ChainTable = ChainTable()
+
+
+class PolicyTable(Strict):
+    default_route: Name
+    routes: dict[Name, RouteTable] = Field(min_length=1)
+    tools: dict[Name, ToolTable] = {}
+    rules: tuple[RuleTable, ...] = ()
+    ttl: ChainsTable = ChainsTable()
+    denied: People = ()
+    low_confidence: float = Field(default=LOW_CONFIDENCE, gt=0, le=1)
