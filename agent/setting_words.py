@@ -151,8 +151,8 @@ def _inside(kind: Any, step: str | int) -> Any:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         field = kind.model_fields.get(str(step))
         return field.annotation if field else None
-    which = {dict: 1, tuple: 0}.get(get_origin(kind) or object)
-    return get_args(kind)[which] if which is not None else None
+    origin = get_origin(kind)
+    return get_args(kind)[1 if origin is dict else 0] if origin in (dict, tuple) else None
 
 
 def _bare(kind: Any) -> Any:
