@@ -16,13 +16,17 @@ from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from .policy import Policy
 from .policy_tables import PolicyTable
-from .setting_words import did_you_mean, problems_of, refuse
+from .setting_lines import with_lines
+from .setting_words import BadSettings, did_you_mean, problems_of, refuse
 
 
 def load_policy(path: Path) -> Policy:
     """The policy of a TOML file. Raises: BadSetting, naming the file or the key."""
     try:
-        return read_policy(tomllib.loads(path.read_text(encoding="utf-8")))
+        text = path.read_text(encoding="utf-8")
+        return read_policy(tomllib.loads(text))
+    except BadSettings as error:
+        raise BadSettings(with_lines(error.problems, text)) from error
     except OSError as error:
         raise BadSetting(f"The policy {path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

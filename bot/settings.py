@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ..agent.policy import Policy
 from ..agent.policy_file import read_policy
 from ..agent.policy_tables import SLACK_PLACE
+from ..agent.setting_lines import with_lines
 from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
@@ -105,7 +106,8 @@ def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None
     env = dict(os.environ) if env is None else env  # what a graph's own project sets later is none of ours
     path = file or Path(env.get("SAYSO_SETTINGS") or DEFAULT_FILE)
     try:
-        said = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        said = tomllib.loads(text)
     except FileNotFoundError:
         raise BadSetting(
             f"There are no settings at {path}: `sayso init` writes one, --settings names another, `sayso demo` needs none."
@@ -117,7 +119,7 @@ def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None
     try:
         settings = _checked(path, said, env)
     except BadSettings as error:
-        raise BadSetting(f"{path}: {error}") from error
+        raise BadSetting(f"{path}: {BadSettings(with_lines(error.problems, text))}") from error
     if not re.fullmatch(STORE, settings.redis_url or "redis://"):
         raise BadSetting(f"REDIS_URL {STORE_WORDS.removeprefix('it ')}")  # it may be a password: not quoted
     return settings

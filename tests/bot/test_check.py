@@ -334,7 +334,7 @@ def test_as_a_process_it_exits_with_its_status(tmp_path: Path) -> None:
     write_settings(tmp_path, ('["bo", "cy"]', '["bo", "dan"]'))
     refused = sayso("check", folder=tmp_path)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert refused.stderr == "sayso: sayso.toml: sets.finance: there is no [people.dan]\n"
+    assert refused.stderr == "sayso: sayso.toml: line 15, sets.finance: there is no [people.dan]\n"
 
 
 @pytest.mark.usefixtures("secrets")
