@@ -149,4 +149,6 @@ def _numbers(value: Any) -> Any:
 def _why(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"there is no {error.args[0]}"
+    if found := re.match(r"Undefined variable or function: '([^']+)'", str(error)):
+        return f"there is no {found[1]}"
     return " ".join(str(error).split()).partition(". Check")[0][:120]

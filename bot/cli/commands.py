@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import dead_letters, manifest
+from . import dead_letters, manifest, policy
 from .options import SettingsFile
 
 app = typer.Typer(
@@ -199,3 +199,4 @@ def show(
 
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(manifest.app, name="manifest")
+app.add_typer(policy.app, name="policy")

@@ -1,0 +1,63 @@
+"""`sayso policy`: asks the policy what it would do, before an agent does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import SettingsFile
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="Ask the policy what it would do, before an agent does.",
+)
+
+
+@app.callback()
+def policy() -> None:
+    """Ask the policy what it would do, before an agent does. Nothing here asks people or runs a tool."""
+
+
+@app.command()
+def explain(
+    tool: Annotated[str, typer.Argument(help="The tool's name.")],
+    args: Annotated[
+        str, typer.Option(help='What it is called with, as JSON: \'{"amount": "900.00"}\'.')
+    ] = "{}",
+    confidence: Annotated[
+        float | None, typer.Option(min=0, max=1, help="How sure the agent says it is, 0 to 1.")
+    ] = None,
+    category: Annotated[str, typer.Option(help="What the code declares, if it says more.")] = "",
+    settings: SettingsFile = None,
+) -> None:
+    """Say what would become of one call: levels and why, each rule's answer, who is asked, and the clock.
+
+    A condition that cannot be answered counts as the worst; here it says why.
+    """
+    from .policy_explained import print_explained
+
+    print_explained(settings, tool, args, confidence=confidence, category=category)
+
+
+@app.command("test")
+def hold_against(
+    cases: Annotated[Path, typer.Argument(help="A TOML file of cases, like the one above.")],
+    settings: SettingsFile = None,
+) -> None:
+    r"""Hold the policy against a file of cases, for CI. Exits 1 if any turns out otherwise.
+
+    [dim]# cases.toml[/]
+    [dim]\[\[cases]][/]
+    [dim]tool = "issue_refund"[/]
+    [dim]args = { amount = "900.00" }[/]
+    [dim]confidence = 0.95[/]
+    [dim]expect = { oversight = "gate", route = "finance", irreversibility = "high", flags = \["Money"] }[/]
+
+    `expect` may name oversight, the four levels, route, ttl_class and flags (each has to be there).
+    """
+    from .policy_cases import run_cases
+
+    raise typer.Exit(run_cases(settings, cases))
