@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -48,7 +49,7 @@ def checked(source: str) -> str:
     if _nested(bare):
         raise BadSetting("one list is walked through inside another, which may take for ever; ask about one")
     try:
-        _program(source)
+        _read(source)
     except ValueError as error:
         raise BadSetting(f"it is no condition in CEL: {' '.join(str(error).split())[:200]}") from None
     return source
@@ -66,42 +67,58 @@ class Circumstances:
 
     def hold(self, condition: str) -> bool:
         """Whether the condition holds. Raises: CannotTell."""
-        program = _program(condition)
-        self._pay_for(condition)
+        read = _read(condition)
+        if read.walks:
+            self._pay_for(read.walks)
         self._as_said = self._as_said or cel.Context(variables=self._facts)
         try:
-            found = program.execute(self._as_said)
+            found = read.program.execute(self._as_said)
         except TypeError as error:
-            found = self._with_numbers(program, condition, error)
+            found = self._with_numbers(read, error)
         except Exception as error:  # noqa: BLE001 whatever the library raises, the condition has no answer
             raise CannotTell(_why(error)) from None
         if not isinstance(found, bool):
             raise CannotTell("it is neither true nor false")
         return found
 
-    def _with_numbers(self, program: Any, condition: str, before: TypeError) -> object:
+    def _with_numbers(self, read: _Read, before: TypeError) -> object:
         """Once more with texts read as numbers, which would no longer be equal to the same text in quotes."""
-        if any(_NUMBER.fullmatch(found[0].strip("rb").strip("\"'")) for found in _TEXT.finditer(condition)):
+        if read.quotes_number:
             raise CannotTell(f"{_why(before)}; say double(…) where a number is meant")
         self._as_numbers = self._as_numbers or cel.Context(variables=_numbers(self._facts))
         try:
-            return program.execute(self._as_numbers)
+            return read.program.execute(self._as_numbers)
         except Exception as error:  # noqa: BLE001 as above
             raise CannotTell(_why(error)) from None
 
-    def _pay_for(self, condition: str) -> None:
+    def _pay_for(self, walks: int) -> None:
         """What a condition costs follows from the action alone, so that every process finds the same."""
-        walks = len(_WALK.findall(_TEXT.sub('""', condition)))
-        if not walks:
-            return
         self._walked += walks * self._longest
         if self._longest > WALKED or self._walked > WALKED_IN_ALL:
             raise CannotTell(f"a list of {self._longest} is too long to be walked through")
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A condition, compiled.
+
+    Attributes:
+        walks: How many lists it walks through.
+        quotes_number: A text in it reads as a number.
+    """
+
+    program: Any
+    walks: int
+    quotes_number: bool
+
+
 @lru_cache(maxsize=4096)
-def _program(source: str) -> Any:
-    return cel.compile(source)
+def _read(source: str) -> _Read:
+    """Raises: ValueError, when it is no condition."""
+    quoted = [found[0].strip("rb").strip("\"'") for found in _TEXT.finditer(source)]
+    return _Read(
+        cel.compile(source), len(_WALK.findall(_TEXT.sub('""', source))), any(map(_NUMBER.fullmatch, quoted))
+    )
 
 
 def _nested(bare: str) -> bool:
