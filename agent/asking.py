@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from ..approvals import canonical
@@ -40,7 +41,7 @@ def ask_of(
     if proposal.assessment.oversight is not Oversight.FREE and not run.requesters and not route.unattended:
         raise CannotAsk(f"Nobody known asked for this run, and the route {route.name!r} takes no such runs.")
     return compose(
-        key=key, run=run, first=Revision(number=1, frozen=frozen), route=route, ttl_class=policy.ttl_class_for(action),
+        key=key, run=replace(run, input=""), first=Revision(number=1, frozen=frozen), route=route, ttl_class=policy.ttl_class_for(action),
         chain=chain or policy.chain_for(action), opened_at=now, edits=tool.edits, schema=schema,
         fingerprint=fingerprint, revises=revises,
     )  # fmt: skip

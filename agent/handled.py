@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from ..approvals.change import Notice, NoticeKind
+from ..approvals.change import REPORT, Notice, NoticeKind
 from ..approvals.errors import SaysoError
 from ..approvals.request import Run
 
@@ -28,12 +28,18 @@ class Breakpoint(SaysoError):
 
 
 def report_notices(run: Run, text: str) -> tuple[Notice, ...]:
-    """The last words of a run, told where it was asked for; none where there is nothing to say or nowhere."""
-    if not text.strip() or not run.origin:
+    """The last words of a run, told where it was asked for; none where there is nothing to say or nowhere.
+
+    A service is told of the end even without words.
+    """
+    if not run.told_in or not (text.strip() or run.service):
         return ()
     return (
         Notice(
-            key="report", kind=NoticeKind.REPORT, place=run.origin, thread=run.thread,
+            key=REPORT,
+            kind=NoticeKind.REPORT,
+            place=run.told_in,
+            thread=run.thread,
             text=text[:REPORT_LENGTH],
         ),
-    )  # fmt: skip
+    )

@@ -7,6 +7,7 @@ stands (`held_thread`). An item of work is finished only after every pause of it
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -49,8 +50,9 @@ class ThreadLost(SaysoError):
 
 
 def words_given(graph: Graph, run: Run) -> Mapping[str, Any]:
-    """A graph's input unless its settings say otherwise: the words the run was started with."""
-    return given_to(graph, run.goal)
+    """What the run was started with: an input as it was given, or words in the form that the graph takes."""
+    given: Mapping[str, Any] = json.loads(run.input) if run.input else given_to(graph, run.goal)
+    return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,9 @@ from .verdict import RequestId, ThreadId
 
 NoticeId = NewType("NoticeId", str)
 
+#: The key of the notice that holds a run's last words.
+REPORT = "report"
+
 
 class Event(StrEnum):
     """What the audit trail records; the value is what an auditor reads."""
@@ -77,6 +80,7 @@ class AuditRecord:
 class NoticeKind(StrEnum):
     """Short messages beside the card; `cards` has the words for each."""
 
+    ASKED = "asked"  #: for the service that started the run; people see the card
     REMINDER = "reminder"
     WIDENED = "widened"
     NOBODY_THERE = "nobody there"  #: a circle is empty; the next step follows at once
@@ -156,3 +160,11 @@ class Applied:
 
     request: Request
     replayed: bool = False
+
+
+def tell_service(ask: Ask) -> tuple[Notice, ...]:
+    """That a run waits for people, for the service that started it and wants to hear of it."""
+    if not ask.run.callback:
+        return ()
+    key, place = f"{ask.id}-asked", ask.run.told_in
+    return (Notice(key=key, kind=NoticeKind.ASKED, place=place, thread=ask.run.thread, request=ask.id),)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind
+from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind, tell_service
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
 from .people import PersonId, Place
@@ -48,7 +48,8 @@ def votes_expire_at(request: Request) -> datetime:
 def opened(ask: Ask) -> Change:
     """A request that people are asked about."""
     words = f"Asked on route {ask.route}: {ask.first.proposal.action.summary}"
-    return Change(request=Request(ask=ask), audit=(AuditEntry(event=Event.OPENED, words=words[:300]),))
+    entry = AuditEntry(event=Event.OPENED, words=words[:300])
+    return Change(request=Request(ask=ask), audit=(entry,), notices=tell_service(ask))
 
 
 def opened_free(ask: Ask, worker: str) -> Change:
@@ -292,14 +293,17 @@ def invalidated(request: Request, why: str, now: datetime, again: Ask | None = N
     if request.effect is not None:
         raise AlreadySettled(request.state)
     change = closed(request, OutcomeKind.INVALIDATED, why, now)
-    return replace(change, opens=(again,) if again else ())
+    if again is None:
+        return change
+    return replace(change, opens=(again,), notices=(*change.notices, *tell_service(again)))
 
 
 def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
-    """Taken back before anything was done. Raises: AlreadySettled when the tool has started."""
+    """Taken back before anything was done; the agent is told. Raises: AlreadySettled when the tool has started."""
     if request.effect is not None:
         raise AlreadySettled(request.state)
-    return closed(request, OutcomeKind.WITHDRAWN, why, now, by=by)
+    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
+    return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work,))
 
 
 def _must_be_offered(request: Request, vote: Vote) -> None:

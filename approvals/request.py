@@ -92,6 +92,10 @@ class Run:
         owner: Who answers for a service; counts as requester.
         origin: Where it was asked and is answered; empty when it came from the command line.
         goal: The words it was started with, at most 2,000 characters.
+        service: Name of the API key that started it; empty when none did. Its end is then kept for that service.
+        input: What the graph is given, as JSON text; empty where it is given the goal. A request's copy has none.
+        callback: https address that hears of each pause and of the end; empty when none does.
+        asked_as: SHA-256 of what started it, to tell a repeated start from another one; empty without a service.
     """
 
     thread: ThreadId
@@ -100,11 +104,20 @@ class Run:
     owner: PersonId | None = None
     origin: Place = Place("")
     goal: str = ""
+    service: str = ""
+    input: str = ""
+    callback: str = ""
+    asked_as: str = ""
 
     @property
     def requesters(self) -> frozenset[PersonId]:
         """Who counts as having asked."""
         return frozenset(person for person in (self.asked_by, self.owner) if person)
+
+    @property
+    def told_in(self) -> Place:
+        """Where its end is told; empty where nobody waits for it. A service is told at the thread's own name."""
+        return self.origin or Place(self.thread if self.service else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from .signing_keys import load_signer
 
 if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
     from ..scheduler.paging import Pages
+    from .api.calls import Api
     from .channel import Channel
     from .delivery import Deliverer
     from .desk import Desk
@@ -108,6 +109,9 @@ def warm(parts: frozenset[str], settings: Settings) -> None:
             _teams.transport_class(settings.teams)
     if BOT in parts:
         from . import delivery, desk  # noqa: F401
+
+        if settings.api is not None:
+            from .api import calls as _calls  # noqa: F401
     if WORKER in parts:
         check_langgraph()
         from . import agents  # noqa: F401
@@ -162,22 +166,36 @@ async def _bot(
     from .platform import Inside
 
     desk = Desk(
-        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings),
+        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators,
         assess=lambda action: assess(action, settings.policy), graph=next(iter(settings.graphs)),
     )  # fmt: skip
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
-    async with _pages(settings, store, desk, channels) as pages:
+    async with _pages(settings, store, desk, channels) as pages, _api(settings, store) as api:
         deliverer = Deliverer(
-            store=store, channels=channels, directory=directory, pages=pages.bring_up_to_date
-        )
+            store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
+            pages=pages.bring_up_to_date,
+        )  # fmt: skip
         doors = {}
         for name, platform in platforms.items():
             inside = Inside(
                 desk=desk, store=store, directory=directory, channel=channels[name], deliverer=deliverer
             )
             doors[platform.path] = await platform.door(inside)
-        front.open(doors, ready=_readiness(store, platforms.values()))
+        ready = _readiness(store, platforms.values())
+        front.open(doors, ready=ready, api=api.door if api else None)
         yield deliverer
+
+
+@asynccontextmanager
+async def _api(settings: Settings, store: RedisStore) -> AsyncIterator[Api | None]:
+    """What services call; None where no key is set up."""
+    if settings.api is None:
+        yield None
+        return
+    from .api.calls import open_api
+
+    async with open_api(settings, settings.api, store) as api:
+        yield api
 
 
 def _readiness(store: RedisStore, platforms: Collection[Platform]) -> Callable[[], Awaitable[str]]:

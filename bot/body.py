@@ -20,11 +20,12 @@ class Unreadable(Exception):
         self.status = status
 
 
-async def body_of(request: Request, *, kind: str = "") -> bytes:
+async def body_of(request: Request, *, kind: str = "", largest: int = LARGEST_BODY) -> bytes:
     """Its bytes as they came.
 
     Args:
         kind: The only media type that is taken; empty where the reader of the body tells kinds apart.
+        largest: In bytes.
 
     Raises: Unreadable.
     """
@@ -33,13 +34,13 @@ async def body_of(request: Request, *, kind: str = "") -> bytes:
     if kind and kind_of(request.headers.get("content-type", "")) != kind:
         raise Unreadable(415, f"no {kind}")
     stated = request.headers.get("content-length", "0")
-    if not (stated.isascii() and stated.isdigit()) or len(stated) > 9 or int(stated) > LARGEST_BODY:
+    if not (stated.isascii() and stated.isdigit()) or len(stated) > 9 or int(stated) > largest:
         raise Unreadable(413, "too large")
     body = bytearray()
     try:
         async for chunk in request.stream():
             body += chunk
-            if len(body) > LARGEST_BODY:
+            if len(body) > largest:
                 raise Unreadable(413, "too large")
     except ClientDisconnect:
         raise Unreadable(400, "hung up") from None

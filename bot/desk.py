@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -35,6 +35,7 @@ from ..approvals.route import Route
 from ..approvals.signing import Signer
 from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, RequestId, ThreadId, Verdict, Vote
+from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +107,10 @@ class Desk:
 
     def __init__(
         self, *, store: Store, directory: Directory, rules: Rules, signer: Signer,
-        assess: Callable[[Action], RiskAssessment], graph: str = "ops",
+        assess: Callable[[Action], RiskAssessment], graph: str = "ops", operators: Collection[PersonId] = (),
     ) -> None:  # fmt: skip
         """Take `assess` to score edited actions (pure), and `graph`, the agent that people speak to."""
+        self._withdrawals = Withdrawals(store=store, operators=operators)
         self._store = store
         self._directory = directory
         self._rules = rules
@@ -204,6 +206,11 @@ class Desk:
         person = await self._directory.person(who)
         run = Run(thread=thread, graph=self._graph, asked_by=person.id, origin=origin, goal=goal)
         return await self._store.start(run, token=token)
+
+    async def withdraw(self, id: RequestId, why: str, who: Identity, *, token: str) -> Request:
+        """Take a request back for somebody. Raises: NotTheirs, TooLate, NotAllowed, DirectoryDown, RequestNotFound, StoreDown."""
+        person = await self._directory.person(who)
+        return await self._withdrawals.by_person(id, person.id, person.name, why, token=token)
 
     async def admit(self, id: RequestId, who: Identity, *, token: str) -> Request:
         """The record, for somebody who may decide it: asked before a form is shown. Raises as `answer`."""

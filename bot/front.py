@@ -18,6 +18,8 @@ Readiness = Callable[[], Awaitable[str]]
 
 SLACK_PATH = "/slack/events"
 TEAMS_PATH = "/api/messages"
+#: Everything below belongs to services that start runs.
+API_BELOW = "/v1/"
 
 
 class Front:
@@ -25,11 +27,13 @@ class Front:
 
     def __init__(self) -> None:
         self._doors: Mapping[str, AsgiApp] = {}
+        self._api: AsgiApp | None = None
         self._ready: Readiness | None = None
 
-    def open(self, doors: Mapping[str, AsgiApp], *, ready: Readiness) -> None:
-        """From now on requests reach the program, each platform's at its path."""
+    def open(self, doors: Mapping[str, AsgiApp], *, ready: Readiness, api: AsgiApp | None = None) -> None:
+        """From now on requests reach the program: each platform's at its path, and those of services if there is an `api`."""
         self._doors = doors
+        self._api = api
         self._ready = ready
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +45,9 @@ class Front:
         path, method = scope["path"], scope["method"]
         if path in self._doors:
             await self._doors[path](scope, receive, send)
-        elif path in (SLACK_PATH, TEAMS_PATH) and self._ready is None:
+        elif self._api is not None and path.startswith(API_BELOW):
+            await self._api(scope, receive, send)
+        elif self._ready is None and (path in (SLACK_PATH, TEAMS_PATH) or path.startswith(API_BELOW)):
             await _answer(send, 503, {"status": "starting"}, {"retry-after": "1"})
         elif path not in ("/livez", "/readyz"):
             await _answer(send, 404, {"error": "There is nothing here."})

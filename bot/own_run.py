@@ -19,13 +19,13 @@ from langgraph.graph import StateGraph
 from ..agent.acting import OutcomeUnknown, RunAgain, StillRunning
 from ..agent.checkpoint_steps import StaleFence
 from ..agent.credentials import CredentialSourceDown
+from ..agent.goals import goal_of
 from ..agent.held_thread import HeldThread
 from ..agent.keeper import Keeper
 from ..agent.kept import UnfitSaver, check_saver, kept
 from ..agent.resume import Graph
 from ..agent.runner import TRIES, Runner, ThreadLost
 from ..agent.standing import Standing
-from ..agent.words import goal_of
 from ..agent.worker import OWN, worker_name
 from ..approvals.change import Event
 from ..approvals.connection import AWAY

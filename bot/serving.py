@@ -93,10 +93,12 @@ def _end_hard(said: SaysoError) -> None:
 def _listening(settings: Settings) -> socket.socket:
     """The bot's own socket, bound before anything else. Raises: BadSetting."""
     try:
-        return socket.create_server((settings.server.host, settings.server.port), backlog=128)
+        listening = socket.create_server((settings.server.host, settings.server.port), backlog=128)
     except OSError as error:
         where = f"{settings.server.host}:{settings.server.port}"
         raise BadSetting(f"server.port: cannot listen on {where} ({error.strerror}).") from error
+    log.info("serve.listening address=http://%s:%s", settings.server.host, listening.getsockname()[1])
+    return listening
 
 
 async def _serve(

@@ -25,6 +25,7 @@ from .langgraph_json import graphs_of
 from .tables import (
     STORE,
     STORE_WORDS,
+    ApiTable,
     CredentialTable,
     PagerTable,
     PersonTable,
@@ -67,6 +68,7 @@ class Settings:
     credentials: Mapping[str, CredentialTable]
     store: StoreTable
     server: ServerTable
+    api: ApiTable | None
     worker: WorkerTable
     operators: frozenset[PersonId]
     redis_url: str | None = field(repr=False)
@@ -147,7 +149,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     assert read is not None
     settings = Settings(
         file=path, graphs=read.graphs, people=read.people, sets=read.sets, policy=policy, slack=read.slack,
-        teams=read.teams, pagers=read.pagers, credentials=read.credentials, store=read.store, server=read.server,
+        teams=read.teams, pagers=read.pagers, credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators),
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
         demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,
@@ -168,6 +170,10 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
             yield f"sets.{name}.entra_group: {members.entra_group} needs a [teams] table"
     yield from _strangers("operators", settings.operators, settings)
     yield from _strangers("denied", settings.policy.denied, settings)
+    for name, key in settings.api.keys.items() if settings.api else ():
+        yield from _strangers(f"api.keys.{name}.owner", [key.owner], settings)
+        if key.may_act_for != "anyone":
+            yield from _strangers(f"api.keys.{name}.may_act_for", key.may_act_for, settings)
     for route in settings.policy.routes.values():
         yield from _wrong_route(route, settings)
     accounts = [account for person in settings.people.values() for account in person.accounts.items()]

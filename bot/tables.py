@@ -36,6 +36,9 @@ GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 Guid = Annotated[str, StringConstraints(to_lower=True)]
 Url = Annotated[str, written(r"https?://\S+", "it must begin with https:// or http://")]
 People = Annotated[tuple[Id, ...], listed("people's ids")]
+_HOST = "a host is its name in lower case, with its port where that is not the usual one, like hooks.example.com:8443"
+Host = Annotated[str, written(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?", _HOST)]
+Hosts = Annotated[tuple[Host, ...], listed('hosts, like ["hooks.example.com"]')]
 
 
 class _Table(BaseModel):
@@ -155,6 +158,36 @@ class StoreTable(_Table):
     demo: bool = False
 
 
+class ApiKeyTable(_Table):
+    """`[api.keys.crm]`: a service that starts runs over HTTP, known by its key.
+
+    Attributes:
+        secret: Names the environment variable that holds the key.
+        owner: Who answers for the service; counts as having asked for each of its runs.
+        may_act_for: Whom it may name as asking; nobody unless given.
+        callback_secret: Names the environment variable that its callbacks are signed with; without one it gets none.
+    """
+
+    secret: Annotated[str, _variable("key", "CRM_API_KEY")]
+    owner: Id
+    may_act_for: Literal["anyone"] | People = ()
+    callback_secret: Annotated[str, _variable("secret", "CRM_CALLBACK_SECRET")] | None = None
+
+
+class ApiTable(_Table):
+    """`[api]`: runs are started over HTTP by whoever has one of the keys.
+
+    Attributes:
+        callback_hosts: Where callbacks may go, as "hooks.example.com" or "hooks.example.com:8443"; over https, and
+            never to an address inside a network.
+        private_callback_hosts: Those inside your network, where http will do.
+    """
+
+    keys: dict[Id, ApiKeyTable] = Field(min_length=1)
+    callback_hosts: Hosts = ()
+    private_callback_hosts: Hosts = ()
+
+
 class ServerTable(_Table):
     """`[server]`: where the bot listens."""
 
@@ -181,5 +214,6 @@ class SettingsFile(_Table):
     credentials: dict[Id, CredentialTable] = {}
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()
+    api: ApiTable | None = None
     worker: WorkerTable = WorkerTable()
     operators: People = ()

@@ -11,7 +11,8 @@ from langchain_core.language_models import FakeListChatModel
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.func import entrypoint
 from langgraph.graph import START, MessagesState, StateGraph
-from sayso.agent.words import given_to, goal_of, report_of
+from sayso.agent.goals import goal_of
+from sayso.agent.words import given_to, report_of
 from typing_extensions import TypedDict
 
 

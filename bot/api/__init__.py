@@ -1,0 +1,1 @@
+"""Runs over HTTP: who may start them, how they stand, and the callbacks that tell of them. Nobody approves here."""
