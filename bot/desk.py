@@ -212,6 +212,10 @@ class Desk:
         person = await self._directory.person(who)
         return await self._withdrawals.by_person(id, person.id, person.name, why, token=token)
 
+    async def standing_in(self, thread: Place) -> Sequence[RequestId]:
+        """Requests that have a card in this thread and are not closed. Raises: StoreDown."""
+        return await self._store.standing_in(thread)
+
     async def admit(self, id: RequestId, who: Identity, *, token: str) -> Request:
         """The record, for somebody who may decide it: asked before a form is shown. Raises as `answer`."""
         request = await self._store.get(id)
@@ -358,12 +362,8 @@ class Desk:
             event=Event.REFUSED_ANSWER, by=by, words=_reason(error)[:300],
             facts={"via": str(who), "revision": str(request.revision), "why": type(error).__name__},
         )  # fmt: skip
-        await self._store.note(
-            entry,
-            thread=request.ask.run.thread,
-            request=request.id,
-            token=f"refused-{token}" if token else "",
-        )
+        thread, token = request.ask.run.thread, f"refused-{token}" if token else ""
+        await self._store.note(entry, thread=thread, request=request.id, token=token)
 
 
 def _reason(error: SaysoError) -> str:

@@ -5,6 +5,7 @@ A platform makes `Heard` of what arrived, and brings the `Reply` to people in it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -14,7 +15,9 @@ from ..approvals.crash import crash_point
 from ..approvals.errors import SaysoError, StoreDown
 from ..approvals.people import Identity, Place
 from ..approvals.request import Request
-from ..approvals.verdict import ThreadId
+from ..approvals.verdict import RequestId, ThreadId
+from ..cards.escape import cut, line
+from ..cards.rows import SUMMARY
 from ..cards.spans import Spans, Text
 from ..cards.words import refusal
 from .desk import Desk
@@ -22,8 +25,11 @@ from .desk import Desk
 #: Each platform goes on with how a card is answered there.
 HELP = (
     "Mention me and say what you need done; I ask the right people before anything consequential happens. "
-    "“pending” lists what waits for your answer. "
+    "“pending” lists what waits for your answer; “withdraw” in a card's thread, or “withdraw” and a request's id, takes "
+    "back what you asked for. "
 )
+#: "withdraw", "withdraw: why" and "withdraw 07-…, why"; "withdraw 200 EUR" is something to be done.
+_WITHDRAW = re.compile(r"(?is)withdraw(?:\s+(?P<id>[0-9a-f]{2}-[0-9a-f]{20}))?\s*(?:[:,.]\s*(?P<why>.*))?")
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 
 
@@ -92,7 +98,7 @@ class Ear:
 
     async def overheard(self, heard: Heard) -> Reply | None:
         """Somebody spoke where we read along: at most an answer. Raises: StoreDown."""
-        return await self._excused(self._answers, heard)
+        return await self._excused(self._answers_or_takes_back, heard)
 
     async def _excused(self, act: Callable[[Heard], Awaitable[Reply | None]], heard: Heard) -> Reply | None:
         try:
@@ -108,7 +114,7 @@ class Ear:
                 return words(self._help, Audience.BESIDE)
             case "pending":
                 return Waiting(await self._desk.pending(heard.who))
-        if (reply := await self._answers(heard)) is not None:
+        if (reply := await self._answers_or_takes_back(heard)) is not None:
             return reply
         goal = heard.text.encode(errors="replace").decode()  # half a character, which no record can hold
         started = await self._desk.ask(
@@ -116,6 +122,24 @@ class Ear:
         )
         crash_point("ask-before-ack")
         return words(STARTED, Audience.THREAD) if started else None
+
+    async def _answers_or_takes_back(self, heard: Heard) -> Reply | None:
+        return await self._answers(heard) or await self._takes_back(heard)
+
+    async def _takes_back(self, heard: Heard) -> Reply | None:
+        """What somebody asked for is taken back, where they say so unmistakably: other words are for the agent."""
+        found = _WITHDRAW.fullmatch(heard.text)
+        if found is None or not (found["id"] or heard.is_reply):
+            return None
+        standing = await self._desk.standing_in(heard.thread) if heard.is_reply else ()
+        ids = [RequestId(found["id"].lower())] if found["id"] else standing
+        if not ids:
+            return None
+        if len(ids) > 1:
+            return words(f"Which one? Say “withdraw” and its id: {', '.join(ids)}.", Audience.BESIDE)
+        request = await self._desk.withdraw(ids[0], found["why"] or "", heard.who, token=heard.token)
+        summary = cut(line(request.proposal.action.summary), SUMMARY)
+        return words(f"Withdrawn, nothing is done: {summary}", Audience.BESIDE)
 
     async def _answers(self, heard: Heard) -> Reply | None:
         spans = await self._answering(heard)

@@ -69,8 +69,7 @@ class Callbacks:
         if run is None or not run.callback:  # nobody wants to be called: its end is kept for whoever looks
             return MessageRef(platform="api", channel=place, message="")
         view = await self._views.run(run)
-        body = _body(view)
-        id = f"msg_{hashlib.sha256(body).hexdigest()[:32]}"
+        body, id = _body(view), _news(view)
         try:
             async with asyncio.timeout(SECONDS):
                 await self._post(run, id, body)
@@ -132,8 +131,15 @@ def _url(address: Address, ip: str) -> str:
     return f"{address.scheme}://{host}:{address.port}{address.path}"
 
 
+def _news(view: RunView) -> str:
+    """The same as long as nothing has changed that a service acts on."""
+    states = [(one.id, one.state, one.outcome_unknown) for one in view.requests]
+    hashed = hashlib.sha256(json.dumps([view.id, view.state, view.ended, states]).encode())
+    return f"msg_{hashed.hexdigest()[:32]}"
+
+
 def _body(view: RunView) -> bytes:
-    """A few kilobytes at most; the same bytes for the same news."""
+    """A few kilobytes at most."""
     requests = [_asked(one.model_dump(mode="json")) for one in view.requests[-MOST_REQUESTS:]]
     told = {
         "type": f"run.{view.state}",

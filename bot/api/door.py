@@ -69,8 +69,8 @@ class Door:
         except StoreDown:
             words = "The store cannot be reached; the call may have been done. Please repeat it."
             response = Problem(503, words, {"retry-after": "1"}).response
-        except Exception as error:  # noqa: BLE001 the outermost edge: logged without what was said
-            log.error("api.failed", extra=facts_of(error))
+        except Exception as error:  # noqa: BLE001 the outermost edge
+            log.error("api.failed", extra=facts_of(error))  # noqa: TRY400 a trace may quote what was said
             response = Problem(500, "Something went wrong here; the call may have been done.").response
         response.headers["cache-control"] = "no-store"
         await response(scope, receive, send)

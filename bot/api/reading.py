@@ -49,7 +49,7 @@ class StartRun(_Body):
         description="Id of the person who asks, where this key may act for them; they may not approve it.",
     )  # fmt: skip
     thread: str | None = Field(
-        default=None, pattern=rf"^{NAME.pattern}\Z",
+        default=None, pattern=f"^{NAME.pattern}$",
         description="A name of yours for the run: the same again joins it instead of starting another.",
     )  # fmt: skip
     wait: int = Field(

@@ -19,6 +19,7 @@ from ..opening import open_store
 from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
 from ..tables import CredentialTable
+from .check_api import api_keys
 from .check_graphs import GatedTools
 from .check_reach import out_of_reach
 from .check_slack import check_slack, ids_of_named, slack_secrets
@@ -90,6 +91,8 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
         yield from slack_secrets(settings, settings.slack)
     if settings.teams:
         yield from teams_secrets(settings, settings.teams)
+    if settings.api:
+        yield from api_keys(settings, settings.api)
     for name, pager in settings.pagers.items():
         yield pager.routing_key, _routing_key(settings, pager.routing_key, name)
     for name, one in settings.credentials.items():

@@ -197,6 +197,22 @@ def show(
     print_timeline(settings, id)
 
 
+@app.command()
+def withdraw(
+    request: Annotated[str, typer.Argument(help="The request's id.")],
+    why: Annotated[str, typer.Option("--why", help="People read it on the card.")],
+    as_person: Annotated[
+        str | None,
+        typer.Option("--as", help="Id of the person who takes it back: who asked for it, or an operator."),
+    ] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Take a request back before its action has begun: nothing is done, every card says so, the agent is told."""
+    from .withdraw import withdraw as run
+
+    run(settings, request, why, as_person)
+
+
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(policy.app, name="policy")
