@@ -28,6 +28,9 @@ HELP = (
     "“pending” lists what waits for your answer; “withdraw” in a card's thread, or “withdraw” and a request's id, takes "
     "back what you asked for. "
 )
+NOTHING_STANDS = (
+    "Nothing waits in this thread any more. Say “withdraw” and a request's id to take another one back."
+)
 #: "withdraw", "withdraw: why" and "withdraw 07-…, why"; "withdraw 200 EUR" is something to be done.
 _WITHDRAW = re.compile(r"(?is)withdraw(?:\s+(?P<id>[0-9a-f]{2}-[0-9a-f]{20}))?\s*(?:[:,.]\s*(?P<why>.*))?")
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
@@ -97,7 +100,7 @@ class Ear:
         return await self._excused(self._does, heard)
 
     async def overheard(self, heard: Heard) -> Reply | None:
-        """Somebody spoke where we read along: at most an answer. Raises: StoreDown."""
+        """Somebody spoke where we read along: at most an answer, or what they asked for taken back. Raises: StoreDown."""
         return await self._excused(self._answers_or_takes_back, heard)
 
     async def _excused(self, act: Callable[[Heard], Awaitable[Reply | None]], heard: Heard) -> Reply | None:
@@ -116,6 +119,11 @@ class Ear:
                 return Waiting(await self._desk.pending(heard.who))
         if (reply := await self._answers_or_takes_back(heard)) is not None:
             return reply
+        said = _WITHDRAW.fullmatch(heard.text)
+        if said and (
+            heard.is_reply or not said["why"]
+        ):  # also when it is delivered again: it is for no agent
+            return words(NOTHING_STANDS, Audience.BESIDE)
         goal = heard.text.encode(errors="replace").decode()  # half a character, which no record can hold
         started = await self._desk.ask(
             thread=heard.run, origin=heard.thread, goal=goal, who=heard.who, token=heard.token
@@ -124,20 +132,22 @@ class Ear:
         return words(STARTED, Audience.THREAD) if started else None
 
     async def _answers_or_takes_back(self, heard: Heard) -> Reply | None:
-        return await self._answers(heard) or await self._takes_back(heard)
+        if (reply := await self._answers(heard)) is not None:
+            return reply
+        said = _WITHDRAW.fullmatch(heard.text)
+        ids = await self._meant(said, heard) if said else ()
+        return await self._takes_back(ids, (said["why"] if said else "") or "", heard) if ids else None
 
-    async def _takes_back(self, heard: Heard) -> Reply | None:
-        """What somebody asked for is taken back, where they say so unmistakably: other words are for the agent."""
-        found = _WITHDRAW.fullmatch(heard.text)
-        if found is None or not (found["id"] or heard.is_reply):
-            return None
-        standing = await self._desk.standing_in(heard.thread) if heard.is_reply else ()
-        ids = [RequestId(found["id"].lower())] if found["id"] else standing
-        if not ids:
-            return None
+    async def _meant(self, said: re.Match[str], heard: Heard) -> Sequence[RequestId]:
+        """Which requests somebody wants to take back."""
+        if said["id"]:
+            return (RequestId(said["id"].lower()),)
+        return await self._desk.standing_in(heard.thread) if heard.is_reply else ()
+
+    async def _takes_back(self, ids: Sequence[RequestId], why: str, heard: Heard) -> Reply:
         if len(ids) > 1:
             return words(f"Which one? Say “withdraw” and its id: {', '.join(ids)}.", Audience.BESIDE)
-        request = await self._desk.withdraw(ids[0], found["why"] or "", heard.who, token=heard.token)
+        request = await self._desk.withdraw(ids[0], why, heard.who, token=heard.token)
         summary = cut(line(request.proposal.action.summary), SUMMARY)
         return words(f"Withdrawn, nothing is done: {summary}", Audience.BESIDE)
 
