@@ -10,7 +10,7 @@ In the order of a run's life, in the process that runs agents:
 
 In the process that talks to people and fires deadlines:
 
-- ask: `ask-before-ack`; over HTTP `run-before-start`, `run-after-start`
+- ask: `ask-before-ack`; over HTTP, where a key is set up, run-before-start and run-after-start
 - show: `card-posted`, `card-redrawn`
 - decide: `decide-before-commit`, `decide-after-commit`
 - tell: `notice-said`

@@ -193,25 +193,14 @@ async def test_a_service_takes_back_what_it_asked(scene: ApiScene) -> None:
 async def test_a_whole_run_is_taken_back_even_after_the_yes(scene: ApiScene) -> None:
     """Until its tool has begun; a run of which nothing is left says so."""
     run, request = await scene.paused()
-    await _decided(scene, request)
+    await scene.decided(request)
+    assert (await scene.store.get(request.id)).state is State.DECIDED
     answer = await scene.http.post(f"/v1/runs/{run}/withdraw", json={"why": "Too late."})
     assert answer.status_code == 200, answer.text
     await scene.world.work()
     assert scene.world.ledger.done == []
     assert (await scene.store.get(request.id)).outcome.kind is OutcomeKind.WITHDRAWN  # type: ignore[union-attr]
     assert (await scene.http.post(f"/v1/runs/{run}/withdraw", json={"why": "x"})).status_code == 409
-
-
-async def _decided(scene: ApiScene, request: Any) -> None:
-    """Bo says yes, and no worker has looked yet."""
-    work, scene.world.work = scene.world.work, _nothing  # type: ignore[method-assign]
-    await scene.answers(request)
-    scene.world.work = work  # type: ignore[method-assign]
-    assert (await scene.store.get(request.id)).state is State.DECIDED
-
-
-async def _nothing(*_: object) -> None:
-    return
 
 
 async def test_what_was_done_cannot_be_taken_back(scene: ApiScene) -> None:

@@ -39,6 +39,20 @@ async def test_alive_before_anything_else_is_loaded() -> None:
     assert (starting.status_code, starting.headers["retry-after"]) == (503, "1")
 
 
+async def test_services_reach_the_api_where_there_is_one() -> None:
+    """Everything below its path is its own; while the program starts they are asked to come again."""
+    front = Front()
+    assert (await asked(front, "/v1/runs", "POST")).status_code == 503
+    front.open({}, ready=ready)
+    assert (await asked(front, "/v1/runs", "POST")).status_code == 404
+    front.open({}, ready=ready, api=slack)
+    assert [(await asked(front, path)).status_code for path in ("/v1/runs/x", "/v1", "/v12/runs")] == [
+        200,
+        404,
+        404,
+    ]
+
+
 @pytest.mark.parametrize("path", [SLACK_PATH, TEAMS_PATH])
 async def test_platforms_are_asked_to_come_again_while_it_starts(path: str) -> None:
     """They deliver a click again after a 503; a 404 would lose it."""

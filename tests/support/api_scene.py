@@ -142,10 +142,14 @@ class ApiScene:
         (request,) = [one for one in await self.store.live() if one.state is State.OPEN]
         return run, request
 
-    async def answers(self, request: Request, verdict: Verdict | None = None, who: PersonId = BO) -> None:
-        """A person decides, and the agent goes on."""
+    async def decided(self, request: Request, verdict: Verdict | None = None, who: PersonId = BO) -> None:
+        """A person decides; no worker has looked yet."""
         vote = a_vote(request, who, verdict, at=await self.store.now(), signer=self.world.signer)
         await self.store.change(request.id, lambda r, now: machine.vote(r, vote, TEAM, 1, now))
+
+    async def answers(self, request: Request, verdict: Verdict | None = None) -> None:
+        """A person decides, and the agent goes on."""
+        await self.decided(request, verdict)
         await self.world.work()
 
     async def tells(self) -> None:
