@@ -61,7 +61,8 @@ async def run(
 
             worker = await stack.enter_async_context(open_worker(settings, store, url))
             parts_running.append(_Running("worker", worker.run_forever, worker.stop))
-        log.info("serve.ready roles=%s", ",".join(sorted(parts)))
+        at = f" address={front.address}" if front.address else ""
+        log.info("serve.ready roles=%s%s", ",".join(sorted(parts)), at)
         await _run_until(stopped, parts_running)
 
 

@@ -25,7 +25,9 @@ API_BELOW = "/v1/"
 class Front:
     """The ASGI application of a bot process."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "") -> None:
+        """Take the `address` it answers at, as people are told it; empty for none."""
+        self.address = address
         self._doors: Mapping[str, AsgiApp] = {}
         self._api: AsgiApp | None = None
         self._ready: Readiness | None = None

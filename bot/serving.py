@@ -93,12 +93,10 @@ def _end_hard(said: SaysoError) -> None:
 def _listening(settings: Settings) -> socket.socket:
     """The bot's own socket, bound before anything else. Raises: BadSetting."""
     try:
-        listening = socket.create_server((settings.server.host, settings.server.port), backlog=128)
+        return socket.create_server((settings.server.host, settings.server.port), backlog=128)
     except OSError as error:
         where = f"{settings.server.host}:{settings.server.port}"
         raise BadSetting(f"server.port: cannot listen on {where} ({error.strerror}).") from error
-    log.info("serve.listening address=http://%s:%s", settings.server.host, listening.getsockname()[1])
-    return listening
 
 
 async def _serve(
@@ -108,7 +106,8 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stopped.set)
-    front = Front()
+    port = listening.getsockname()[1] if listening else 0
+    front = Front(f"http://{settings.server.host}:{port}" if listening else "")
     async with _front_door(front, listening) as door:
         # Heavy imports and the embedded store's start block; the door answers meanwhile.
         running = asyncio.create_task(_run_parts(parts, settings, front, stopped, stack), name="parts")

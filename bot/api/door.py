@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ...agent.faults import facts_of
 from ...approvals.errors import StoreDown
 from .keys import Keys, Service
 from .problems import Problem
@@ -70,7 +71,7 @@ class Door:
             words = "The store cannot be reached; the call may have been done. Please repeat it."
             response = Problem(503, words, {"retry-after": "1"}).response
         except Exception as error:  # noqa: BLE001 the outermost edge
-            log.error("api.failed", extra=facts_of(error))  # noqa: TRY400 a trace may quote what was said
+            log.error("api.failed", extra=_where(error))  # noqa: TRY400 a trace may quote what was said
             response = Problem(500, "Something went wrong here; the call may have been done.").response
         response.headers["cache-control"] = "no-store"
         await response(scope, receive, send)
@@ -93,3 +94,10 @@ class Door:
                 return Response(body.model_dump_json(), status_code=status, media_type="application/json")
         allowed = ", ".join(sorted({call.method for call, _ in found}))
         raise Problem(405, f"Only {allowed} is answered here.", {"allow": allowed})
+
+
+def _where(error: BaseException) -> dict[str, str]:
+    """Type and place; its words may quote what somebody sent, and `agent.faults` would load the agents' libraries."""
+    frames = reversed(traceback.extract_tb(error.__traceback__)[-5:])
+    at = " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames)
+    return {"error": type(error).__name__, "at": at}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,13 @@ def refs(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for inner in node:
             yield from refs(inner)
+
+
+def test_a_bot_with_an_api_loads_no_agents() -> None:
+    """Their libraries would take half of its start."""
+    code = "import sys, sayso.bot.api.calls; print([one for one in ('langgraph', 'langchain_core') if one in sys.modules])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
 
 
 async def test_what_is_answered_is_as_described(tmp_path: Path, redis_url: str) -> None:

@@ -82,7 +82,7 @@ def test_the_same_call_after_a_crash_is_the_same_run(bot: Served, redis_url: str
         return [record.entry.event for record in await store.trail(ThreadId(run))]
 
     assert with_store(redis_url, events) == [Event.RUN_STARTED, Event.RUN_STARTED]  # asked for, and by whom
-    assert b"serve.listening address=http://127.0.0.1:" in bot._log.read_bytes()
+    assert b"serve.ready roles=bot address=http://127.0.0.1:" in bot._log.read_bytes()
     assert CRM_KEY.encode() not in bot._log.read_bytes()
 
 
