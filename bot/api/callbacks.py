@@ -25,7 +25,7 @@ from ...approvals.verdict import RequestId, ThreadId
 from ...cards.card import Card
 from ...cards.escape import cut
 from ...cards.spans import Row
-from ..channel import Dead, RetryLater
+from ..channel import Dead, NotYet, RetryLater
 from .addresses import Address, BadAddress, CallbackHosts, located
 from .keys import Keys
 from .views import RunView, Views
@@ -38,6 +38,8 @@ SECONDS = 10.0
 AGAIN = timedelta(seconds=2)
 #: After this long without an answer it is a dead letter; somebody can have it tried again.
 GIVEN_UP = timedelta(days=1)
+#: Calls at the same time: a receiver that is slow must not hold up the cards, which go out by the same lane.
+AT_ONCE, NEXT_TURN = 2, timedelta(seconds=1)
 #: Of a report, UTF-16 units; the whole one is at the run's address.
 REPORT = 1_000
 #: Requests that are named.
@@ -62,12 +64,23 @@ class Callbacks:
         self._keys = keys
         self._hosts = hosts
         self._http = http
+        self._calling = 0
 
     async def say(self, place: Place, words: Sequence[Row]) -> MessageRef:
-        """Tell the service of the run that has this thread. Raises: Dead, RetryLater."""
+        """Tell the service of the run that has this thread. Raises: Dead, RetryLater, NotYet."""
         run = await self._store.run(ThreadId(place))
         if run is None or not run.callback:  # nobody wants to be called: its end is kept for whoever looks
             return MessageRef(platform="api", channel=place, message="")
+        if self._calling >= AT_ONCE:
+            raise NotYet(NEXT_TURN)
+        self._calling += 1
+        try:
+            return await self._told(run)
+        finally:
+            self._calling -= 1
+
+    async def _told(self, run: Run) -> MessageRef:
+        """Raises: Dead, RetryLater."""
         view = await self._views.run(run)
         body, id = _body(view), _news(view)
         try:
@@ -79,7 +92,7 @@ class Callbacks:
             if await self._store.now() - view.changed_at > GIVEN_UP:
                 raise Dead(f"its callback address did not take it within a day ({why})") from error
             raise RetryLater(AGAIN) from error
-        return MessageRef(platform="api", channel=place, message=id)
+        return MessageRef(platform="api", channel=run.thread, message=id)
 
     async def _post(self, run: Run, id: str, body: bytes) -> None:
         """Raises: Dead, when today's settings forbid it; _NotTaken, and what looking up and calling raise."""

@@ -77,7 +77,7 @@ class Door:
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
-        path, method = request.url.path, request.method
+        path, method = str(request.scope["path"]), request.method
         if path == DESCRIPTION and method in ("GET", "HEAD"):
             return Response(self._description, media_type="application/json")
         service = self._keys.whose(request.headers.get("authorization", ""))

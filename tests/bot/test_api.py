@@ -309,6 +309,7 @@ async def test_hostile_json_is_refused(scene: ApiScene) -> None:
 
 
 ODD = [
+    ("GET", "/v1/runs/api%3Acrm%3Anone", 404), ("GET", "/v1/runs/a%3Fb", 404), ("GET", "/v1/runs/a%23b", 404),
     ("DELETE", "/v1/runs", 405), ("GET", "/v1/runs", 405), ("PUT", "/v1/runs/x", 405), ("GET", "/v1/runs/", 404),
     ("GET", "/v1/runs/%2e%2e/x", 404), ("GET", "/v1/runs/a%00b", 404), ("GET", "/v1/requests/00-", 404),
     ("GET", "/v1/requests/%ff", 404), ("POST", "/v1/requests/00-0/approve", 404), ("BREW", "/v1/runs", 405),
@@ -319,6 +320,8 @@ async def test_odd_paths_get_a_plain_answer(scene: ApiScene) -> None:
     """Also what somebody might hope for: there is no approving here."""
     for method, path, status in ODD:
         assert (await scene.http.request(method, path)).status_code == status, path
+    odd_host = await scene.http.get("/v1/runs/x", headers={"host": "["})
+    assert odd_host.status_code == 404
 
 
 async def test_a_body_of_another_kind_is_refused(scene: ApiScene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -13,9 +14,11 @@ from pathlib import Path
 
 import pytest
 from api_scene import SECRET, ApiScene, Receiver, an_api, listening
+from sayso.approvals.people import Place
 from sayso.approvals.store import Target, TargetKind, Told
 from sayso.bot.api.addresses import Address, BadAddress, CallbackHosts, located
 from sayso.bot.api.signature import CallbackSecret
+from sayso.bot.channel import NotYet
 from sayso.sandbox.certificates import loopback_tls
 
 
@@ -114,6 +117,23 @@ async def test_an_address_that_is_gone_is_not_called_again(scene: ApiScene) -> N
     await scene.tells()
     letters = [one for one in await scene.store.dead_letters() if one.target.kind is TargetKind.NOTICE]
     assert [("gone (410)" in one.why) for one in letters] == [True]
+
+
+async def test_slow_receivers_hold_up_two_calls_and_no_more(scene: ApiScene) -> None:
+    """Cards go out by the same lane; what is not called yet comes later, and nothing is wrong with it."""
+    scene.receiver.answers.clear()
+    threads = [(await scene.asks(callback=at(scene), thread=f"t{n}")).json()["id"] for n in range(3)]
+    callbacks = scene.deliverer._places.channel("api")
+    slow = [asyncio.create_task(callbacks.say(Place(thread), ())) for thread in threads[:2]]
+    async with asyncio.timeout(20):
+        while len(scene.receiver.taken) < 2:  # noqa: ASYNC110 another connection does it
+            await asyncio.sleep(0.02)
+    with pytest.raises(NotYet):
+        await callbacks.say(Place(threads[2]), ())
+    scene.receiver.answers.set()
+    await asyncio.gather(*slow)
+    await callbacks.say(Place(threads[2]), ())
+    assert len(scene.receiver.taken) == 3
 
 
 async def test_without_a_callback_nobody_is_called_and_nothing_is_a_dead_letter(scene: ApiScene) -> None:

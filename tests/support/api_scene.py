@@ -63,11 +63,15 @@ def api_settings(folder: Path, *hosts: str, edits: Sequence[tuple[str, str]] = (
 
 @dataclass
 class Receiver:
-    """Somebody's server that takes callbacks; it answers with the next of `statuses`, then with 204."""
+    """Somebody's server that takes callbacks; it `answers` with the next of `statuses`, then with 204."""
 
     statuses: list[int] = field(default_factory=list)
     taken: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     host: str = "127.0.0.1:1"
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.answers.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         body = b""
@@ -77,6 +81,7 @@ class Receiver:
                 break
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         self.taken.append((headers, body))
+        await self.answers.wait()
         status = self.statuses.pop(0) if self.statuses else 204
         elsewhere = [(b"location", f"http://{self.host}/other".encode())] if 300 <= status < 400 else []
         await send({"type": "http.response.start", "status": status, "headers": elsewhere})
