@@ -152,7 +152,8 @@ async def test_over_https_the_certificate_must_be_the_hosts(
     """We connect to an address that we looked up, and check the name that was given."""
     folder = tmp_path / "tls"
     folder.mkdir()
-    tls = loopback_tls(folder)
+    tls, names = loopback_tls(folder), list[str | None]()
+    tls.sni_callback = lambda _socket, name, _context: names.append(name)
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
     receiver = Receiver()
     async with listening(receiver, tls=tls) as host:
@@ -162,6 +163,7 @@ async def test_over_https_the_certificate_must_be_the_hosts(
             await scene.world.work()
             await scene.tells()
             assert [headers["host"] for headers, _ in receiver.taken] == [receiver.host]
+            assert set(names) == {"localhost"}
             monkeypatch.setenv("SSL_CERT_FILE", str(Path(ssl.get_default_verify_paths().openssl_cafile)))
     async with listening(receiver, tls=tls) as host:
         receiver.host = f"localhost:{host.rpartition(':')[2]}"
