@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 import pydantic_core
+from langgraph.errors import GraphBubbleUp
 
 from ..approvals import canonical, effects, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
@@ -35,15 +36,19 @@ from .secrets import looks_like_token
 _log = logging.getLogger(__name__)
 
 
-class StillRunning(SaysoError):
+class _NotNow(SaysoError, GraphBubbleUp):
+    """The gate waits. For LangGraph that is no failure, at which it would cancel the tools of neighbouring gates."""
+
+
+class StillRunning(_NotNow):
     """Another worker runs this tool right now, so it is left to that one."""
 
 
-class OutcomeUnknown(SaysoError):
+class OutcomeUnknown(_NotNow):
     """The tool was started and never reported; the run waits until people have settled what happened."""
 
 
-class RunAgain(SaysoError):
+class RunAgain(_NotNow):
     """An idempotent tool did not finish; it is run again with the same key."""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from langgraph.errors import GraphBubbleUp
+
 from ..approvals.credential import CredentialRef
 from ..approvals.errors import SaysoError
 from .secrets import LiveTokens
@@ -19,8 +21,11 @@ class CredentialDead(SaysoError):
     """The credential no longer works, and trying again will not help: somebody has to sign in or renew it."""
 
 
-class CredentialSourceDown(SaysoError):
-    """The token service did not answer properly; try again later."""
+class CredentialSourceDown(SaysoError, GraphBubbleUp):
+    """The token service did not answer properly; try again later.
+
+    For LangGraph that is no failure, at which it would cancel the tools of neighbouring gates.
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

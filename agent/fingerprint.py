@@ -7,6 +7,7 @@ asked again.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from ..approvals import canonical
 from .gate import Gate, GateGraph
@@ -73,7 +74,8 @@ def _gates(graph: Graph, prefix: str) -> Iterator[tuple[str, Gate]]:
 
 def _nodes(graph: Graph, prefix: str) -> Iterator[str]:
     """The path of every node, also within graphs that are nodes."""
-    for name in graph.builder.nodes:
+    builder: object = getattr(graph, "builder", None)
+    for name in getattr(builder, "nodes", graph.nodes):  # LangGraph's functional form has no builder
         yield f"{prefix}|{name}" if prefix else name
     for name, inner in graph.get_subgraphs():
         if hasattr(inner, "builder"):
@@ -86,8 +88,8 @@ def _successors(graph: Graph, path: str) -> list[str]:
     around = graph
     for step in outer:
         around = dict(around.get_subgraphs())[step]  # type: ignore[assignment]
-    builder = around.builder
-    if isinstance(builder, GateGraph):
+    builder: Any = getattr(around, "builder", None)
+    if builder is None or isinstance(builder, GateGraph):
         return []
     ends = {end for start, end in builder.edges if start == name}
     for branch in builder.branches.get(name, {}).values():

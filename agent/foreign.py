@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,13 @@ from langgraph.prebuilt import ToolNode
 from pydantic import BaseModel
 
 from ..approvals import canonical
-from ..approvals.action import Action
+from ..approvals.action import Action, Json
 from ..approvals.request import Proposal, Run
 from ..approvals.risk import Oversight, RiskAssessment
 from ..approvals.verdict import Way
 from .dialects.asked import Asked, Dialect
 from .dialects.middleware import BATCHED, PER_CALL
-from .dialects.reading import Reading, dialect_of, with_schema
+from .dialects.reading import EXPIRED, REJECT, Reading, dialect_of, with_schema
 from .policy import Policy
 from .resume import Graph
 from .risk import NO_REASONING, assess
@@ -25,6 +25,8 @@ from .standing import Pause
 
 #: In a compiled graph's metadata: the dialects whose every answer its code reads, by name.
 READS = "sayso_reads"
+#: In the same place: what its settings have it told where people said no, and where nobody answered.
+ANSWERS = "sayso_answers"
 #: Where LangChain's middleware itself reads the answer.
 _LANGCHAIN = "langchain.agents.middleware.human_in_the_loop"
 _NO_GOAL = "no goal given"
@@ -40,8 +42,13 @@ def read(graph: Graph, pause: Pause) -> Reading:
     return Reading(
         dialect=dialect, value=pause.value, schema=pause.schema,
         asked=tuple(with_schema(one, schemas.get(one.tool, "")) for one in asked),
-        certain=_is_certain(graph, pause, dialect),
+        certain=_is_certain(graph, pause, dialect, asked), answers=_metadata(graph).get(ANSWERS) or {},
     )  # fmt: skip
+
+
+def told(graph: Graph, answers: Mapping[str, Json]) -> Graph:
+    """The graph with what its settings have it told, by `REJECT` and `EXPIRED`."""
+    return graph.with_config(metadata={ANSWERS: dict(answers)}) if answers else graph
 
 
 def proposal_of(run: Run, pause: Pause, reading: Reading, asked: Asked, policy: Policy) -> Proposal:
@@ -72,7 +79,7 @@ def _assessed(action: Action, reading: Reading, asked: Asked, policy: Policy) ->
     flags = list(assessment.flags)
     if action.goal == _NO_GOAL:
         flags.append(GOAL_MISSING)
-    if not reading.certain or Way.REJECT not in asked.ways:
+    if not (set(reading.answers) >= {REJECT, EXPIRED} or (reading.certain and Way.REJECT in asked.ways)):
         flags.append(NO_ENDS_IT)
     oversight = Oversight.WATCH if assessment.oversight is Oversight.FREE else assessment.oversight
     return replace(assessment, flags=tuple(flags), oversight=oversight)
@@ -120,38 +127,54 @@ def _text(content: Any) -> str:
     return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
 
 
-def _is_certain(graph: Graph, pause: Pause, dialect: Dialect) -> bool:
+def _is_certain(graph: Graph, pause: Pause, dialect: Dialect, asked: Sequence[Asked]) -> bool:
     """Whether what reads the answer is LangChain's own middleware, or the graph says that it reads this dialect."""
-    said = (graph.config or {}).get("metadata", {}).get(READS, ())
+    said = _metadata(graph).get(READS, ())
     if dialect.name in ([said] if isinstance(said, str) else said):
         return True
     node = _runnable(graph, pause.path)
     if dialect is BATCHED:
-        return getattr(getattr(node, "func", None), "__module__", "") == _LANGCHAIN
-    return dialect is PER_CALL and isinstance(node, ToolNode)
+        readers = [node] if getattr(getattr(node, "func", None), "__module__", "") == _LANGCHAIN else []
+    elif dialect is PER_CALL and isinstance(node, ToolNode):
+        readers = [spec.runnable for spec in _beside(graph, pause.path).values()]
+    else:
+        return False
+    return any(_gates_all(reader, asked) for reader in readers)
+
+
+def _gates_all(reader: Any, asked: Sequence[Asked]) -> bool:
+    """Whether this is LangChain's middleware and surely asks about each of them again when it is answered.
+
+    What it does not gate any more runs whatever was answered. A `when` of its author's may say so each time anew.
+    """
+    func = getattr(reader, "func", None)
+    if getattr(func, "__module__", "") != _LANGCHAIN:
+        return False
+    gated = getattr(getattr(func, "__self__", None), "interrupt_on", {})
+    configs = [gated.get(one.tool) for one in asked]
+    return all(isinstance(config, Mapping) and config.get("when") is None for config in configs)
+
+
+def _metadata(graph: Graph) -> Mapping[str, Any]:
+    return (graph.config or {}).get("metadata") or {}
 
 
 def _runnable(graph: Graph, path: str) -> Any:
     """What runs at a node, in a graph inside graphs; None where the graph cannot be looked into."""
-    *outer, name = path.split("|")
-    around = _inside(graph, outer)
-    spec = around.builder.nodes.get(name) if around is not None else None
-    return getattr(spec, "runnable", None)
+    return getattr(_beside(graph, path).get(path.rpartition("|")[2]), "runnable", None)
 
 
-def _inside(graph: Graph, names: list[str]) -> Any:
+def _beside(graph: Graph, path: str) -> Mapping[str, Any]:
+    """The nodes of the graph that a node stands in; none where that cannot be looked into."""
     around: Any = graph
-    for name in names:
-        around = dict(around.get_subgraphs()).get(name)
-        if not hasattr(around, "builder"):
-            return None
-    return around
+    for name in path.split("|")[:-1]:
+        around = dict(around.get_subgraphs()).get(name) if around is not None else None
+    return getattr(getattr(around, "builder", None), "nodes", {})
 
 
 def _tool_schemas(graph: Graph, path: str) -> dict[str, str]:
     """Tool -> JSON Schema of its arguments, of the tools that stand beside the paused node."""
-    around = _inside(graph, path.split("|")[:-1])
-    nodes = around.builder.nodes.values() if around is not None else ()
+    nodes = _beside(graph, path).values()
     return {tool.name: _schema(tool) for node in nodes for tool in _tools(node.runnable)}
 
 

@@ -6,30 +6,31 @@ where nobody can say whether it arrived, people settle that.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from langgraph.errors import UnknownInterruptError
-
-from ..approvals import effects, machine
+from ..approvals import machine
+from ..approvals.action import Json
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadVote
 from ..approvals.request import EffectState, OutcomeKind, Request, State
+from ..approvals.verdict import RequestId
 from .acting import OutcomeUnknown, StillRunning, note_forgery
 from .checkpoints import forget_later
-from .dialects.asked import ENDS_AT_GATE, Approved, Refused, Responded, Settled
+from .dialects.asked import ENDS_AT_GATE, Refused, Responded, Settled
 from .dialects.reading import NoSuchAnswer, Reading, answer_of
 from .foreign import read
-from .foreign_words import as_ended, as_past, as_told, closed_words
-from .handled import GateHeld, Handled, report_notices
-from .resume import answer_foreign
+from .foreign_words import as_ended, as_past, closed_words
+from .handled import Handled, report_notices
+from .letting_go import LettingGo
+from .resume import answer_foreign, carry_on, raise_anew
 from .runtime import running
 from .settling import settled_by
 from .standing import Pause, Standing
+from .stray_answers import held_answers
 
 if TYPE_CHECKING:
     from .held_thread import HeldThread
@@ -38,7 +39,8 @@ _NO_ANSWER = (
     "Nothing that could be sent to this agent is certainly a no, so its run was ended where it stood."
 )
 _NOT_KNOWN = "It is not known whether the agent acted on the answer, so its run was ended where it stood."
-_BROKE_OFF = "the agent broke off while it was going on with the answer"
+_ANSWERED_ELSEWHERE = "Somebody answered this agent past sayso."
+_CANNOT_BE_ASKED = f"{_ANSWERED_ELSEWHERE} It cannot be asked anew, so its run was ended where it stood."
 
 
 class ForeignThread:
@@ -48,32 +50,37 @@ class ForeignThread:
         self._held = held
         self._runtime = held.runtime
         self._store = held.runtime.store
+        self._letting_go = LettingGo(held)
 
     async def bring_back(self, pause: Pause, standing: Standing) -> Handled:
         """Answer a pause once everything that it asks about is settled."""
         requests = await self._requests(pause)
         if await self._ask_again(requests, pause):
+            asked = await self._requests(pause)
+            await self._wait(asked, sum(one.state is State.OPEN for one in asked))
             return Handled.DONE
         if others := sum(one.state is State.OPEN for one in requests):
             await self._wait(requests, others)
             return Handled.DONE
         if not any(one.live for one in requests) and not await self._run_goes_on():
             return Handled.DONE
-        if any(one.state is State.CLOSED and one.effect is not None for one in requests):
+        if any(one.state is State.CLOSED and _may_have_happened(one) for one in requests):
             return await self.end(requests, _NOT_KNOWN)
-        await self._settle_unknown(requests)
-        return await self._answer(pause, standing, read(self._held.graph, pause))
+        await self._ordered(requests)
+        await self._letting_go.neighbours_settled(standing, requests)
+        return await self._answer(requests, pause, standing)
 
     async def past(self, request: Request, standing: Standing) -> Handled:
         """The answer was taken before: never a second one, only what is left to run."""
         requests = await self._same_pause(request)
         if standing.unfinished:
-            await self._settle_unknown(requests)
+            await self._ordered(requests)
             if any(_settled_by_hand(one) for one in requests):
                 return await self.end(requests, _NOT_KNOWN)
             again = [one for one in requests if one.live and one.effect is not None]
-            burnt = [await self._burn(one, one.ask.first.frozen) for one in again]
-            await self._let_go(self._carry_on, burnt, standing, None)
+            await self._letting_go.neighbours_settled(standing, requests)
+            burnt = [await self._letting_go.burn(one, one.ask.first.frozen) for one in again]
+            await self._letting_go.run(self._carry_on, burnt, standing)
         for one in requests:
             await self._close_past(one)
         await self._held.settle()
@@ -103,53 +110,105 @@ class ForeignThread:
 
     async def _wait(self, requests: Sequence[Request], others: int) -> None:
         for one in requests:
-            if one.state is not State.OPEN and one.live:
+            if others and one.state in (State.DECIDED, State.EXPIRED):
                 await self._store.change(one.id, lambda record, _: machine.waiting(record, others))
 
     async def _run_goes_on(self) -> bool:
         return any(run.thread == self._held.run.thread for run in await self._store.unfinished())
 
-    async def _settle_unknown(self, requests: Sequence[Request]) -> None:
+    async def _ordered(self, requests: Sequence[Request]) -> None:
         """Raises: StillRunning, OutcomeUnknown while it is not known whether an earlier answer arrived."""
         begun = [one for one in requests if one.live and one.effect is not None]
-        silent = [one for one in begun if one.effect and one.effect.state is EffectState.STARTED]
-        for one in silent:
-            if await self._store.lease_held(one.id):
-                raise StillRunning
-        await self._unknown(silent, "Its worker let the agent go on and never reported")
+        await self._letting_go.put_to_people(begun)
         if not all(_ordered_again(one) for one in begun):
             raise OutcomeUnknown
 
     # ---- the answer
 
-    async def _answer(self, pause: Pause, standing: Standing, reading: Reading) -> Handled:
-        claimed = [await self._claimed(one) for one in await self._requests(pause)]
-        settled = [await self._settled(one, pause, reading) for one in claimed]
+    async def _answer(self, requests: Sequence[Request], pause: Pause, standing: Standing) -> Handled:
+        reading = read(self._held.graph, pause)
+        settled = [await self._settled(one, pause, reading) for one in requests]
         try:
             answer = answer_of(reading, settled)
         except NoSuchAnswer as error:
-            return await self.end(claimed, f"{error} Its run was ended where it stood.")
+            return await self.end(requests, f"{error} Its run was ended where it stood.")
         if answer is ENDS_AT_GATE:
-            return await self.end(claimed, _NO_ANSWER)
+            return await self.end(requests, _NO_ANSWER)
+        held = await held_answers(self._held.graph, self._held.config, standing.pauses)
+        if any((one, said) != (pause.interrupt, answer) for one, said in held.items()):
+            return await self._answered_elsewhere(requests, pause, standing)
         await self._held.entering()
-        burnt = list[Request]()
-        for one, how in zip(claimed, settled, strict=True):
-            if isinstance(how, Approved) or (isinstance(how, Responded) and not reading.certain):
-                try:
-                    burnt.append(await self._burn(one, self._frozen(one, pause, reading)))
-                except (AlreadySettled, BadVote):
-                    await self._unburn(burnt)
-                    return Handled.LEFT
+        acts = [one.id for one, how in zip(requests, settled, strict=True) if _may_act(how, reading)]
+        if acts and not held and not await self._still_asks(requests, pause):
+            return await self._bring_back_again(requests[0])
+        return await self._send(requests, acts, pause, standing, answer)
+
+    async def _send(
+        self, requests: Sequence[Request], acts: Sequence[RequestId], pause: Pause, standing: Standing, answer: Json
+    ) -> Handled:  # fmt: skip
+        reading = read(self._held.graph, pause)
+        claimed = [await self._claimed(one) for one in requests]
+        if [one.live for one in claimed] != [one.live for one in requests]:
+            return Handled.LEFT  # one was taken back meanwhile
+        burnt = await self._burnt([one for one in claimed if one.id in acts], pause, reading)
+        if burnt is None:
+            return Handled.LEFT
         crash_point("resume-before-graph")
 
         async def resume() -> None:
             await answer_foreign(self._held.graph, self._held.config, pause.interrupt, answer)
 
-        after = await self._let_go(resume, burnt, standing, pause)
+        after = await self._letting_go.run(resume, burnt, standing, pause, reading)
         for one in claimed:
             await self._close_past(one)
         crash_point("resume-after-close")
         await self._held.settle(after)
+        return Handled.DONE
+
+    async def _bring_back_again(self, request: Request) -> Handled:
+        """Where the agent stands by now."""
+        standing = await self._held.standing()
+        pause = standing.pause(request.ask.key.interrupt)
+        return await (self.bring_back(pause, standing) if pause else self.past(request, standing))
+
+    async def _still_asks(self, requests: Sequence[Request], pause: Pause) -> bool:
+        """Run the agent to its question once more, unanswered: what it asks today is what a yes would allow.
+
+        LangGraph runs the node again with every answer, whatever was shown before.
+        """
+        with running(self._runtime), suppress(OutcomeUnknown, StillRunning):  # a neighbouring gate's own
+            await carry_on(self._held.graph, self._held.config)
+        today = (await self._held.standing()).pause(pause.interrupt)
+        return today is not None and not any(
+            self._held.pauses.misfit(self._held.graph, one, today) for one in requests if one.live
+        )
+
+    async def _burnt(
+        self, requests: Sequence[Request], pause: Pause, reading: Reading
+    ) -> Sequence[Request] | None:
+        """All of them, or none."""
+        burnt = list[Request]()
+        for one in requests:
+            try:
+                burnt.append(await self._letting_go.burn(one, self._frozen(one, pause, reading)))
+            except (AlreadySettled, BadVote):
+                await self._letting_go.unburn(burnt)
+                return None
+        return burnt
+
+    async def _answered_elsewhere(
+        self, requests: Sequence[Request], pause: Pause, standing: Standing
+    ) -> Handled:
+        """LangGraph would replay that answer, whatever is sent: the agent is asked anew, or its run is ended."""
+        begun = any(one.effect is not None for one in requests)
+        if begun or len(standing.pauses) > 1 or standing.tasks > 1 or not pause.outermost:
+            return await self.end(requests, _NOT_KNOWN if begun else _CANNOT_BE_ASKED)
+        await self._held.entering()
+        with running(self._runtime):
+            await raise_anew(self._held.graph, self._held.config)
+        for one in requests:
+            await self._change(one, lambda record, now: machine.invalidated(record, _ANSWERED_ELSEWHERE, now))
+        await self._held.settle()
         return Handled.DONE
 
     async def _claimed(self, request: Request) -> Request:
@@ -166,85 +225,16 @@ class ForeignThread:
         except BadVote as error:
             await note_forgery(self._runtime, request, error)
             words = str(error)
+            if request.effect is not None:
+                raise OutcomeUnknown(words) from None
             await self._change(request, lambda record, now: machine.disbelieved(record, words, now))
             return Refused("Nobody who may decide has allowed it.")
 
     def _frozen(self, request: Request, pause: Pause, reading: Reading) -> str:
         return self._held.pauses.frozen(reading, self._held.run, pause, request)
 
-    async def _burn(self, request: Request, frozen: str) -> Request:
-        """Put on record that the agent may act from here on; verified once more over what is burnt.
-
-        Raises: AlreadySettled, BadVote, StillRunning.
-        """
-
-        def step(record: Request, now: datetime) -> Change:
-            settled_by(record, self._runtime, frozen, now)
-            if record.current.digest != request.current.digest:
-                raise BadVote("What was decided changed while the agent was brought back.")
-            attempt = record.effect.attempt + 1 if record.effect else 1
-            return effects.begin(
-                record, attempt=attempt, worker=self._runtime.worker, lease=self._runtime.lease, now=now
-            )
-
-        try:
-            applied = await self._store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")
-        except effects.Burnt:
-            raise StillRunning from None
-        crash_point("after-burn")
-        return applied.request
-
-    async def _unburn(self, burnt: Sequence[Request]) -> None:
-        """Nothing was sent, and that is certain."""
-        words = "The agent was not brought back with it; nothing was done."
-        for one in burnt:
-            await self._change(
-                one, lambda record, now: effects.failed(record, self._runtime.worker, words, now)
-            )
-
-    async def _let_go(
-        self, go_on: Callable[[], Awaitable[None]], burnt: Sequence[Request], before: Standing, pause: Pause | None
-    ) -> Standing:  # fmt: skip
-        """Run the graph and see where it stands then. Raises: OutcomeUnknown, GateHeld, whatever the graph raises."""
-        with running(self._runtime), ExitStack() as leases:
-            for one in burnt:
-                leases.enter_context(self._runtime.keeper.effect(one.id))
-            try:
-                await go_on()
-            except UnknownInterruptError:
-                await self._unburn(burnt)
-                raise GateHeld("The pause was gone when it was answered.") from None
-            except Exception:  # other people's code: what it did before it broke is theirs to know
-                await self._broke_off(burnt, before, pause)
-                raise
-        crash_point("resume-after-graph")
-        after = await self._held.standing()
-        if pause is not None and after.pause(pause.interrupt) is not None:
-            await self._unknown(burnt, _BROKE_OFF)
-            raise GateHeld
-        for one in burnt:
-            await self._change(
-                one, lambda record, now: effects.told(record, self._runtime.worker, as_told(record), now)
-            )
-        return after
-
     async def _carry_on(self) -> None:
         await self._held.carry_on()
-
-    async def _broke_off(self, burnt: Sequence[Request], before: Standing, pause: Pause | None) -> None:
-        """Whether the step that acts is what broke: one step behind the pause nobody can say. Raises: OutcomeUnknown."""
-        after = await self._held.standing()
-        waits = pause is not None and after.pause(pause.interrupt) is not None
-        if waits or (after.unfinished and after.step <= before.step + 1):
-            await self._unknown(burnt, _BROKE_OFF)
-
-    async def _unknown(self, burnt: Sequence[Request], words: str) -> None:
-        """Put it to people. Raises: OutcomeUnknown, unless nothing was burnt."""
-        said = f"{words}; it may or may not have happened"
-        for one in burnt:
-            await self._change(one, lambda record, now: effects.unknown(record, now, said))
-        if burnt:
-            raise OutcomeUnknown(said)
 
     # ---- the end
 
@@ -282,6 +272,15 @@ class ForeignThread:
             await self._store.change(request.id, step)
         except AlreadySettled:
             return  # it ended by itself meanwhile
+
+
+def _may_act(settled: Settled, reading: Reading) -> bool:
+    """Whether the agent may act on being told so."""
+    return not isinstance(settled, Refused) and (not isinstance(settled, Responded) or not reading.certain)
+
+
+def _may_have_happened(request: Request) -> bool:
+    return request.effect is not None and request.effect.state is not EffectState.FAILED
 
 
 def _settled_by_hand(request: Request) -> bool:

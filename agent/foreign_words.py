@@ -8,14 +8,16 @@ from ..approvals.verdict import Approve, Modify, Reject, Respond
 _AT_GATE = " Nothing was done."
 
 
-def as_told(request: Request) -> str:
-    """The agent took a yes, or a text."""
+def as_told(request: Request, others: int = 0) -> str:
+    """The agent took a yes, or a text; LangGraph holds back what follows until `others` are answered as well."""
+    held = "" if not others else f" What follows waits for {others} other answer{'s' if others > 1 else ''}."
     by = ", ".join(request.decision.by) if request.decision else "nobody"
     verdict = request.decision.verdict if request.decision else None
     if isinstance(verdict, Respond):
-        return f"{by} answered; the agent went on with it."
+        return f"{by} answered; the agent went on with it.{held}"
     how = " as changed" if request.revision > 1 else ""
-    return f"{by} approved it{how}, and the agent went on with that once. What its own tool did is not recorded here."
+    said = f"{by} approved it{how}, and the agent went on with that once."
+    return f"{said}{held} What its own tool did is not recorded here."
 
 
 def as_past(request: Request) -> tuple[OutcomeKind, str]:

@@ -16,9 +16,11 @@ from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled
 from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ..approvals.risk import Oversight
+from .acting import OutcomeUnknown, StillRunning
 from .checkpoints import forget_later
 from .foreign_thread import ForeignThread
 from .handled import Breakpoint, GateHeld, Handled, report_notices
+from .letting_go import LettingGo
 from .outcome import closing
 from .pauses import CODE_CHANGED, Pauses
 from .resume import Graph, answer_pause, begin, carry_on
@@ -29,6 +31,7 @@ from .words import report_of
 
 #: How long a worker whose code does not fit leaves a decision to one whose code does: a rolling deployment takes minutes.
 ROLLING = timedelta(minutes=10)
+NODE_GONE = "Its code has changed, and what it waited at is not there any more."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +71,21 @@ class HeldThread:
             with running(self.runtime):
                 await begin(self.graph, self.config, self.given(self.graph, self.run))
         elif standing.unfinished:
+            await LettingGo(self).neighbours_settled(standing, ())
             await self.carry_on()
         await self.settle()
         return Handled.DONE
 
     async def resume(self, request: Request) -> Handled:
         """Bring the agent back for one request that people, or the clock, have decided."""
+        handled = await self._resume(request)
+        if handled is Handled.DONE and request.ask.dialect and request.effect is not None:
+            for one in await self.runtime.store.live():  # what had to wait until people knew what happened
+                if one.ask.run.thread == self.run.thread and one.waits_for:
+                    await self.resume(one)
+        return handled
+
+    async def _resume(self, request: Request) -> Handled:
         crash_point("resume-taken")
         standing = await self.standing()
         if request.state is State.OPEN or not standing.began:
@@ -81,6 +93,13 @@ class HeldThread:
         if await self._belongs_elsewhere(request):
             return Handled.LEFT
         pause = standing.pause(request.ask.key.interrupt)
+        if (
+            standing.ended
+            and request.state is not State.CLOSED
+            and not self.pauses.knows(self.graph, request)
+        ):
+            await self.invalidate(request, None, CODE_CHANGED)
+            return await ForeignThread(self).end((), NODE_GONE)
         if request.ask.dialect:
             foreign = ForeignThread(self)
             return await (foreign.bring_back(pause, standing) if pause else foreign.past(request, standing))
@@ -92,11 +111,16 @@ class HeldThread:
         if misfit:
             await self.invalidate(request, pause, misfit)
             return Handled.DONE
+        await LettingGo(self).neighbours_settled(standing, [request])
         claimed = await self.claim(request)
         if claimed is None:
             return Handled.DONE
         verdict = claimed.decision.verdict.type if claimed.decision else "expired"
-        after = await self._answer(pause, {"type": verdict, "request": claimed.id})
+        try:
+            after = await self._answer(pause, {"type": verdict, "request": claimed.id})
+        except (OutcomeUnknown, StillRunning):
+            await self._put_off(claimed, pause)
+            raise
         await self._close(claimed)
         crash_point("resume-after-close")
         await self.settle(after)
@@ -129,6 +153,7 @@ class HeldThread:
             if asked and closing(request) is not None:
                 await self._close(request)
         if standing.unfinished:
+            await LettingGo(self).neighbours_settled(standing, [request])
             await self.carry_on()
         if asked:
             await self._close(request)
@@ -142,6 +167,7 @@ class HeldThread:
         newest = await self.pauses.newest(self.run.thread, pause.interrupt)
         if newest is not None and newest.state is not State.CLOSED:
             return Handled.DONE
+        await LettingGo(self).neighbours_settled(await self.standing(), [request])
         await self.settle(await self._answer(pause, {"type": "closed", "request": request.id}))
         return Handled.DONE
 
@@ -159,6 +185,13 @@ class HeldThread:
         if after.pause(pause.interrupt) is not None:
             raise GateHeld
         return after
+
+    async def _put_off(self, request: Request, pause: Pause) -> None:
+        """A tool in this thread waits for people or its own worker: everything else is where it belongs."""
+        standing = await self.standing()
+        if pause.interrupt not in standing.interrupts and closing(request) is not None:
+            await self._close(request)
+        await self.pauses.open_all(self.graph, self.run, standing)
 
     async def carry_on(self) -> None:
         """Run what is left of the thread; answers nothing."""

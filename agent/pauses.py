@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from pydantic import ValidationError
 
 from ..approvals import canonical, machine
 from ..approvals.change import Change
+from ..approvals.deadline import Chain
 from ..approvals.errors import AlreadySettled, BadChange, RequestNotFound, SaysoError
 from ..approvals.request import Ask, Edits, OutcomeKind, PauseKey, Request, Run, State, request_id
 from ..approvals.risk import Oversight
@@ -21,11 +23,13 @@ from .foreign import frozen_today, proposal_of, read
 from .gate import LARGEST_PROPOSAL
 from .policy import Policy
 from .resume import Graph
-from .schema import OURS, GatePayload, checked_payload, is_ours
+from .schema import GatePayload, checked_payload, is_ours
 from .standing import Pause, Standing
 
 #: How often one pause is asked about before it is given up: people who were asked three times are not asked for ever.
 ROUNDS = 3
+#: How often an agent is told to think again about the same thing.
+REVISIONS = 5
 
 
 class BadPayload(SaysoError):
@@ -44,20 +48,49 @@ class Pauses:
         self._policy = policy
 
     async def open_all(self, graph: Graph, run: Run, standing: Standing) -> None:
-        """One request per pause; a pause that has one keeps it. Raises: BadPayload, CannotAsk, UnknownRoute."""
+        """One request per action of a pause; what has one keeps it. What pauses at once shares one clock.
+
+        Raises: BadPayload, CannotAsk, UnknownRoute.
+        """
+        newest = {pause.interrupt: await self.all_newest(graph, run, pause) for pause in standing.pauses}
+        at_once = [pause for pause in standing.pauses if not any(newest[pause.interrupt])]
+        chain, now = self._chain(graph, at_once), await self._store.now()
         for pause in standing.pauses:
-            newest = await self.all_newest(graph, run, pause)
-            if None not in newest:
-                continue
-            began = min((one.ask.opened_at for one in newest if one), default=await self._store.now())
-            for index, found in enumerate(newest):
+            before = [one.ask for one in newest[pause.interrupt] if one]
+            for index, found in enumerate(newest[pause.interrupt]):
                 if found is None:
-                    ask = self._ask(graph, run, pause, index=index, round=1, now=began)
-                    await self._store.open(machine.opened(ask))
+                    ask = self._ask(
+                        graph, run, pause, index=index, round=1, chain=None if before else chain,
+                        now=min((one.opened_at for one in before), default=now),
+                    )  # fmt: skip
+                    await self._store.open(machine.opened(await self._bounded(ask)))
+
+    async def _bounded(self, ask: Ask) -> Ask:
+        """An agent that was told to think again so often is only told yes or no from then on."""
+        before, revisions = ask.revises, 0
+        while before is not None and revisions < REVISIONS:
+            revisions += 1
+            try:
+                before = (await self._store.get(before)).ask.revises
+            except RequestNotFound:
+                break  # cleared away
+        if revisions < REVISIONS:
+            return ask
+        again = {Way.INSTRUCT, Way.EDIT} if ask.edits is Edits.REPLAN else {Way.INSTRUCT}
+        return replace(ask, ways=tuple(way for way in ask.ways if way not in again))
+
+    def _chain(self, graph: Graph, pauses: Sequence[Pause]) -> Chain | None:
+        """The shortest clock of everything these pauses ask about; None where they ask about nothing."""
+        tools = [
+            name for pause in pauses
+            for name in ([_payload(pause)["action_type"]] if pause.ours else [one.tool for one in read(graph, pause).asked])
+        ]  # fmt: skip
+        chains = [self._policy.chain(self._policy.of(name).ttl_class, name) for name in tools]
+        return min(chains, key=lambda one: one.ttl + one.grace, default=None)
 
     async def all_newest(self, graph: Graph, run: Run, pause: Pause) -> tuple[Request | None, ...]:
         """The last request about each action that a pause asks about; None where it has none."""
-        actions = 1 if _speaks_ours(pause) else len(read(graph, pause).asked)
+        actions = 1 if pause.ours else len(read(graph, pause).asked)
         return tuple([await self.newest(run.thread, pause.interrupt, index) for index in range(actions)])
 
     async def newest(self, thread: ThreadId, interrupt: str, index: int = 0) -> Request | None:
@@ -78,7 +111,7 @@ class Pauses:
 
     def misfit(self, graph: Graph, request: Request, pause: Pause) -> str:
         """What speaks against answering this pause with this request's answer; empty when nothing does."""
-        if not _speaks_ours(pause):
+        if not pause.ours:
             return self._foreign_misfit(graph, request, pause)
         payload = _payload(pause)
         if payload["frozen"] != request.ask.first.frozen:
@@ -139,11 +172,12 @@ class Pauses:
         round, index = request.ask.key.round + 1, request.ask.key.index
         if pause is None or round > ROUNDS or not self._runs_today(graph, pause, index):
             return None
-        return self._ask(graph, request.ask.run, pause, index=index, round=round, now=now)
+        again = self._ask(graph, request.ask.run, pause, index=index, round=round, now=now)
+        return replace(again, ways=request.ask.ways) if pause.ours else again
 
     def _runs_today(self, graph: Graph, pause: Pause, index: int) -> bool:
         """Whether today's tool takes the arguments that were frozen; of a foreign pause, whether its node is there."""
-        if not _speaks_ours(pause):
+        if not pause.ours:
             known = bool(fingerprint_of_node(graph, pause.path))
             return known and index < len(read(graph, pause).asked)
         payload = _payload(pause)
@@ -156,29 +190,28 @@ class Pauses:
         except BadChange:
             return False
 
-    def _ask(self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime) -> Ask:
-        if not _speaks_ours(pause):
-            return self._foreign_ask(graph, run, pause, index=index, round=round, now=now)
+    def _ask(
+        self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime,
+        chain: Chain | None = None,
+    ) -> Ask:  # fmt: skip
+        chain = chain or self._chain(graph, [pause])
+        if not pause.ours:
+            return self._foreign_ask(graph, run, pause, index=index, round=round, now=now, chain=chain)
         payload = _payload(pause)
         gate = gates_of(graph).get(payload["gate"])
         tool = gate.tools.get(payload["action_type"]) if gate else None
         ask = ask_of(
             run, payload["frozen"], key=PauseKey(thread=run.thread, interrupt=pause.interrupt, round=round),
-            policy=self._policy, now=now, schema=tool.schema if tool else payload["parameters_schema"],
+            policy=self._policy, now=now, schema=tool.schema if tool else payload["parameters_schema"], chain=chain,
             fingerprint=fingerprint(graph, payload["gate"], payload["action_type"]),
         )  # fmt: skip
         return replace(ask, revises=RequestId(payload["revises"]) if payload["revises"] else None)
 
     def _foreign_ask(
-        self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime
+        self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime, chain: Chain | None
     ) -> Ask:  # fmt: skip
-        """Everything that one pause asks about has the shortest of its clocks, because it is answered as one."""
         reading = read(graph, pause)
-        asked, tools = reading.asked[index], [self._policy.of(one.tool) for one in reading.asked]
-        chain = min(
-            (self._policy.chain(tool.ttl_class, tool.name) for tool in tools),
-            key=lambda one: one.ttl + one.grace,
-        )
+        asked = reading.asked[index]
         frozen = canonical.encode(proposal_of(run, pause, reading, asked, self._policy)).decode()
         if len(frozen) > LARGEST_PROPOSAL:
             raise CannotAsk(f"A pause of {len(frozen)} characters is too large to be shown to people.")
@@ -193,12 +226,6 @@ class Pauses:
         if not reading.certain and ask.rule.needed > 1:  # a text is one person's, and may make it act
             ways = tuple(way for way in ways if way is not Way.RESPOND)
         return replace(ask, dialect=reading.dialect.name, ways=ways, edits=Edits.APPLY)
-
-
-def _speaks_ours(pause: Pause) -> bool:
-    """Whether a gate of ours raised it, of whatever version."""
-    said = pause.value.get("schema") if isinstance(pause.value, dict) else None
-    return isinstance(said, str) and said.startswith(OURS)
 
 
 def _payload(pause: Pause) -> GatePayload:

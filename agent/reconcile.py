@@ -55,8 +55,9 @@ class Reconciler:
             return  # its work is queued, and its clock queues it again
         pause = standing.pause(request.ask.key.interrupt)
         if pause is None:
-            await held.pauses.moved_on(request)
-            return
+            if held.pauses.knows(held.graph, request):
+                await held.pauses.moved_on(request)
+            return  # else its node is gone here: another worker may still have it
         misfit = held.pauses.misfit(held.graph, request, pause)
         if misfit:
             await held.invalidate(request, pause, misfit)

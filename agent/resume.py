@@ -58,3 +58,14 @@ async def answer_foreign(graph: Graph, config: RunnableConfig, interrupt: str, a
     strict: RunnableConfig = {"configurable": {**config["configurable"], STRICT: True}}
     command: Command[Any] = Command(resume={interrupt: answer})
     await graph.ainvoke(command, strict, durability="sync")
+
+
+async def raise_anew(graph: Graph, config: RunnableConfig) -> None:
+    """Have the newest step raise its pauses once more, with new ids, without any answer that was given to it.
+
+    Everything else in that step runs anew as well: only for a step with one node.
+    """
+    newest = await graph.aget_state(config)
+    here = newest.config["configurable"]["checkpoint_id"]
+    pinned: RunnableConfig = {"configurable": {**config["configurable"], "checkpoint_id": here}}
+    await graph.ainvoke(None, pinned, durability="sync")

@@ -28,7 +28,7 @@ def settled_by(request: Request, runtime: Runtime, frozen: str, now: datetime) -
     verdict = request.decision.verdict if request.decision else None
     match verdict:
         case None:
-            return Refused(NOBODY_DECIDED)
+            return Refused(NOBODY_DECIDED, expired=True)
         case Reject(reason=reason):
             return Refused(reason)
         case Respond():

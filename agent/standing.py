@@ -10,6 +10,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.types import PregelTask, StateSnapshot
 
 from .resume import Graph
+from .schema import OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,8 @@ class Pause:
         schema: The JSON Schema that it says an answer has; None when it says nothing.
         path: Names of the nodes it is raised in, outermost first, joined by |.
         state: Of the innermost graph that paused, as far as it can be read.
+        task: LangGraph's id of the node's run that raised it.
+        namespace: Of the checkpoint that holds that run; empty for the outermost graph.
     """
 
     interrupt: str
@@ -27,6 +30,18 @@ class Pause:
     schema: Any = None
     path: str = ""
     state: Mapping[str, Any] = field(default_factory=dict)
+    task: str = ""
+    namespace: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether a gate of ours raised it, of whatever version."""
+        said = self.value.get("schema") if isinstance(self.value, dict) else None
+        return isinstance(said, str) and said.startswith(OURS)
+
+    @property
+    def outermost(self) -> bool:
+        return "|" not in self.path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +54,8 @@ class Standing:
         unfinished: Whether something is left to run that waits for nobody.
         values: The state of the graph.
         step: How many rounds of nodes it has finished.
+        tasks: How many nodes of the outermost graph are in this round.
+        left: LangGraph's ids of what is left to run.
     """
 
     began: bool
@@ -46,10 +63,17 @@ class Standing:
     unfinished: bool = False
     values: Mapping[str, Any] = field(default_factory=dict)
     step: int = 0
+    tasks: int = 0
+    left: frozenset[str] = frozenset()
 
     @property
     def ended(self) -> bool:
         return self.began and not self.pauses and not self.unfinished
+
+    @property
+    def interrupts(self) -> frozenset[str]:
+        """LangGraph's ids of everything that waits."""
+        return frozenset(pause.interrupt for pause in self.pauses)
 
     def pause(self, interrupt: str) -> Pause | None:
         """The pause with this id, while it waits."""
@@ -64,14 +88,16 @@ async def standing_of(graph: Graph, config: RunnableConfig) -> Standing:
     """
     snapshot = await graph.aget_state(config, subgraphs=True)
     leaves = list(_leaves(snapshot))
+    left = frozenset(leaf.task.id for leaf in leaves if not leaf.task.interrupts and leaf.task.result is None)
     return Standing(
         began=snapshot.created_at is not None,
         pauses=tuple(
-            Pause(i.id, i.value, schema=i.response_schema, path=leaf.path, state=leaf.state)
+            Pause(i.id, i.value, schema=i.response_schema, path=leaf.path, state=leaf.state,
+                  task=leaf.task.id, namespace=leaf.namespace)
             for leaf in leaves for i in leaf.task.interrupts
         ),
-        unfinished=any(not leaf.task.interrupts and leaf.task.result is None for leaf in leaves),
-        values=_values(snapshot), step=int((snapshot.metadata or {}).get("step", 0)),
+        unfinished=bool(left), left=left,
+        values=_values(snapshot), step=int((snapshot.metadata or {}).get("step", 0)), tasks=len(snapshot.tasks),
     )  # fmt: skip
 
 
@@ -80,6 +106,7 @@ class _Leaf:
     task: PregelTask
     path: str
     state: Mapping[str, Any]
+    namespace: str = ""
 
 
 def _leaves(snapshot: StateSnapshot, outer: str = "") -> Iterator[_Leaf]:
@@ -91,7 +118,11 @@ def _leaves(snapshot: StateSnapshot, outer: str = "") -> Iterator[_Leaf]:
         elif isinstance(inner, StateSnapshot):
             yield _Leaf(task._replace(interrupts=()), path, {})
         else:
-            yield _Leaf(task, path, _values(snapshot))
+            yield _Leaf(task, path, _values(snapshot), _namespace(snapshot))
+
+
+def _namespace(snapshot: StateSnapshot) -> str:
+    return str((snapshot.config.get("configurable") or {}).get("checkpoint_ns", ""))
 
 
 def _values(snapshot: StateSnapshot) -> Mapping[str, Any]:

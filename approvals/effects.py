@@ -74,6 +74,20 @@ def done(request: Request, worker: str, result: str, words: str, now: datetime) 
     return replace(change, audit=(entry, *change.audit))
 
 
+def taken_back(request: Request, worker: str, now: datetime) -> Change:
+    """Its worker has certainly not let the agent go on: the approval is as unused as before. Raises: Burnt."""
+    effect = request.effect
+    if effect is None or effect.state is not EffectState.STARTED or effect.worker != worker:
+        raise Burnt
+    first = effect.attempt == 1
+    before = None if first else replace(effect, attempt=effect.attempt - 1, state=EffectState.UNKNOWN)
+    entry = AuditEntry(
+        event=Event.EFFECT_FAILED, by=worker, words="Nothing was sent to the agent; the approval stands",
+        facts={"attempt": str(effect.attempt)},
+    )  # fmt: skip
+    return Change(request=replace(request, effect=before, resume_by=now + RESUME_WITHIN), audit=(entry,))
+
+
 def told(request: Request, worker: str, words: str, now: datetime) -> Change:
     """The agent took its answer and went on; what its own tool then did is not for us to claim. Raises: Burnt."""
     _running(request, worker)

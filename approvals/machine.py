@@ -254,14 +254,14 @@ def resuming(request: Request, worker: str, now: datetime) -> Change:
 
 
 def waiting(request: Request, others: int) -> Change | None:
-    """It is answered, but its pause asks about more: the agent goes on with all answers at once.
+    """It is answered, but its pause asks about more, or a neighbour's outcome is not known: the agent waits for those.
 
-    The others end by the same deadline, so this one's clock is that. None when the record says so already.
+    The others of its pause end by the same deadline, so this one's clock is that. None when the record says so already.
     """
     if request.state not in (State.DECIDED, State.EXPIRED) or request.waits_for == others:
         return None
     resume_by = request.ask.deadline.expires_at + RESUME_WITHIN
-    entry = AuditEntry(event=Event.STEP, words=f"Waits for {others} other answers to the same pause")
+    entry = AuditEntry(event=Event.STEP, words=f"Waits for {others} other answers")
     return Change(request=replace(request, waits_for=others, resume_by=resume_by), audit=(entry,))
 
 

@@ -12,6 +12,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..agent.checkpoints import RedisSaver
 from ..agent.credentials import Broker
+from ..agent.foreign import told
 from ..agent.gate import STATE_TYPES
 from ..agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ..agent.resume import Graph
@@ -84,7 +85,7 @@ async def open_graphs(
             except BadSetting as error:
                 broken[name] = error
             else:
-                graphs[name] = kept.graph
+                graphs[name] = told(kept.graph, settings.answers[name])
                 log.info("graph.ready", extra={"graph": name, "words": kept.words})
         if not graphs:
             raise BadSetting("; ".join(f"graphs.{name}: {error}" for name, error in broken.items()))

@@ -34,7 +34,7 @@ from ..approvals.risk import RiskAssessment
 from ..approvals.route import Route
 from ..approvals.signing import Signer
 from ..approvals.store import Store
-from ..approvals.verdict import Approve, Modify, RequestId, ThreadId, Verdict, Vote
+from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
 from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
@@ -179,7 +179,9 @@ class Desk:
                 case WayOn.GIVE_UP:
                     return effects.given_up(request, voter.person.id, now)
                 case WayOn.AGAIN:
-                    vote = self._vote(request, electorate, Approve(), voter, now, attempt=effect.attempt + 1)
+                    said = request.decision.verdict if request.decision else None
+                    again = said if isinstance(said, Respond) else Approve()  # a text is signed anew as well
+                    vote = self._vote(request, electorate, again, voter, now, attempt=effect.attempt + 1)
                     may_decide = electorate.may_decide(request)
                     return effects.run_again(request, vote, may_decide, electorate.needed, now)
 

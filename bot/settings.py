@@ -17,6 +17,7 @@ from ..agent.policy_file import read_policy
 from ..agent.policy_tables import SLACK_PLACE
 from ..agent.setting_lines import with_lines
 from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
+from ..approvals.action import Json
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..approvals.route import Route
@@ -52,6 +53,7 @@ class Settings:
     """Everything chosen, checked. Secrets are kept apart so that `repr` of this shows none.
 
     Attributes:
+        answers: What each graph is told, by "reject" and "expired"; empty where its dialect's own words hold.
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
         demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
@@ -59,6 +61,7 @@ class Settings:
 
     file: Path
     graphs: Mapping[str, str]
+    answers: Mapping[str, Mapping[str, Json]]
     people: Mapping[str, PersonTable]
     sets: Mapping[str, SetTable]
     policy: Policy
@@ -148,8 +151,10 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     assert policy is not None
     assert read is not None
     settings = Settings(
-        file=path, graphs=read.graphs, people=read.people, sets=read.sets, policy=policy, slack=read.slack,
-        teams=read.teams, pagers=read.pagers, credentials=read.credentials, store=read.store, server=read.server, api=read.api,
+        file=path, graphs={name: table.graph for name, table in read.graphs.items()},
+        answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
+        people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
+        credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators),
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
         demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -28,6 +29,16 @@ STORE_WORDS = "it must begin with redis://, rediss:// or unix://"
 def _variable(what: str, example: str) -> AfterValidator:
     words = f"names the environment variable that holds the {what}, like {example}; do not write the {what} itself here"
     return written(r"[A-Z][A-Z0-9_]*", words)
+
+
+def _json(value: object) -> object:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "an agent is told JSON: write a text, a number, true, false, a list or a table"
+        ) from None
+    return value
 
 
 Id = Name
@@ -202,10 +213,28 @@ class WorkerTable(_Table):
     concurrency: int = Field(default=8, ge=1, le=256)
 
 
+class AnswersTable(_Table):
+    """`answers` of a graph: what it is told where people said no, and where nobody answered; any JSON value."""
+
+    reject: Annotated[Any, AfterValidator(_json)] = None
+    expired: Annotated[Any, AfterValidator(_json)] = None
+
+
+class GraphTable(_Table):
+    """`[graphs.mails]`: where the graph is, and what its own code reads as a refusal. A text alone says where it is."""
+
+    graph: str
+    answers: AnswersTable = AnswersTable()
+
+
+def _graph_only(value: object) -> object:
+    return {"graph": value} if isinstance(value, str) else value
+
+
 class SettingsFile(_Table):
     """The file without its policy."""
 
-    graphs: dict[Id, str] = Field(min_length=1)
+    graphs: dict[Id, Annotated[GraphTable, BeforeValidator(_graph_only)]] = Field(min_length=1)
     people: dict[Id, PersonTable] = Field(min_length=1)
     sets: dict[Id, Annotated[SetTable, BeforeValidator(_people_only)]] = Field(min_length=1)
     slack: SlackTable | None = None

@@ -58,6 +58,7 @@ class Refused:
     """It must not happen: rejected, expired or taken back; `words` say which and why."""
 
     words: str
+    expired: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jsonschema
@@ -18,6 +18,8 @@ from .inbox import INBOX
 from .middleware import BATCHED, PER_CALL
 from .written import ANYTHING, SCHEMA_FORM, TEXT
 
+#: What an author can have a graph told where people said no, and where nobody answered.
+REJECT, EXPIRED = "reject", "expired"
 #: The most telling shape first; the last one takes anything.
 DIALECTS = (PER_CALL, BATCHED, INBOX, SCHEMA_FORM, CALLED, TEXT, ANYTHING)
 
@@ -33,6 +35,7 @@ class Reading:
     Attributes:
         certain: Whether what reads the answer is known to read this dialect. Where it is not, only a yes to
             exactly what was asked is ever sent: anything else could be taken for one.
+        answers: What its author has this graph told instead, by `REJECT` and `EXPIRED`: it is known to read that.
     """
 
     dialect: Dialect
@@ -40,6 +43,7 @@ class Reading:
     schema: Any
     asked: tuple[Asked, ...]
     certain: bool
+    answers: Mapping[str, Json] = field(default_factory=dict)
 
 
 def dialect_of(value: Any, schema: Any) -> tuple[Dialect, tuple[Asked, ...]]:
@@ -71,6 +75,10 @@ def answer_of(reading: Reading, settled: Sequence[Settled]) -> Json | EndsAtGate
     """
     if len(settled) != len(reading.asked):
         raise NoSuchAnswer("The pause asks about another number of actions than were settled.")
+    said = _said(reading.answers, settled)
+    if said is not None:
+        _check(reading.schema, said)
+        return said
     if not reading.certain and any(isinstance(one, Refused) for one in settled):
         return ENDS_AT_GATE
     answer = reading.dialect.answer(reading.value, reading.schema, settled)
@@ -78,6 +86,14 @@ def answer_of(reading: Reading, settled: Sequence[Settled]) -> Json | EndsAtGate
         return ENDS_AT_GATE
     _check(reading.schema, answer)
     return answer
+
+
+def _said(answers: Mapping[str, Json], settled: Sequence[Settled]) -> Json:
+    """What the author has this graph told; None where that does not cover how everything was settled."""
+    refused = [one for one in settled if isinstance(one, Refused)]
+    if len(refused) < len(settled):
+        return None
+    return answers.get(EXPIRED if all(one.expired for one in refused) else REJECT)
 
 
 def _check(schema: Any, answer: Json | EndsAtGate) -> None:
