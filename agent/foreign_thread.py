@@ -135,11 +135,12 @@ class ForeignThread:
         if answer is ENDS_AT_GATE:
             return await self.end(requests, _NO_ANSWER)
         held = await held_answers(self._held.graph, self._held.config, standing.pauses)
-        if any((one, said) != (pause.interrupt, answer) for one, said in held.items()):
+        if any((one, said) != (pause.interrupt, answer) for one, said in held.given.items()):
             return await self._answered_elsewhere(requests, pause, standing)
         await self._held.entering()
         acts = [one.id for one, how in zip(requests, settled, strict=True) if _may_act(how, reading)]
-        if acts and not held and not await self._still_asks(requests, pause):
+        anew = not held.given and not held.earlier
+        if acts and anew and not await self._still_asks(requests, pause):
             return await self._bring_back_again(requests[0])
         return await self._send(requests, acts, pause, standing, answer)
 
@@ -174,7 +175,8 @@ class ForeignThread:
     async def _still_asks(self, requests: Sequence[Request], pause: Pause) -> bool:
         """Run the agent to its question once more, unanswered: what it asks today is what a yes would allow.
 
-        LangGraph runs the node again with every answer, whatever was shown before.
+        LangGraph runs the node again with every answer, whatever was shown before. Not done where an answered question
+        stands before this one in its node: what lies between them would run again.
         """
         with running(self._runtime), suppress(OutcomeUnknown, StillRunning):  # a neighbouring gate's own
             await carry_on(self._held.graph, self._held.config)

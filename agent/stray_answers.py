@@ -7,6 +7,7 @@ ignored and the first answer is replayed, by id and in strict mode as well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -19,9 +20,23 @@ from .standing import Pause
 RESUME, NOBODY = "__resume__", "00000000-0000-0000-0000-000000000000"
 
 
-async def held_answers(graph: Graph, config: RunnableConfig, pauses: Iterable[Pause]) -> Mapping[str, Any]:
-    """Interrupt -> the answer that would be given to it, of those that hold one already."""
-    writes, found = {"": await _writes(graph, config, "")}, dict[str, Any]()
+@dataclass(frozen=True, slots=True)
+class HeldAnswers:
+    """What LangGraph would give out by itself.
+
+    Attributes:
+        given: Interrupt -> the answer that it would get, of those that wait.
+        earlier: Whether a node that waits had earlier questions, which are answered: what lies between them runs
+            again each time.
+    """
+
+    given: Mapping[str, Any]
+    earlier: bool
+
+
+async def held_answers(graph: Graph, config: RunnableConfig, pauses: Iterable[Pause]) -> HeldAnswers:
+    """What the checkpoint holds of answers to these pauses and their nodes."""
+    writes, found, earlier = {"": await _writes(graph, config, "")}, dict[str, Any](), False
     bare = [value for task, channel, value in writes[""] if (task, channel) == (NOBODY, RESUME)]
     for pause in pauses:
         if pause.namespace not in writes:
@@ -31,11 +46,12 @@ async def held_answers(graph: Graph, config: RunnableConfig, pauses: Iterable[Pa
             (value for task, channel, value in here if (task, channel) == (pause.task, RESUME)), []
         )
         slot = _slot(pause, len(to_it))
+        earlier = earlier or slot > 0
         if slot < len(to_it):
             found[pause.interrupt] = to_it[slot]
         elif bare:
             found[pause.interrupt] = bare[-1]
-    return found
+    return HeldAnswers(found, earlier)
 
 
 async def _writes(graph: Graph, config: RunnableConfig, namespace: str) -> list[tuple[str, str, Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -138,3 +140,61 @@ def test_values_that_json_cannot_say_are_written_out() -> None:
     assert asked.arguments["asked"] == {
         "sent": ["a", "b"], "raw": "_w==", "odd": "nan", "(1)": "<object>", "1": [2],
     }  # fmt: skip
+
+
+DEEP: Any = "end"
+for _ in range(60):
+    DEEP = {"in": [DEEP]}
+HOSTILE = [
+    {"f" * 32: "yes"}, {"0" * 32: {"1" * 32: 1}}, {1: "a", (2, 3): "b", None: "c"}, {"n": float("inf")}, DEEP, [], {}, "",
+    [[]], {"action_requests": [CALL, CALL], "review_configs": [{}]}, {**BATCH, "review_configs": None},
+    {**BATCH, "action_requests": [{**CALL, "name": "other"}]}, {"action_requests": [CALL] * 2, "review_configs": []},
+    {**INBOX, "action_request": {"action": "", "args": {}}}, {"action": "send", "args": {}, "tool": 7},
+    "x" * 200_000, {"k" * 5_000: "v" * 5_000}, "\u202egnp.exe", b"\x00\xff", 10**40, True,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_whatever_an_agent_raises_is_shown_and_its_no_is_never_sent(value: Any) -> None:
+    """Malformed, huge or made to be mistaken: it is read as JSON, the same each time, and refused by ending the run."""
+    first, second = reading(value, certain=False), reading(value, certain=False)
+    assert first.asked == second.asked
+    assert json.loads(json.dumps(first.asked[0].arguments, allow_nan=False)) == first.asked[0].arguments
+    assert answer_of(first, [NO] * len(first.asked)) is ENDS_AT_GATE
+
+
+def test_reviews_in_another_order_than_the_calls_are_no_batch() -> None:
+    """Which decisions belong to which call would be a guess."""
+    configs = [{"action_name": name, "allowed_decisions": ["approve"]} for name in ("wipe", "send")]
+    calls = [CALL, {**CALL, "name": "wipe"}]
+    read = reading({"action_requests": calls, "review_configs": configs})
+    assert read.dialect.name == "anything else"
+
+
+SAID = {"reject": False, "expired": {"type": "timeout"}}
+
+
+@pytest.mark.parametrize("value", ["Send?", {"action": "send", "args": MAIL}, [INBOX], BATCH, 7])
+def test_an_author_may_say_what_a_no_is(value: Any) -> None:
+    """Whoever wrote the agent knows what it reads as a refusal; it is sent as it was written."""
+    read = replace(reading(value, certain=False), answers=SAID)
+    assert answer_of(read, [NO]) is False
+    assert answer_of(read, [Refused("Nobody.", expired=True)]) == {"type": "timeout"}
+    assert (
+        answer_of(replace(read, answers={"reject": False}), [Refused("Nobody.", expired=True)])
+        is ENDS_AT_GATE
+    )
+
+
+def test_an_author_s_no_covers_no_pause_that_was_half_approved() -> None:
+    """It stands for the whole pause."""
+    read = replace(reading([INBOX, INBOX], certain=False), answers=SAID)
+    assert answer_of(read, [NO, NO]) is False
+    assert answer_of(read, [YES, NO]) is ENDS_AT_GATE
+
+
+def test_an_author_s_no_has_to_be_what_the_pause_takes() -> None:
+    """Else it would break the agent's node for ever."""
+    read = replace(reading("Send?", FORM, certain=False), answers=SAID)
+    with pytest.raises(NoSuchAnswer):
+        answer_of(read, [NO])

@@ -8,6 +8,7 @@ import pytest
 from foreign import POLICY, believing, foreign_world, open_requests
 from foreign_shapes import BATCH, FORM, INBOX, PER_CALL, PER_CALL_SCHEMA
 from gated import REJECT, World
+from sayso.agent.foreign import told
 from sayso.agent.policy_file import read_policy
 from sayso.approvals.errors import NotOffered
 from sayso.approvals.request import OutcomeKind, Request
@@ -146,3 +147,31 @@ async def test_a_graph_may_say_that_it_reads_refusals() -> None:
     await world.work()
     assert acted == [[{"type": "ignore", "args": None}]]
     assert (await ended(world, request))[0] is OutcomeKind.REFUSED
+
+
+@pytest.mark.parametrize("silence", [False, True])
+async def test_an_agent_hears_the_no_that_its_settings_say(silence: bool) -> None:
+    """Its author knows what it reads as a no, so the agent goes on and can say what became of it."""
+    acted: list[Any] = []
+    graph = believing(acted, "Send?").compile()
+    world = foreign_world(told(graph, {"reject": False, "expired": ""}))
+    await world.ask("Tell Dana")
+    (request,) = await open_requests(world)
+    assert "A no ends the whole run" not in request.proposal.assessment.flags
+    if silence:
+        await world.expire(request)
+    else:
+        await world.answer(request, REJECT)
+    await world.work()
+    assert acted == []
+    kind, _ = await ended(world, request)
+    assert kind is (OutcomeKind.EXPIRED if silence else OutcomeKind.REFUSED)
+    assert await world.reports() == ["Acted 0 times."]
+
+
+async def test_a_pause_that_nobody_could_read_ends_its_run_aloud() -> None:
+    """Larger than a person reads: it is not put to people, and not left waiting either."""
+    world = foreign_world(believing([], "x" * 300_000))
+    await world.ask("Tell Dana")
+    assert await world.store.live() == []
+    assert "given up (CannotAsk)" in (await world.reports())[0]

@@ -15,8 +15,9 @@ from sayso.agent.resume import answer_pause
 from sayso.agent.runtime import NotActing, NotInWorker, running, token
 from sayso.agent.schema import SCHEMA_FILE, json_schema
 from sayso.approvals import canonical
+from sayso.approvals.errors import NotOffered
 from sayso.approvals.request import OutcomeKind, Request, State
-from sayso.approvals.verdict import Modify
+from sayso.approvals.verdict import Modify, Way
 
 
 async def outcome(world: World, request: Request) -> tuple[OutcomeKind, str]:
@@ -114,6 +115,26 @@ async def test_an_instruction_brings_a_new_request_that_says_what_it_revises() -
     await world.answer(second)
     await world.work()
     assert world.ledger.amounts == [Decimal("50.00")]
+
+
+async def test_an_agent_is_told_to_think_again_five_times_at_most() -> None:
+    """Each new request says which one it revises; after the fifth people approve, edit or reject it."""
+    world = World()
+    await world.ask("129.90")
+    before = None
+    for round in range(6):
+        request = await world.open_request()
+        assert request.ask.revises == before
+        before = request.id
+        if round < 5:
+            await world.answer(request, Modify(instruction=f"{round + 1}.00"))
+            await world.work()
+    assert Way.INSTRUCT not in request.ways
+    with pytest.raises(NotOffered):
+        await world.answer(request, Modify(instruction="6.00"))
+    await world.answer(request, Modify({"amount": "2.50"}))
+    await world.work()
+    assert world.ledger.amounts == [Decimal("2.50")]
 
 
 async def test_a_free_action_runs_without_asking_and_is_on_record() -> None:

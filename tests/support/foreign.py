@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from gated import LOW, World
 from langchain.agents import create_agent
@@ -13,7 +14,7 @@ from langchain_core.messages import AIMessage, AnyMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import interrupt
+from langgraph.types import Send, interrupt
 from sayso.agent.policy_file import read_policy
 from sayso.approvals.request import Request, State
 from typing_extensions import TypedDict
@@ -120,3 +121,50 @@ async def open_requests(world: World) -> list[Request]:
 async def messages(world: World) -> list[Any]:
     """What the agent's state holds of its conversation."""
     return list((await world.state())["messages"])
+
+
+class Shared(TypedDict, total=False):
+    """The state of agents that do several things at once."""
+
+    goal: str
+    number: int
+    done: Annotated[list[int], operator.add]
+    report: str
+
+
+def one_node(work: Callable[[Any], dict[str, Any]]) -> StateGraph[Any, Any, Any, Any]:
+    """An agent of a single node."""
+    builder = StateGraph(Shared)
+    builder.add_node("ask", work)  # type: ignore[call-overload]
+    builder.add_edge(START, "ask")
+    builder.add_edge("ask", END)
+    return builder
+
+
+def senders(
+    acted: list[str], breaks: Callable[[int], None] = lambda _: None
+) -> StateGraph[Any, Any, Any, Any]:
+    """Three at once, each asks in its own node and acts there: `if interrupt(...): act()`."""
+
+    def work(state: Shared) -> dict[str, Any]:
+        number = state["number"]
+        if interrupt(f"Send {number}?"):
+            acted.append(f"sent {number}")
+            breaks(number)
+        return {"done": [number]}
+
+    builder = StateGraph(Shared)
+    builder.add_node("plan", lambda state: {})
+    builder.add_node("work", work)
+    builder.add_node("report", lambda state: {"report": f"Sent {sorted(state['done'])}."})
+    builder.add_edge(START, "plan")
+    builder.add_conditional_edges(
+        "plan", lambda _: [Send("work", {"number": n}) for n in (1, 2, 3)], ["work"]
+    )
+    builder.add_edge("work", "report")
+    return builder
+
+
+async def by_summary(world: World) -> list[Request]:
+    """Everything that is open, by what it asks."""
+    return sorted(await open_requests(world), key=lambda one: one.proposal.action.summary)
