@@ -202,11 +202,19 @@ class _Owned:
 
 
 async def _led_on(held: HeldThread, requests: Callable[[], Any]) -> Standing:
-    """Begin or go on, bring back whatever was decided, and see where the thread stands then."""
-    await held.start()
+    """Begin, bring back whatever was decided, go on with the rest, and see where the thread stands then."""
+    if not (await held.standing()).began:
+        await held.start()
+    not_known = None
     for request in await requests():
         if request.state is not State.OPEN:
-            await held.resume(request)
+            try:
+                await held.resume(request)
+            except OutcomeUnknown as error:
+                not_known = error  # the others do not have to wait for that
+    if not_known is not None:
+        raise not_known
+    await held.start()
     for pause in (await held.standing()).pauses:
         newest = await held.pauses.newest(held.run.thread, pause.interrupt)
         if newest is not None and newest.state is State.CLOSED:

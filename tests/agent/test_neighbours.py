@@ -21,7 +21,7 @@ from foreign import (
     says,
     senders,
 )
-from gated import REJECT, TEAM, AgentState, Ledger, World, a_refund
+from gated import REJECT, TEAM, AgentState, Ledger, World, a_refund, refund_tool
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send, interrupt
 from sayso.agent.acting import OutcomeUnknown, StillRunning
@@ -338,3 +338,25 @@ async def test_what_pauses_at_once_has_one_deadline() -> None:
     first, second = await open_requests(world)
     assert first.ask.key.interrupt != second.ask.key.interrupt
     assert first.ask.deadline == second.ask.deadline
+
+
+async def test_code_that_swallows_a_gate_s_pause_swallows_its_action() -> None:
+    """Measured: `except Exception` also catches LangGraph's pause. A gate of ours that was not answered does nothing."""
+    ledger = Ledger()
+    tool = refund_tool(ledger)
+    gate = Gate(tool).graph
+
+    async def careless(state: AgentState) -> dict[str, Any]:
+        try:
+            await gate.ainvoke({"action": a_refund(tool)})
+        except Exception:  # noqa: BLE001 as careless as people's agents are
+            return {"report": "Went on regardless."}
+        raise AssertionError("it was not asked")
+
+    builder = StateGraph(AgentState)
+    builder.add_node("careless", careless)
+    builder.add_edge(START, "careless")
+    world = World(tool, ledger=ledger, graph=builder)
+    await world.ask()
+    assert ledger.done == []
+    assert await world.reports() == ["Went on regardless."]
