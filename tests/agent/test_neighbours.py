@@ -174,7 +174,8 @@ async def test_an_approval_stands_when_its_neighbour_was_taken_back_meanwhile() 
     first, second = await open_requests(world)
     await world.answer(first)
     await world.answer(second)
-    change, taken = world.store.change, []
+    taken: list[Any] = []
+    change = world.store.change
 
     async def taken_back_at_the_burn(id: Any, step: Any, **options: Any) -> Any:
         if id == second.id and str(options.get("token", "")).startswith("burn-") and not taken:

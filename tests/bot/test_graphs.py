@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
+from sayso.agent.foreign import ANSWERS
 from sayso.approvals.errors import BadSetting
+from sayso.bot.agents import open_graphs
 from sayso.bot.graphs import GraphLoader
 from sayso.bot.langgraph_json import read_project
 from sayso.bot.langgraph_version import MINIMUM
@@ -317,3 +319,14 @@ def test_nothing_of_a_projects_environment_reaches_our_own_settings(
         asyncio.run(ran(tmp_path, "langgraph.json:a"))
     assert os.environ.pop("REDIS_URL") == "redis://x"
     assert "REDIS_URL" not in settings.env
+
+
+async def test_what_a_graph_reads_as_a_no_goes_with_it(tmp_path: Path) -> None:
+    """From the settings to whoever answers its pauses; a graph without such words is left as it is."""
+    (tmp_path / "mine.py").write_text(FORMS)
+    file = write_settings(tmp_path)
+    named = 'ops = "mine.py:graph"\n\n[graphs.mails]\ngraph = "mine.py:graph"\nanswers.reject = false'
+    file.write_text(file.read_text().replace('ops = "little_graph.py:graph"', named))
+    async with open_graphs(load_settings(file, {}), InMemorySaver()) as graphs:
+        said = {name: (graph.config or {}).get("metadata", {}) for name, graph in graphs.items()}
+    assert said == {"ops": {}, "mails": {ANSWERS: {"reject": False}}}

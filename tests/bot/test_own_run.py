@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import sayso
+from foreign import Shared, asks_first
 from gated import AgentState, Ledger, a_refund, an_agent, reporting
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import START, StateGraph
@@ -240,6 +241,31 @@ async def test_an_outcome_that_nobody_knows_waits_for_people(office: Path, redis
         ended = await program
     assert ended["outcome"]["kind"] == "executed"
     assert len(ledger.done) == 1
+
+
+async def test_a_foreign_step_that_broke_off_goes_on_when_people_order_it(
+    office: Path, redis_url: str
+) -> None:
+    """The step behind the question sent and broke off: nothing enters the thread before people have said so."""
+    acted: list[str] = []
+
+    def act(state: Shared) -> dict[str, Any]:
+        acted.append("sent")
+        if len(acted) == 1:
+            raise ConnectionError
+        return {"report": "Sent."}
+
+    builder = asks_first(act)
+    async with the_people(office, redis_url) as people:
+        program = people.starts(builder, office)
+        await people.answer(await people.sees())
+        broken = await people.sees(lambda one: bool(one.effect and one.effect.state is EffectState.UNKNOWN))
+        at = await people.store.now()
+        vote = a_vote(broken, BO, at=at, signer=people.signer, changed={"attempt": 2})
+        await people.store.change(broken.id, lambda r, now: effects.run_again(r, vote, MAY, 1, now))
+        ended = await program
+    assert ended["report"] == "Sent."
+    assert acted == ["sent", "sent"]
 
 
 async def test_what_cannot_be_started_is_refused_before_anything_is_kept(

@@ -43,6 +43,35 @@ def test_no_secret_is_shown_with_the_settings(tmp_path: Path) -> None:
     assert "canary" not in repr(settings)
 
 
+def test_a_graph_may_say_what_it_reads_as_a_no(tmp_path: Path) -> None:
+    """Any JSON, also what is false; a graph without such words keeps its dialect's."""
+    file = write_settings(tmp_path)
+    file.write_text(
+        f'{file.read_text()}\n[graphs.mails]\ngraph = "mails:graph"\nanswers.reject = false\n'
+        'answers.expired = { type = "timeout", tries = [1] }\n'
+    )
+    settings = load_settings(file, {})
+    assert settings.graphs["mails"] == "mails:graph"
+    assert settings.answers["mails"] == {"reject": False, "expired": {"type": "timeout", "tries": [1]}}
+    assert settings.answers["ops"] == {}
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("graph = 'm:g'\nanswers.reject = 2030-01-01", "graphs.mails.answers.reject: an agent is told JSON"),
+        ("graph = 'm:g'\nanswers.expired = nan", "graphs.mails.answers.expired: an agent is told JSON"),
+        ("graph = 'm:g'\nanswers.rejct = 1", "there is no such setting; did you mean reject?"),
+        ("answers.reject = 1", "graphs.mails.graph: it is missing"),
+    ],
+)
+def test_what_no_agent_could_be_told_is_refused_at_load(tmp_path: Path, table: str, sentence: str) -> None:
+    """Not when somebody has said no already."""
+    file = write_settings(tmp_path)
+    file.write_text(f"{file.read_text()}\n[graphs.mails]\n{table}\n")
+    assert sentence in refused(file)
+
+
 @pytest.mark.parametrize("value", [None, "", "   "])
 def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -> None:
     """Set to nothing is not set."""

@@ -141,6 +141,14 @@ def one_node(work: Callable[[Any], dict[str, Any]]) -> StateGraph[Any, Any, Any,
     return builder
 
 
+def asks_first(act: Callable[[Any], dict[str, Any]]) -> StateGraph[Any, Any, Any, Any]:
+    """An agent that asks in one node and acts in the next."""
+    builder = one_node(lambda state: {"number": int(bool(interrupt("Send?")))})
+    builder.add_node("act", act)  # type: ignore[call-overload]
+    builder.add_edge("ask", "act")
+    return builder
+
+
 def senders(
     acted: list[str], breaks: Callable[[int], None] = lambda _: None
 ) -> StateGraph[Any, Any, Any, Any]:
