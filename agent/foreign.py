@@ -15,6 +15,7 @@ from ..approvals.action import Action, Json
 from ..approvals.request import Proposal, Run
 from ..approvals.risk import Oversight, RiskAssessment
 from ..approvals.verdict import Way
+from .asking_tools import ask_together
 from .dialects.asked import Asked, Dialect
 from .dialects.middleware import BATCHED, PER_CALL
 from .dialects.reading import EXPIRED, REJECT, Reading, dialect_of, with_schema
@@ -44,6 +45,11 @@ def read(graph: Graph, pause: Pause) -> Reading:
         asked=tuple(with_schema(one, schemas.get(one.tool, "")) for one in asked),
         certain=_is_certain(graph, pause, dialect, asked), answers=_metadata(graph).get(ANSWERS) or {},
     )  # fmt: skip
+
+
+def cannot_be_bound(graph: Graph, pause: Pause) -> bool:
+    """Whether LangGraph might give an answer to this pause to another tool than the one that people read about."""
+    return ask_together(_runnable(graph, pause.path), pause)
 
 
 def told(graph: Graph, answers: Mapping[str, Json]) -> Graph:

@@ -19,7 +19,7 @@ from ..approvals.verdict import RequestId, ThreadId, Way
 from .asking import CannotAsk, ask_of
 from .dialects.reading import Reading, ways_of
 from .fingerprint import fingerprint, fingerprint_of_node, fingerprints, gates_of
-from .foreign import frozen_today, proposal_of, read
+from .foreign import cannot_be_bound, frozen_today, proposal_of, read
 from .gate import LARGEST_PROPOSAL
 from .policy import Policy
 from .resume import Graph
@@ -36,6 +36,10 @@ class BadPayload(SaysoError):
     """A gate of ours paused with something that cannot be put to people."""
 
 
+TOGETHER = (
+    "Several of its tools ask in one node, where LangGraph gives an answer to whichever asks first: "
+    "give each call a task of its own (`Send`, as `create_agent` does), or ask in the node before the tools."
+)
 CODE_CHANGED = "The agent's code between the question and the action has changed."
 ACTION_CHANGED = "What the agent is about to do is no longer what was asked."
 
@@ -210,6 +214,8 @@ class Pauses:
     def _foreign_ask(
         self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime, chain: Chain | None
     ) -> Ask:  # fmt: skip
+        if cannot_be_bound(graph, pause):
+            raise CannotAsk(TOGETHER)
         reading = read(graph, pause)
         asked = reading.asked[index]
         frozen = canonical.encode(proposal_of(run, pause, reading, asked, self._policy)).decode()

@@ -12,6 +12,9 @@ from langgraph.types import PregelTask, StateSnapshot
 from .resume import Graph
 from .schema import OURS
 
+#: How LangGraph's path of a task begins that was made by `Send`.
+_PUSH = "__pregel_push"
+
 
 @dataclass(frozen=True, slots=True)
 class Pause:
@@ -23,6 +26,7 @@ class Pause:
         state: Of the innermost graph that paused, as far as it can be read.
         task: LangGraph's id of the node's run that raised it.
         namespace: Of the checkpoint that holds that run; empty for the outermost graph.
+        sent: Whether that run got an input of its own (`Send`) instead of the graph's state.
     """
 
     interrupt: str
@@ -32,6 +36,7 @@ class Pause:
     state: Mapping[str, Any] = field(default_factory=dict)
     task: str = ""
     namespace: str = ""
+    sent: bool = False
 
     @property
     def ours(self) -> bool:
@@ -93,7 +98,7 @@ async def standing_of(graph: Graph, config: RunnableConfig) -> Standing:
         began=snapshot.created_at is not None,
         pauses=tuple(
             Pause(i.id, i.value, schema=i.response_schema, path=leaf.path, state=leaf.state,
-                  task=leaf.task.id, namespace=leaf.namespace)
+                  task=leaf.task.id, namespace=leaf.namespace, sent=leaf.task.path[0] == _PUSH)
             for leaf in leaves for i in leaf.task.interrupts
         ),
         unfinished=bool(left), left=left,
