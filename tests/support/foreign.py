@@ -141,6 +141,21 @@ def one_node(work: Callable[[Any], dict[str, Any]]) -> StateGraph[Any, Any, Any,
     return builder
 
 
+def asking(prompt: str, acted: list[str], name: str = "ask") -> StateGraph[Any, Any, Any, Any]:
+    """An agent that asks this and, told anything but nothing, does it."""
+    builder = StateGraph(Shared)
+
+    def work(state: Shared) -> dict[str, Any]:
+        if interrupt(prompt):
+            acted.append(prompt)
+        return {"report": "Done."}
+
+    builder.add_node(name, work)
+    builder.add_edge(START, name)
+    builder.add_edge(name, END)
+    return builder
+
+
 def asks_first(act: Callable[[Any], dict[str, Any]]) -> StateGraph[Any, Any, Any, Any]:
     """An agent that asks in one node and acts in the next."""
     builder = one_node(lambda state: {"number": int(bool(interrupt("Send?")))})
@@ -176,3 +191,9 @@ def senders(
 async def by_summary(world: World) -> list[Request]:
     """Everything that is open, by what it asks."""
     return sorted(await open_requests(world), key=lambda one: one.proposal.action.summary)
+
+
+async def the_one(world: World) -> Request:
+    """The one open request."""
+    (request,) = await open_requests(world)
+    return request
