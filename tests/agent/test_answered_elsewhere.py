@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from crashing_worker import redis_world
 from foreign import Shared, asking, foreign_world, one_node, open_requests, senders, the_one
 from foreign_shapes import INBOX
 from gated import REJECT, World
 from langgraph.func import entrypoint
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
+from sayso.agent.resume import answer_foreign
 from sayso.agent.stray_answers import NOBODY, RESUME
 from sayso.approvals.request import OutcomeKind, Request
 from sayso.approvals.verdict import Modify
@@ -60,6 +63,29 @@ async def test_an_answer_given_past_sayso_is_not_replayed(decide: Any, by_id: bo
     await world.work()
     assert [one[0]["type"] for one in acted] == ["ignore" if decide else "accept"]
     assert theirs not in acted
+
+
+async def test_in_our_own_checkpoints_it_is_found_as_well(redis_url: str, tmp_path: Path) -> None:
+    """Another program that held the thread: what it left is read, and asked about anew, over Redis."""
+    acted: list[Any] = []
+    async with redis_world(redis_url, tmp_path / "ledger", graph=failing(acted, [INBOX])) as world:
+        await world.start()
+        await world.worker.work_once()
+        request = await the_one(world)
+        async with world.worker.runner.holding(request.ask.run, nothing) as held:
+            assert held is not None
+            with pytest.raises(ConnectionError):
+                await answer_foreign(
+                    held.graph, held.config, request.ask.key.interrupt, [{"type": "accept", "args": None}]
+                )
+        await world.answer(request, REJECT)
+        await world.work()
+        assert acted == []
+        assert (await the_one(world)).ask.key.interrupt != request.ask.key.interrupt
+
+
+async def nothing() -> None:
+    return None
 
 
 async def test_beside_others_such_an_agent_is_ended() -> None:

@@ -267,3 +267,55 @@ async def test_a_worker_that_dies_after_the_burn_leaves_it_to_people(mode: str) 
     record = await world.request(request)
     assert record.effect is not None
     assert record.effect.state is EffectState.UNKNOWN
+
+
+async def a_broken_batch() -> tuple[World, list[dict[str, Any]], list[Request]]:
+    """Two approved mails of one turn; the second one's tool broke off after it had sent."""
+    sent: list[dict[str, Any]] = []
+    broken = iter([True])
+
+    def breaks() -> None:
+        if sent[-1]["to"] == "all@example.com" and next(broken, False):
+            raise ConnectionError("the mail server hung up")
+
+    world = foreign_world(mailing_agent(sent, [BOTH], breaks=breaks))
+    await world.ask("Tell Dana")
+    requests = await open_requests(world)
+    for request in requests:
+        await world.answer(request)
+    await world.work()
+    assert len(sent) == 2
+    states = [effect.state for one in requests if (effect := (await world.request(one)).effect)]
+    assert states == [EffectState.UNKNOWN] * 2  # LangGraph does not say which of them broke off
+    return world, sent, requests
+
+
+async def order_again(world: World, request: Request) -> None:
+    vote = a_vote(await world.request(request), BO, signer=world.signer, changed={"attempt": 2})
+    await world.store.change(
+        request.id, lambda record, now: effects.run_again(record, vote, frozenset({BO}), 1, now)
+    )
+    await world.work()
+
+
+async def test_a_batch_that_broke_off_goes_on_once_all_of_it_is_ordered_again() -> None:
+    """One order alone moves nothing; then only what had not ended is run again."""
+    world, sent, (first, second) = await a_broken_batch()
+    await order_again(world, second)
+    assert len(sent) == 2
+    await order_again(world, first)
+    assert [one["to"] for one in sent] == ["dana@example.com", "all@example.com", "all@example.com"]
+    assert [await kind_of(world, one) for one in (first, second)] == [OutcomeKind.ANSWERED] * 2
+    assert (await world.events())[-1] == "run finished"
+
+
+@pytest.mark.parametrize("way", [effects.settled_as_done, effects.given_up])
+async def test_a_batch_of_which_one_is_settled_otherwise_ends_its_run(way: Any) -> None:
+    """Its agent cannot be told, and entering it would send again: the other stays unknown, and nothing is sent."""
+    world, sent, (first, second) = await a_broken_batch()
+    await order_again(world, second)
+    await world.store.change(first.id, lambda record, now: way(record, BO, now))
+    await world.work()
+    assert len(sent) == 2
+    assert await kind_of(world, second) is OutcomeKind.UNKNOWN
+    assert (await world.events())[-1] == "run failed"
