@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .agent.effect import effect as effect
     from .agent.gate import Gate as Gate
     from .agent.gate import GateState as GateState
+    from .agent.govern import govern as govern
     from .agent.outcome import GateOutcome as GateOutcome
     from .agent.runtime import idempotency_key as idempotency_key
     from .agent.runtime import token as token
@@ -38,6 +39,7 @@ _HOMES = {
     "SaysoError": ".approvals.errors",
     "Worker": ".agent.worker",
     "effect": ".agent.effect",
+    "govern": ".agent.govern",
     "idempotency_key": ".agent.runtime",
     "run": ".bot.own_run",
     "token": ".agent.runtime",

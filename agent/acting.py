@@ -28,7 +28,7 @@ from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone
 from .faults import facts_of
 from .outcome import GateOutcome, allows_edited, outcome_of
-from .risk import assess, needs_people
+from .risk import needs_people
 from .runtime import Runtime, acting
 from .schema import Answer
 from .secrets import looks_like_token
@@ -72,11 +72,11 @@ async def act(
     if ended is not None:
         return ended
     try:
-        revision = _warranted(runtime, request, frozen, await runtime.store.now())
+        revision = _warranted(runtime, tool, request, frozen, await runtime.store.now())
         crash_point("act-verified")
         arguments, token = await _prepared(runtime, tool, revision)
         crash_point("act-token")
-        burnt = await _burn(runtime, request, frozen)
+        burnt = await _burn(runtime, tool, request, frozen)
     except BadVote as error:
         await note_forgery(runtime, request, error)
         return await _nothing_done(runtime, request, str(error), believed=False)
@@ -118,7 +118,9 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
             assert_never(effect.state)
 
 
-def _warranted(runtime: Runtime, request: Request, frozen: str, now: datetime) -> Proposal:
+def _warranted(
+    runtime: Runtime, tool: Effect, request: Request, frozen: str, now: datetime
+) -> Proposal:
     """What may run. The first run of a free action needs no votes; everything else does.
 
     A checkpoint can be rewritten by whoever can write to Redis, so that an action is free is judged anew.
@@ -130,7 +132,7 @@ def _warranted(runtime: Runtime, request: Request, frozen: str, now: datetime) -
     if proposal.assessment.oversight is Oversight.FREE and before.effect is None:
         if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
             raise BadVote("The request does not show what this agent froze.")
-        if needs_people(assess(proposal.action, runtime.policy).oversight):
+        if needs_people(tool.judge(proposal.action, runtime.policy).oversight):
             raise BadVote("This worker's own policy does not let this action run without asking.")
         return proposal
     granted = signing.warrant(before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now)
@@ -156,11 +158,11 @@ async def _prepared(
     return arguments, await runtime.broker.token(ref, lives=tool.limit) if ref else None
 
 
-async def _burn(runtime: Runtime, request: Request, frozen: str) -> Request:
+async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -> Request:
     """Start the tool in the record; verified once more over exactly the version that is burnt."""
 
     def step(record: Request, now: datetime) -> Change:
-        _warranted(runtime, record, frozen, now)
+        _warranted(runtime, tool, record, frozen, now)
         if record.current.digest != request.current.digest:
             raise BadVote("What was decided changed while it was being started.")
         if record.effect is not None and record.effect.state is EffectState.STARTED:

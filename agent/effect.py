@@ -9,16 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
+from string import Formatter
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from ..approvals.action import Json
+from ..approvals import canonical
+from ..approvals.action import Action, Json
 from ..approvals.errors import BadChange, SaysoError
-from ..approvals.risk import Level
-from .policy import Category
+from ..approvals.risk import Level, RiskAssessment
+from .policy import Category, Policy
+from .risk import assess
 
 #: How long a tool may run unless it says otherwise.
 LIMIT = timedelta(minutes=5)
@@ -40,6 +43,8 @@ class Effect:
             be run again after a crash without asking.
         limit: How long it may run; more than zero. After that what happened is unknown.
         version: Changed by its author whenever the same arguments come to mean something else.
+        summary: What a card says of a model's call of it, with arguments in braces ("Refund {amount} {currency}");
+            empty where name and arguments say it.
     """
 
     function: Callable[..., Any]
@@ -50,6 +55,7 @@ class Effect:
     idempotent: bool = False
     limit: timedelta = LIMIT
     version: str = "1"
+    summary: str = ""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -65,8 +71,14 @@ class Effect:
     @cached_property
     def schema(self) -> str:
         """JSON Schema (draft 2020-12) of the frozen arguments, as JSON text."""
-        schema = self.arguments.model_json_schema(mode="serialization", schema_generator=_ArgumentsSchema)
+        schema = self.arguments.model_json_schema(mode="serialization", schema_generator=ArgumentsSchema)
         return json.dumps({**schema, "title": self.name}, separators=(",", ":"), sort_keys=True)
+
+    @property
+    def code(self) -> str:
+        """64 hex digits: others once the same call may come to mean something else."""
+        said = {"tool": self.name, "arguments": self.schema, "version": self.version}
+        return canonical.digest(canonical.encode(said))
 
     @property
     def is_async(self) -> bool:
@@ -80,6 +92,10 @@ class Effect:
         """What the function is called with: frozen arguments in the types of its signature. Raises: BadChange."""
         model = self._checked(frozen)
         return {name: getattr(model, name) for name in type(model).model_fields}
+
+    def judge(self, action: Action, policy: Policy) -> RiskAssessment:
+        """What the policy says of one call of it."""
+        return assess(action, policy)
 
     async def run(self, arguments: Mapping[str, Any]) -> Any:
         """Run the raw function; one that is not async runs in a thread, so that it never stops the event loop."""
@@ -97,7 +113,7 @@ class Effect:
 def effect(
     *, category: str = "", irreversibility: str = "", blast_radius: str = "", compliance: str = "",
     undo: Effect | None = None, idempotent: bool = False, limit: timedelta = LIMIT, version: str = "1",
-    name: str = "",
+    name: str = "", summary: str = "",
 ) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
@@ -114,16 +130,17 @@ def effect(
     def declare(function: Callable[..., Any]) -> Effect:
         made = Effect(
             function=function, name=name or function.__name__, category=str(category), levels=levels, undo=undo,
-            idempotent=idempotent, limit=limit, version=version,
+            idempotent=idempotent, limit=limit, version=version, summary=summary,
         )  # fmt: skip
         _refuse_open_ended(function, made.name)
+        _refuse_unknown_names(summary, made)
         _ = made.schema  # a signature that cannot be shown fails here, not while a run waits
         return made
 
     return declare
 
 
-class _ArgumentsSchema(GenerateJsonSchema):
+class ArgumentsSchema(GenerateJsonSchema):
     """Says of a Decimal what its JSON text looks like, so that a form can check what is typed."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
@@ -151,6 +168,14 @@ def _refuse_open_ended(function: Callable[..., Any], name: str) -> None:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in closed:
             raise TypeError(f"{name}: people cannot judge the open-ended parameter {parameter.name!r}")
+
+
+def _refuse_unknown_names(summary: str, tool: Effect) -> None:
+    """Only whole arguments, as they stand on the card."""
+    known = inspect.signature(tool.function).parameters
+    for _, name, spec, conversion in Formatter().parse(summary):
+        if name is not None and (name not in known or spec or conversion):
+            raise ValueError(f"{tool.name}: its summary may name its parameters only, not {name!r}")
 
 
 def _model_of(function: Callable[..., Any], name: str) -> type[BaseModel]:

@@ -10,18 +10,36 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..approvals import canonical
+from .found_tools import graphs_called, tools_at
 from .gate import Gate, GateGraph
+from .govern import Governed
 from .resume import Graph
 
 
 def gates_of(graph: Graph) -> dict[str, Gate]:
-    """Every gate in a graph by its path, outer names first, joined by |."""
-    return dict(_gates(graph, ""))
+    """Every gate in a graph by its path, outer names first, joined by |.
+
+    Two agents that one node calls may have a tool of one name; which of them asks is then not known from outside.
+    """
+    found, doubled = dict[str, Gate](), set[str]()
+    for path, gate in _gates(graph, ""):
+        if path in found and [one.code for one in found[path].tools.values()] != [
+            one.code for one in gate.tools.values()
+        ]:
+            doubled.add(path)
+        found[path] = gate
+    return {path: gate for path, gate in found.items() if path not in doubled}
 
 
 def fingerprint(graph: Graph, path: str, tool: str) -> str:
-    """64 hex digits; empty when the graph has no such gate in front of such a tool (any more)."""
+    """64 hex digits; empty when the graph has no such gate in front of such a tool (any more).
+
+    Of a gate in a graph that nobody sees before a node calls it, only that node is known: the gate itself compares
+    its code before it acts.
+    """
     gate = gates_of(graph).get(path)
+    if gate is None and "|" in path:
+        return fingerprint_of_node(graph, path)
     if gate is None or tool not in gate.tools:
         return ""
     effect = gate.tools[tool]
@@ -62,14 +80,23 @@ def fingerprints(graph: Graph) -> frozenset[str]:
     return frozenset(of_gates | {fingerprint_of_node(graph, path) for path in _nodes(graph, "")})
 
 
-def _gates(graph: Graph, prefix: str) -> Iterator[tuple[str, Gate]]:
+def _gates(graph: Graph, prefix: str, around: tuple[Graph, ...] = ()) -> Iterator[tuple[str, Gate]]:
+    """Agents may call each other in a ring: each is looked into once on the way."""
     builder: object = getattr(graph, "builder", None)  # LangGraph's functional form has none
     if isinstance(builder, GateGraph):
         yield prefix, builder.gate
         return
     for name, inner in graph.get_subgraphs():
         if hasattr(inner, "builder"):
-            yield from _gates(inner, f"{prefix}|{name}" if prefix else name)  # type: ignore[arg-type]
+            yield from _gates(inner, f"{prefix}|{name}" if prefix else name, around)  # type: ignore[arg-type]
+    for name, node in getattr(builder, "nodes", {}).items():
+        path = f"{prefix}|{name}" if prefix else name
+        for tool in tools_at(node):
+            if isinstance(tool, Governed):
+                yield f"{path}|{tool.name}", tool.gate
+            for called in graphs_called(tool):
+                if not any(called is one for one in (*around, graph)):
+                    yield from _gates(called, path, (*around, graph))
 
 
 def _nodes(graph: Graph, prefix: str) -> Iterator[str]:
@@ -87,7 +114,10 @@ def _successors(graph: Graph, path: str) -> list[str]:
     *outer, name = path.split("|")
     around = graph
     for step in outer:
-        around = dict(around.get_subgraphs())[step]  # type: ignore[assignment]
+        inside = dict(around.get_subgraphs()).get(step)
+        if inside is None:
+            return []  # within a tool node: what follows a tool is the model
+        around = inside  # type: ignore[assignment]
     builder: Any = getattr(around, "builder", None)
     if builder is None or isinstance(builder, GateGraph):
         return []

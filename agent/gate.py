@@ -28,7 +28,7 @@ from .asking import ask_of
 from .credentials import CredentialDead, CredentialSourceDown
 from .effect import Effect
 from .outcome import GateOutcome
-from .risk import assess, needs_people
+from .risk import needs_people
 from .runtime import Runtime, current
 from .schema import Answer, GatePayload, payload_of
 
@@ -88,6 +88,7 @@ class _Sealed(TypedDict):
     frozen: str
     digest: str
     key: str
+    code: str
     payload: GatePayload | None
 
 
@@ -158,7 +159,7 @@ class Gate:
             raise BadGate("The graph runs in another thread than its worker was told.")
         before = _predecessor(state)
         proposal = Proposal(
-            action=action, assessment=await _assessment(runtime, action), thread=runtime.run.thread,
+            action=action, assessment=await _assessment(runtime, action, tool), thread=runtime.run.thread,
             asked_by=runtime.run.asked_by, revises=before["digest"] if before else "",
             changes=_changes(before, action),
         )  # fmt: skip
@@ -170,11 +171,11 @@ class Gate:
         if needs_people(proposal.assessment.oversight):
             payload = payload_of(
                 proposal, frozen, gate=_path(namespace), parameters_schema=tool.schema,
-                revises=before["request"] if before else "",
+                revises=before["request"] if before else "", namespace=namespace.rpartition("|")[0],
             )  # fmt: skip
         digest = canonical.digest(frozen)
         key = f"free:{canonical.digest(f'{namespace} {digest}')[:32]}"
-        return {"sayso": {"frozen": frozen, "digest": digest, "key": key, "payload": payload}}
+        return {"sayso": {"frozen": frozen, "digest": digest, "key": key, "code": tool.code, "payload": payload}}
 
     def _action(self, state: _Inside) -> tuple[Action, Effect]:
         action = state.get("action")
@@ -192,6 +193,8 @@ class Gate:
         proposal = canonical.decode(Proposal, sealed["frozen"])
         tool = self.tools[proposal.action.tool]
         request = await _request(runtime, sealed, proposal, answer, tool)
+        if sealed.get("code", tool.code) != tool.code and request.effect is None:
+            answer = {"type": "closed", "request": request.id}  # people were asked about other code
         outcome = await act(runtime, tool, request, answer, sealed["frozen"])
         return {"outcome": outcome, "outcomes": {request.id: outcome}}
 
@@ -220,9 +223,9 @@ async def _request(
     return await runtime.store.open(machine.opened_free(ask, runtime.worker))
 
 
-async def _assessment(runtime: Runtime, action: Action) -> RiskAssessment:
+async def _assessment(runtime: Runtime, action: Action, tool: Effect) -> RiskAssessment:
     """The policy's word, with a flag where people would decide about something that cannot run."""
-    assessment = assess(action, runtime.policy)
+    assessment = tool.judge(action, runtime.policy)
     if action.credential is None or not needs_people(assessment.oversight):
         return assessment
     try:
@@ -255,5 +258,8 @@ def _changes(before: GateOutcome | None, action: Action) -> dict[str, tuple[Json
 
 
 def _path(namespace: str) -> str:
-    """The gate's place in the graph, without task ids: "outer:1f..|gate:2e..|assess:77.." -> "outer|gate"."""
-    return "|".join(part.partition(":")[0] for part in namespace.split("|")[:-1])
+    """The gate's place in the graph, without task ids: "outer:1f..|gate:2e..|assess:77.." -> "outer|gate".
+
+    A part without an id only counts the graphs that one node calls.
+    """
+    return "|".join(part.partition(":")[0] for part in namespace.split("|")[:-1] if ":" in part)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
@@ -25,6 +26,18 @@ STRICT = "__pregel_strict_resume"
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 
 
+class LeftOpen(GraphBubbleUp):
+    """A governed tool could not end: no tool node may swallow it, and no other tool of the same step is stopped for it.
+
+    Attributes:
+        why: What was raised, as the runner knows it.
+    """
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__()
+        self.why = why
+
+
 def config_of(thread: ThreadId, fence: Fence) -> RunnableConfig:
     """The thread's configuration; never with a checkpoint id, which would replay an old answer."""
     return {"configurable": {"thread_id": thread, FENCE_KEY: int(fence)}}
@@ -32,12 +45,12 @@ def config_of(thread: ThreadId, fence: Fence) -> RunnableConfig:
 
 async def begin(graph: Graph, config: RunnableConfig, given: Any) -> None:
     """Run a thread from its start; it must have no checkpoint."""
-    await graph.ainvoke(given, config, durability="sync")
+    await _enter(graph, given, config)
 
 
 async def carry_on(graph: Graph, config: RunnableConfig) -> None:
     """Run what is left of a thread that was interrupted by a crash; answers nothing."""
-    await graph.ainvoke(None, config, durability="sync")
+    await _enter(graph, None, config)
 
 
 async def answer_pause(graph: Graph, config: RunnableConfig, interrupt: str, answer: Answer) -> None:
@@ -57,7 +70,7 @@ async def answer_foreign(graph: Graph, config: RunnableConfig, interrupt: str, a
     """
     strict: RunnableConfig = {"configurable": {**config["configurable"], STRICT: True}}
     command: Command[Any] = Command(resume={interrupt: answer})
-    await graph.ainvoke(command, strict, durability="sync")
+    await _enter(graph, command, strict)
 
 
 async def raise_anew(graph: Graph, config: RunnableConfig) -> None:
@@ -68,4 +81,11 @@ async def raise_anew(graph: Graph, config: RunnableConfig) -> None:
     newest = await graph.aget_state(config)
     here = newest.config["configurable"]["checkpoint_id"]
     pinned: RunnableConfig = {"configurable": {**config["configurable"], "checkpoint_id": here}}
-    await graph.ainvoke(None, pinned, durability="sync")
+    await _enter(graph, None, pinned)
+
+
+async def _enter(graph: Graph, given: Any, config: RunnableConfig) -> None:
+    try:
+        await graph.ainvoke(given, config, durability="sync")
+    except LeftOpen as error:
+        raise error.why from None

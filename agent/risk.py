@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ..approvals.action import Action
 from ..approvals.risk import Dimension, Finding, Level, Oversight, RiskAssessment
@@ -126,6 +127,18 @@ def _ruled_flags(applying: Sequence[Applying]) -> tuple[Mandatory, ...]:
 
 def _strictest(*all: Oversight) -> Oversight:
     return min(all, key=(GATE, WATCH, FREE).index)
+
+
+def assess_call(action: Action, policy: Policy) -> RiskAssessment:
+    """The same for a model's bare call of a tool, which has no words for how sure it is.
+
+    That alone asks nobody about what is harmless in every other way; of everything else it counts as low confidence.
+    """
+    judged = assess(action, policy)
+    others = [one.level for one in judged.findings if one.dimension is not Dimension.CONFIDENCE]
+    if judged.oversight is not WATCH or any(level is not Level.LOW for level in others):
+        return judged
+    return replace(judged, oversight=FREE, reasons=("Whatever it gets wrong does no harm.",))
 
 
 def _confidence(action: Action, threshold: float) -> Finding:

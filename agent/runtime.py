@@ -68,6 +68,7 @@ class _Call:
 
 
 _RUNTIME: ContextVar[Runtime] = ContextVar("sayso_runtime")
+_LOOP: ContextVar[asyncio.AbstractEventLoop] = ContextVar("sayso_loop")
 _CALL: ContextVar[_Call] = ContextVar("sayso_call")
 
 
@@ -75,6 +76,14 @@ def current() -> Runtime:
     """The runtime of the graph that is running here. Raises: NotInWorker."""
     try:
         return _RUNTIME.get()
+    except LookupError:
+        raise NotInWorker from None
+
+
+def worker_loop() -> asyncio.AbstractEventLoop:
+    """The event loop that this graph's worker runs on, for code in another thread. Raises: NotInWorker."""
+    try:
+        return _LOOP.get()
     except LookupError:
         raise NotInWorker from None
 
@@ -104,10 +113,11 @@ def idempotency_key() -> str:
 @contextmanager
 def running(runtime: Runtime) -> Iterator[None]:
     """Run a graph in this block with this runtime."""
-    mark = _RUNTIME.set(runtime)
+    mark, loop = _RUNTIME.set(runtime), _LOOP.set(asyncio.get_running_loop())
     try:
         yield
     finally:
+        _LOOP.reset(loop)
         _RUNTIME.reset(mark)
 
 

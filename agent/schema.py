@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeGuard
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
-from typing_extensions import TypedDict  # typing's own is refused by pydantic before Python 3.12
+from typing_extensions import NotRequired, TypedDict  # typing's own is refused by pydantic before Python 3.12
 
 from ..approvals import canonical
 from ..approvals.request import Proposal
@@ -43,6 +43,7 @@ class GatePayload(TypedDict):
 
     schema: Literal["sayso.gate/1"]
     gate: Annotated[str, Field(description="Path of the gate in the graph, joined by |; empty for the root.")]
+    namespace: NotRequired[Annotated[str, Field(description="The same with LangGraph's ids of its tasks.")]]
     thread: str
     action_type: Annotated[str, Field(description="Name of the tool.")]
     category: str
@@ -93,12 +94,12 @@ def checked_payload(value: object) -> GatePayload:
 
 
 def payload_of(
-    proposal: Proposal, frozen: str, *, gate: str, parameters_schema: str, revises: str = ""
-) -> GatePayload:
+    proposal: Proposal, frozen: str, *, gate: str, parameters_schema: str, revises: str = "", namespace: str = "",
+) -> GatePayload:  # fmt: skip
     """The payload of a proposal, plain JSON values only."""
     action, assessment = proposal.action, proposal.assessment
     return _PAYLOAD.validate_python({
-        "schema": SCHEMA, "gate": gate, "thread": proposal.thread,
+        "schema": SCHEMA, "gate": gate, "namespace": namespace, "thread": proposal.thread,
         "action_type": action.tool, "category": action.category,
         "targets": [
             {"kind": t.kind, "id": t.id, "name": t.name, "link": t.link, "facts": dict(t.facts)} for t in action.targets

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import PregelTask, StateSnapshot
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.types import Interrupt, PregelTask, StateSnapshot
 
 from .resume import Graph
-from .schema import OURS
+from .schema import OURS, is_ours
 
 #: How LangGraph's path of a task begins that was made by `Send`.
 _PUSH = "__pregel_push"
+#: LangGraph's name for what a task raised to pause, in a checkpoint.
+_RAISED = "__interrupt__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,8 @@ async def standing_of(graph: Graph, config: RunnableConfig) -> Standing:
     node of the same subgraph failed.
     """
     snapshot = await graph.aget_state(config, subgraphs=True)
-    leaves = list(_leaves(snapshot))
-    left = frozenset(leaf.task.id for leaf in leaves if not leaf.task.interrupts and leaf.task.result is None)
+    leaves = [await _seen_inside(graph, config, leaf) for leaf in _leaves(snapshot)]
+    left = frozenset(leaf.task.id for leaf in leaves if leaf.unfinished)
     return Standing(
         began=snapshot.created_at is not None,
         pauses=tuple(
@@ -112,6 +115,11 @@ class _Leaf:
     path: str
     state: Mapping[str, Any]
     namespace: str = ""
+    answered: bool = False
+
+    @property
+    def unfinished(self) -> bool:
+        return self.answered or (not self.task.interrupts and self.task.result is None)
 
 
 def _leaves(snapshot: StateSnapshot, outer: str = "") -> Iterator[_Leaf]:
@@ -128,6 +136,32 @@ def _leaves(snapshot: StateSnapshot, outer: str = "") -> Iterator[_Leaf]:
 
 def _namespace(snapshot: StateSnapshot) -> str:
     return str((snapshot.config.get("configurable") or {}).get("checkpoint_ns", ""))
+
+
+async def _seen_inside(graph: Graph, config: RunnableConfig, leaf: _Leaf) -> _Leaf:
+    """The leaf without those pauses of gates within it that were answered, where the task around them goes on later.
+
+    LangGraph cannot look into a graph that a tool calls, so the gate's own checkpoint is asked.
+    """
+    waits = tuple([one for one in leaf.task.interrupts if await _waits(graph, config, leaf, one)])
+    answered = len(waits) < len(leaf.task.interrupts)
+    return replace(leaf, task=leaf.task._replace(interrupts=waits), answered=answered)
+
+
+async def _waits(graph: Graph, config: RunnableConfig, leaf: _Leaf, interrupt: Interrupt) -> bool:
+    value = interrupt.value
+    if not is_ours(value) or not value.get("namespace") or leaf.path == f"{value['gate']}|review":
+        return True
+    at: RunnableConfig = {
+        "configurable": {
+            "thread_id": config["configurable"]["thread_id"],
+            "checkpoint_ns": value["namespace"],
+        }
+    }
+    assert isinstance(graph.checkpointer, BaseCheckpointSaver)
+    found = await graph.checkpointer.aget_tuple(at)
+    raised = [one for _, channel, one in (found.pending_writes or ()) if channel == _RAISED] if found else []
+    return found is None or any(interrupt.id == one.id for some in raised for one in some)
 
 
 def _values(snapshot: StateSnapshot) -> Mapping[str, Any]:

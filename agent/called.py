@@ -1,0 +1,143 @@
+"""Tools as a model calls them: `@effect` tools and LangChain's own, each in the form that a gate freezes, shows and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
+
+import pydantic_core
+from langchain_core.messages import BaseMessage
+from langchain_core.tools import BaseTool
+from langgraph.prebuilt import ToolNode, ToolRuntime
+from langgraph.types import Command
+from pydantic import BaseModel, ConfigDict
+
+from ..approvals.action import Action, Json
+from ..approvals.editing import check_arguments
+from ..approvals.risk import Oversight, RiskAssessment
+from .effect import ArgumentsSchema, Effect
+from .policy import Policy
+from .risk import assess_call
+
+_OPEN: ContextVar[ToolRuntime[Any, Any]] = ContextVar("sayso_tool_call")
+_STRICTER = (Oversight.FREE, Oversight.WATCH, Oversight.GATE)
+
+
+class Unreadable(TypeError):
+    """People cannot be shown the arguments of this tool."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Called(Effect):
+    """An `@effect` tool that a model calls.
+
+    Attributes:
+        policy: What its author says about it beside the worker's own policy; the stricter of both holds.
+        description: What the model reads about it.
+    """
+
+    policy: Policy | None = None
+    description: str = ""
+
+    @classmethod
+    def by_model(cls, effect: Effect, policy: Policy | None) -> Called:
+        said = {one.name: getattr(effect, one.name) for one in fields(Effect)}
+        return cls(**said, policy=policy, description=effect.function.__doc__ or effect.name)
+
+    def judge(self, action: Action, policy: Policy) -> RiskAssessment:
+        judged = [assess_call(action, one) for one in (policy, self.policy) if one is not None]
+        return max(judged, key=lambda one: _STRICTER.index(one.oversight))
+
+    @property
+    def model_schema(self) -> type[BaseModel] | dict[str, Any]:
+        """What the model is told of its arguments; LangChain adds what is none of the model's business."""
+        return type(self.name, (self.arguments,), {"model_config": ConfigDict(extra="ignore"), "__doc__": None})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CalledTool(Called):
+    """A tool of LangChain's, of whatever make; what its graph injects into it is neither shown nor frozen."""
+
+    tool: BaseTool
+
+    @classmethod
+    def of(cls, tool: BaseTool, policy: Policy | None) -> CalledTool:
+        """Raises: Unreadable."""
+        made = cls(
+            function=_never, name=tool.name, tool=tool, policy=policy, description=tool.description
+        )  # fmt: skip
+        _ = made.schema
+        return made
+
+    @property
+    def is_async(self) -> bool:
+        own = type(self.tool)._arun is not BaseTool._arun
+        return bool(getattr(self.tool, "coroutine", None)) if hasattr(self.tool, "coroutine") else own
+
+    @property
+    def model_schema(self) -> type[BaseModel] | dict[str, Any]:
+        return self.tool.tool_call_schema if isinstance(self.tool.args_schema, dict) else self.arguments
+
+    @cached_property
+    def arguments(self) -> type[BaseModel]:
+        """Raises: Unreadable where it has none of pydantic's."""
+        schema = self.tool.tool_call_schema
+        if isinstance(schema, type) and issubclass(schema, BaseModel):
+            return schema
+        raise Unreadable(f"{self.name}: its arguments are described in a way that cannot be shown to people")
+
+    @cached_property
+    def schema(self) -> str:
+        if isinstance(self.tool.args_schema, dict):
+            written = self.tool.args_schema
+        else:
+            written = self.arguments.model_json_schema(mode="serialization", schema_generator=ArgumentsSchema)
+        return json.dumps({**written, "title": self.name}, separators=(",", ":"), sort_keys=True)
+
+    def freeze(self, arguments: Mapping[str, object]) -> Mapping[str, Json]:
+        if not isinstance(self.tool.args_schema, dict):
+            return super().freeze(arguments)
+        frozen: dict[str, Json] = pydantic_core.to_jsonable_python(dict(arguments))
+        check_arguments(self.schema, frozen)
+        return frozen
+
+    def thaw(self, frozen: Mapping[str, Json]) -> dict[str, Any]:
+        """The frozen arguments, once they are known to fit: LangChain itself reads them into the tool's types."""
+        self.freeze(frozen)
+        return dict(frozen)
+
+    async def run(self, arguments: Mapping[str, Any]) -> Any:
+        opened = _OPEN.get()
+        call: Any = {"name": self.name, "args": dict(arguments), "id": opened.tool_call_id, "type": "tool_call"}
+        given = ToolNode([self.tool])._inject_tool_args(call, opened)
+        return _said(await self.tool.ainvoke({**given}, opened.config))
+
+
+@contextmanager
+def opened(runtime: ToolRuntime[Any, Any]) -> Iterator[None]:
+    """What LangChain's tools are given besides their arguments, in this block."""
+    mark = _OPEN.set(runtime)
+    try:
+        yield
+    finally:
+        _OPEN.reset(mark)
+
+
+def _said(returned: Any) -> Any:
+    """What the tool said, as a model would read it."""
+    match returned:
+        case BaseMessage():
+            return returned.content
+        case Command(update=Mapping() as update):
+            return [_said(one) for one in update.get("messages", ())]
+        case _:
+            return returned
+
+
+def _never(**_: Any) -> Callable[..., Any]:
+    raise AssertionError("LangChain runs its own tools")

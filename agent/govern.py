@@ -1,0 +1,179 @@
+"""`govern`: tools as a model calls them, each behind a gate of its own; what comes back is a message for the model.
+
+A governed tool runs a small graph (freeze, pause, act) inside its task. That graph has its own checkpoints, so what
+people were shown is what resumes, however often LangGraph runs the task around it again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool, tool
+from langgraph.errors import GraphBubbleUp
+from langgraph.prebuilt import ToolRuntime
+
+from ..approvals.action import Action, Json
+from ..approvals.errors import BadChange
+from ..approvals.request import OutcomeKind
+from .called import Called, CalledTool, Unreadable, opened
+from .effect import Effect
+from .gate import BadGate, Gate
+from .outcome import GateOutcome
+from .policy import Policy
+from .resume import LeftOpen
+from .risk import NO_REASONING
+from .runtime import current, worker_loop
+from .tool_words import words_for_model
+
+#: In a tool message's artifact: what became of its call, for the next call of the same tool.
+ARTIFACT = "sayso"
+_NO_GOAL = "no goal given"
+_SUMMARY, _VALUE = 280, 60
+_SCRATCHPAD, _NAMESPACE, _SAVER = "__pregel_scratchpad", "checkpoint_ns", "__pregel_checkpointer"
+
+
+class Governed(StructuredTool):
+    """A tool behind a gate; workers find it in a graph by this type."""
+
+    gate: Gate
+
+
+def govern(
+    tools: Sequence[BaseTool | Effect | Callable[..., Any]], policy: Policy | None = None
+) -> list[BaseTool]:
+    """The same tools for `create_agent` or a `ToolNode`: each call asks people or runs by itself, as the policy says.
+
+    Args:
+        tools: Of LangChain's, plain functions, and `@effect` tools, whose declarations then count.
+        policy: Asks for more than the policy of the worker does, never for less.
+
+    Raises: Unreadable for a tool whose arguments cannot be shown; ValueError for two of one name.
+    """
+    governed = [one if isinstance(one, Governed) else _governed(_called(one, policy)) for one in tools]
+    names = [one.name for one in governed]
+    if doubled := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"two tools are called {', '.join(sorted(doubled))}")
+    return list(governed)
+
+
+def _called(given: BaseTool | Effect | Callable[..., Any], policy: Policy | None) -> Called:
+    if isinstance(given, Effect):
+        return Called.by_model(given, policy)
+    return CalledTool.of(given if isinstance(given, BaseTool) else tool(given), policy)
+
+
+def _governed(effect: Called) -> Governed:
+    if {":", "|"} & set(effect.name):
+        raise Unreadable(f"{effect.name!r} is no name for a tool: LangGraph separates by these signs")
+    gate = Gate(effect)
+
+    async def call(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:  # type: ignore[type-arg]
+        return await _call(effect, gate, runtime, arguments)
+
+    def call_in_thread(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:  # type: ignore[type-arg]
+        """An agent that is run in a thread of its worker: the store lives on the worker's own loop."""
+        return asyncio.run_coroutine_threadsafe(call(runtime, **arguments), worker_loop()).result()
+
+    given = getattr(effect, "tool", None)
+    return Governed(
+        name=effect.name, description=effect.description, args_schema=effect.model_schema, coroutine=call,
+        func=call_in_thread, gate=gate, return_direct=bool(given and given.return_direct),
+        tags=given.tags if given else None, metadata=given.metadata if given else None,
+    )  # fmt: skip
+
+
+async def _call(
+    effect: Called, gate: Gate, runtime: ToolRuntime[Any, Any], arguments: Mapping[str, Any]
+) -> ToolMessage:
+    """One call, from freezing to what the model reads. Raises: LeftOpen, and LangGraph's own pause."""
+    try:
+        frozen = effect.freeze(arguments)
+    except BadChange as error:
+        return _message(effect, runtime, f"Not done: {error}", None)
+    try:
+        action = _action(effect, frozen, runtime)
+        given = {"action": action, "outcome": _before(runtime.state, effect.name)}
+        with opened(runtime):
+            ended = await gate.graph.ainvoke(given, _config(effect, runtime))
+    except GraphBubbleUp:
+        raise
+    except Exception as error:
+        # Whatever comes out of a gate is for the runner: a tool node would make a message of it for the model.
+        raise LeftOpen(error) from error
+    outcome: GateOutcome = ended["outcome"]
+    return _message(effect, runtime, words_for_model(outcome, frozen), outcome)
+
+
+def _message(
+    effect: Called, runtime: ToolRuntime[Any, Any], words: str, outcome: GateOutcome | None
+) -> ToolMessage:
+    ran = outcome is not None and outcome["kind"] == OutcomeKind.EXECUTED
+    return ToolMessage(
+        content=words, name=effect.name, tool_call_id=runtime.tool_call_id, status="success" if ran else "error",
+        artifact={ARTIFACT: outcome} if outcome else None,
+    )  # fmt: skip
+
+
+def _action(effect: Called, frozen: Mapping[str, Json], runtime: ToolRuntime[Any, Any]) -> Action:
+    """What a bare call of a tool lacks is taken from its run and from the message that made it."""
+    return Action(
+        tool=effect.name, arguments=frozen, category=effect.category,
+        goal=current().run.goal.strip() or _NO_GOAL, summary=_summary(effect, frozen),
+        reasoning=_reasoning(runtime.state, runtime.tool_call_id) or NO_REASONING,
+    )  # fmt: skip
+
+
+def _summary(effect: Called, frozen: Mapping[str, Json]) -> str:
+    if effect.summary:
+        return _cut(effect.summary.format_map({**frozen}), _SUMMARY)
+    said = ", ".join(f"{name} = {_cut(value, _VALUE)}" for name, value in frozen.items())
+    return _cut(f"{effect.name}: {said}" if said else effect.name, _SUMMARY)
+
+
+def _cut(value: object, length: int) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= length else f"{text[:length]}…"
+
+
+def _reasoning(state: Any, call: str | None) -> str:
+    """What the model said in the message that made this call."""
+    for message in reversed(_messages(state)):
+        if isinstance(message, AIMessage) and any(one["id"] == call for one in message.tool_calls):
+            return str(message.text).strip()
+    return ""
+
+
+def _before(state: Any, name: str) -> GateOutcome | None:
+    """What became of the last call of the same tool."""
+    for message in reversed(_messages(state)):
+        if isinstance(message, ToolMessage) and message.name == name:
+            artifact = message.artifact
+            return artifact.get(ARTIFACT) if isinstance(artifact, Mapping) else None
+    return None
+
+
+def _messages(state: Any) -> list[BaseMessage]:
+    found = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", state)
+    return [one for one in found if isinstance(one, BaseMessage)] if isinstance(found, list) else []
+
+
+def _config(effect: Called, runtime: ToolRuntime[Any, Any]) -> RunnableConfig:
+    """Where this call keeps its state: by its own id, because a task may make several calls, in any order.
+
+    LangGraph numbers the graphs that one task calls as they come; with that, one call could find another's pause.
+    """
+    inside = dict(runtime.config.get("configurable", {}))
+    if not runtime.tool_call_id or _SCRATCHPAD not in inside:
+        raise BadGate(f"{effect.name} is governed: it can only be called by a model, in an agent or a ToolNode.")
+    if not inside.get(_SAVER):
+        raise BadGate(f"{effect.name} is governed, and the agent that calls it keeps no state.")
+    mark = hashlib.sha256(f"{effect.name}\0{runtime.tool_call_id}".encode()).hexdigest()[:32]
+    inside[_NAMESPACE] = f"{inside[_NAMESPACE]}|{effect.name}:{mark}"
+    inside[_SCRATCHPAD] = replace(inside[_SCRATCHPAD], subgraph_counter=lambda: 0)
+    return {**runtime.config, "configurable": inside}
