@@ -79,9 +79,9 @@ async def act(
         burnt = await _burn(runtime, tool, request, frozen)
     except BadVote as error:
         await note_forgery(runtime, request, error)
-        return await _nothing_done(runtime, request, str(error), believed=False)
+        return await nothing_done(runtime, request, str(error), believed=False)
     except (CredentialDead, BadChange) as error:
-        return await _nothing_done(runtime, request, str(error))
+        return await nothing_done(runtime, request, str(error))
     except AlreadySettled:
         return outcome_of(await runtime.store.get(request.id), None)
     crash_point("after-burn")
@@ -298,7 +298,7 @@ def unknown(request: Request, now: datetime, words: str = "") -> Change:
     return replace(ended, audit=(*change.audit, *ended.audit))
 
 
-async def _nothing_done(
+async def nothing_done(
     runtime: Runtime, request: Request, words: str, *, believed: bool = True
 ) -> GateOutcome:
     """Close it as certainly not done; where an earlier run may have done it, it stays with the people.

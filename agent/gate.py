@@ -20,10 +20,10 @@ from ..approvals import canonical, machine
 from ..approvals.action import Action, Entity, Evidence, Json
 from ..approvals.credential import CredentialRef
 from ..approvals.errors import SaysoError
-from ..approvals.request import OutcomeKind, PauseKey, Proposal, Request
+from ..approvals.request import OutcomeKind, PauseKey, Proposal, Request, State
 from ..approvals.risk import RiskAssessment
 from ..approvals.verdict import RequestId
-from .acting import act
+from .acting import act, nothing_done
 from .asking import ask_of
 from .credentials import CredentialDead, CredentialSourceDown
 from .effect import Effect
@@ -37,6 +37,7 @@ _PLANNED_AGAIN = frozenset({OutcomeKind.REVISED, OutcomeKind.ANSWERED})
 #: What stands at the top of a card whose tool could not run today even if it were approved.
 _DEAD_CREDENTIAL = "Credential is dead"
 
+CODE_CHANGED = "The agent's code between the question and the action has changed."
 
 #: Most characters of a frozen proposal: more than anybody would read, less than slows a store down.
 LARGEST_PROPOSAL = 256_000
@@ -193,9 +194,10 @@ class Gate:
         proposal = canonical.decode(Proposal, sealed["frozen"])
         tool = self.tools[proposal.action.tool]
         request = await _request(runtime, sealed, proposal, answer, tool)
-        if sealed.get("code", tool.code) != tool.code and request.effect is None:
-            answer = {"type": "closed", "request": request.id}  # people were asked about other code
-        outcome = await act(runtime, tool, request, answer, sealed["frozen"])
+        if answer is not None and _is_other_code(sealed, tool, request):
+            outcome = await nothing_done(runtime, request, CODE_CHANGED)
+        else:
+            outcome = await act(runtime, tool, request, answer, sealed["frozen"])
         return {"outcome": outcome, "outcomes": {request.id: outcome}}
 
 
@@ -221,6 +223,15 @@ async def _request(
         key=PauseKey(thread=runtime.run.thread, interrupt=sealed["key"]),
     )  # fmt: skip
     return await runtime.store.open(machine.opened_free(ask, runtime.worker))
+
+
+def _is_other_code(sealed: _Sealed, tool: Effect, request: Request) -> bool:
+    """Whether people were asked about other code and nothing was started: seen from here only in the first round.
+
+    Who asks again has looked at this very code before; a gate that cannot be seen from outside is asked about once.
+    """
+    first = request.ask.key.round == 1 and request.state is not State.CLOSED and request.effect is None
+    return first and sealed.get("code", tool.code) != tool.code
 
 
 async def _assessment(runtime: Runtime, action: Action, tool: Effect) -> RiskAssessment:

@@ -19,10 +19,11 @@ from ..approvals.risk import Oversight
 from .acting import OutcomeUnknown, StillRunning
 from .checkpoints import forget_later
 from .foreign_thread import ForeignThread
+from .gate import CODE_CHANGED
 from .handled import Breakpoint, GateHeld, Handled, report_notices
 from .letting_go import LettingGo
 from .outcome import closing
-from .pauses import CODE_CHANGED, Pauses
+from .pauses import Pauses
 from .resume import Graph, answer_pause, begin, carry_on
 from .runtime import Runtime, running
 from .schema import Answer

@@ -20,7 +20,7 @@ from .asking import CannotAsk, ask_of
 from .dialects.reading import Reading, ways_of
 from .fingerprint import fingerprint, fingerprint_of_node, fingerprints, gates_of
 from .foreign import cannot_be_bound, frozen_today, proposal_of, read
-from .gate import LARGEST_PROPOSAL
+from .gate import CODE_CHANGED, LARGEST_PROPOSAL
 from .policy import Policy
 from .resume import Graph
 from .schema import GatePayload, checked_payload, is_ours
@@ -40,7 +40,6 @@ TOGETHER = (
     "Several of its tools ask in one node, where LangGraph gives an answer to whichever asks first: "
     "give each call a task of its own (`Send`, as `create_agent` does), or ask in the node before the tools."
 )
-CODE_CHANGED = "The agent's code between the question and the action has changed."
 ACTION_CHANGED = "What the agent is about to do is no longer what was asked."
 
 

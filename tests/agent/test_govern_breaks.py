@@ -25,7 +25,7 @@ ONE = says("Dana asked for it.", call(1))
 TWO = says("Both.", call(1), call(2))
 
 
-def breaking(*which: str) -> Any:
+def breaking() -> Any:
     """Breaks off after the first sending."""
     left = iter([True])
 
@@ -189,66 +189,3 @@ async def test_a_tool_node_of_one_task_asks_one_after_the_other() -> None:
     ]  # fmt: skip
 
 
-async def test_another_declared_version_is_asked_about_again() -> None:
-    """People approved the old code: a deployment puts it to them again before they decide."""
-    ledger = Ledger()
-    turn = says("", call(1, "issue_refund", order=7, amount="5.00"))
-    world = governed_world(turn, ledger=ledger)
-    await world.ask()
-    (request,) = await open_requests(world)
-    new = governed_agent(ledger, [turn], [refunder(ledger, version="2")])
-    later = world.another_worker("w2", new)
-    await later.reconcile_once()
-    assert (await world.request(request)).outcome is not None
-    (again,) = await open_requests(world)
-    assert again.ask.key.round == 2
-    await world.answer(again)
-    await world.work(later)
-    assert len(ledger.done) == 0 or ledger.done[0][2] == again.id
-
-
-def supervisor(ledger: Ledger, *, hidden: bool, plain: bool = False) -> Any:
-    """An agent with another one as its tool, which has the governed ones."""
-    inner_turns = [says("Both.", call(1), call(2))]
-    inner = create_agent(Scripted(turns=inner_turns), govern([mailer(ledger)]))
-    asked: dict[str, Any] = {"messages": [{"role": "user", "content": "tell them"}]}
-
-    async def seen(question: str) -> str:
-        """Ask billing."""
-        return str((await inner.ainvoke(asked))["messages"][-1].content)
-
-    async def unseen(question: str) -> str:
-        """Ask billing."""
-        made = create_agent(Scripted(turns=inner_turns), govern([mailer(ledger)]))
-        return str((await made.ainvoke(asked))["messages"][-1].content)
-
-    def in_thread(question: str) -> str:
-        """Ask billing."""
-        return str(inner.invoke(asked)["messages"][-1].content)
-
-    from langchain_core.tools import tool
-
-    ask = tool("ask_billing")(in_thread if plain else unseen if hidden else seen)
-    outer = says("Billing knows.", {"name": "ask_billing", "args": {"question": "?"}, "id": "outer-1"})
-    return create_agent(Scripted(turns=[outer]), [ask])
-
-
-@pytest.mark.parametrize("how", ["seen", "hidden", "plain"])
-async def test_an_agent_within_a_tool_of_another(how: str) -> None:
-    """Two calls deep inside: each its own request, in any order, once; a broken one waits for people."""
-    ledger = Ledger()
-    agent = supervisor(ledger, hidden=how == "hidden", plain=how == "plain")
-    world = World(graph=agent, ledger=ledger, policy=read_policy(POLICY))
-    await world.ask()
-    first, second = await open_requests(world)
-    assert first.ask.fingerprint
-    await world.worker.reconcile_once()
-    await world.answer(second)
-    await world.work()
-    assert [key for _, _, key in ledger.done] == [second.id]
-    await world.worker.reconcile_once()
-    await world.answer(first)
-    await world.work()
-    assert [key for _, _, key in ledger.done] == [second.id, first.id]
-    assert await told(world) == [("success", "Done.")]
-    assert (await world.events())[-1] == "run finished"

@@ -63,13 +63,14 @@ def reader(ledger: Ledger) -> Any:
     return look_up
 
 
-def refunder(ledger: Ledger, **options: Any) -> Effect:
+def refunder(ledger: Ledger, breaks: Callable[[], None] = lambda: None, **options: Any) -> Effect:
     """One of ours."""
 
     @effect(category="financial_transaction", irreversibility="high", summary="Refund {amount} for {order}", **options)
     async def issue_refund(order: int, amount: Decimal) -> str:
         """Pay money back."""
         ledger.done.append(("issue_refund", {"order": order, "amount": amount}, idempotency_key()))
+        breaks()
         return f"Refunded {amount}."
 
     return issue_refund
