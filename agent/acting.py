@@ -118,9 +118,7 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
             assert_never(effect.state)
 
 
-def _warranted(
-    runtime: Runtime, tool: Effect, request: Request, frozen: str, now: datetime
-) -> Proposal:
+def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, now: datetime) -> Proposal:
     """What may run. The first run of a free action needs no votes; everything else does.
 
     A checkpoint can be rewritten by whoever can write to Redis, so that an action is free is judged anew.

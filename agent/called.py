@@ -56,7 +56,9 @@ class Called(Effect):
     @property
     def model_schema(self) -> type[BaseModel] | dict[str, Any]:
         """What the model is told of its arguments; LangChain adds what is none of the model's business."""
-        return type(self.name, (self.arguments,), {"model_config": ConfigDict(extra="ignore"), "__doc__": None})
+        return type(
+            self.name, (self.arguments,), {"model_config": ConfigDict(extra="ignore"), "__doc__": None}
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,12 +78,13 @@ class CalledTool(Called):
 
     @property
     def is_async(self) -> bool:
-        own = type(self.tool)._arun is not BaseTool._arun
-        return bool(getattr(self.tool, "coroutine", None)) if hasattr(self.tool, "coroutine") else own
+        """What is not known to be is never cancelled."""
+        return getattr(self.tool, "coroutine", None) is not None
 
     @property
     def model_schema(self) -> type[BaseModel] | dict[str, Any]:
-        return self.tool.tool_call_schema if isinstance(self.tool.args_schema, dict) else self.arguments
+        written = self.tool.args_schema
+        return written if isinstance(written, dict) else self.arguments
 
     @cached_property
     def arguments(self) -> type[BaseModel]:
@@ -112,10 +115,11 @@ class CalledTool(Called):
         return dict(frozen)
 
     async def run(self, arguments: Mapping[str, Any]) -> Any:
-        opened = _OPEN.get()
-        call: Any = {"name": self.name, "args": dict(arguments), "id": opened.tool_call_id, "type": "tool_call"}
-        given = ToolNode([self.tool])._inject_tool_args(call, opened)
-        return _said(await self.tool.ainvoke({**given}, opened.config))
+        """As LangChain runs it, with whatever it injects: an agent's state, its store, its runtime."""
+        task = _OPEN.get()
+        call = {"name": self.name, "args": dict(arguments), "id": task.tool_call_id, "type": "tool_call"}
+        node = ToolNode([self.tool], handle_tool_errors=False)
+        return _said(await node.ainvoke([call], task.config))
 
 
 @contextmanager
@@ -129,12 +133,16 @@ def opened(runtime: ToolRuntime[Any, Any]) -> Iterator[None]:
 
 
 def _said(returned: Any) -> Any:
-    """What the tool said, as a model would read it."""
+    """What the tool said, as a model would read it; a tool behind a gate does not steer the graph."""
     match returned:
         case BaseMessage():
             return returned.content
-        case Command(update=Mapping() as update):
-            return [_said(one) for one in update.get("messages", ())]
+        case Command(update=Mapping() as update) | (Mapping() as update):
+            return _said(update.get("messages", []))
+        case [one]:
+            return _said(one)
+        case list():
+            return [_said(one) for one in returned]
         case _:
             return returned
 

@@ -1,4 +1,4 @@
-"""What stands in a graph's tool nodes, also in agents that a tool calls, as far as it can be seen without running them."""
+"""What stands in a graph's tool nodes, also in agents that a tool calls, as far as it can be seen without running it."""
 
 from __future__ import annotations
 

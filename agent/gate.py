@@ -176,7 +176,9 @@ class Gate:
             )  # fmt: skip
         digest = canonical.digest(frozen)
         key = f"free:{canonical.digest(f'{namespace} {digest}')[:32]}"
-        return {"sayso": {"frozen": frozen, "digest": digest, "key": key, "code": tool.code, "payload": payload}}
+        return {
+            "sayso": {"frozen": frozen, "digest": digest, "key": key, "code": tool.code, "payload": payload}
+        }
 
     def _action(self, state: _Inside) -> tuple[Action, Effect]:
         action = state.get("action")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
@@ -35,7 +37,9 @@ from .tool_words import words_for_model
 ARTIFACT = "sayso"
 _NO_GOAL = "no goal given"
 _SUMMARY, _VALUE = 280, 60
-_SCRATCHPAD, _NAMESPACE, _SAVER = "__pregel_scratchpad", "checkpoint_ns", "__pregel_checkpointer"
+#: LangGraph's names, in a task's configuration, for: its counters, where its state is kept and by whom, its way out.
+_SCRATCHPAD, _NAMESPACE = "__pregel_scratchpad", "checkpoint_ns"
+_SAVER, _SEND = "__pregel_checkpointer", "__pregel_send"
 
 
 class Governed(StructuredTool):
@@ -73,10 +77,10 @@ def _governed(effect: Called) -> Governed:
         raise Unreadable(f"{effect.name!r} is no name for a tool: LangGraph separates by these signs")
     gate = Gate(effect)
 
-    async def call(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:  # type: ignore[type-arg]
+    async def call(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:
         return await _call(effect, gate, runtime, arguments)
 
-    def call_in_thread(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:  # type: ignore[type-arg]
+    def call_in_thread(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:
         """An agent that is run in a thread of its worker: the store lives on the worker's own loop."""
         return asyncio.run_coroutine_threadsafe(call(runtime, **arguments), worker_loop()).result()
 
@@ -96,18 +100,51 @@ async def _call(
         frozen = effect.freeze(arguments)
     except BadChange as error:
         return _message(effect, runtime, f"Not done: {error}", None)
-    try:
-        action = _action(effect, frozen, runtime)
-        given = {"action": action, "outcome": _before(runtime.state, effect.name)}
+    async with _one_by_one(runtime):
+        given = {
+            "action": _action(effect, frozen, runtime),
+            "outcome": _before(runtime.state, effect.name),
+        }
         with opened(runtime):
             ended = await gate.graph.ainvoke(given, _config(effect, runtime))
-    except GraphBubbleUp:
-        raise
-    except Exception as error:
-        # Whatever comes out of a gate is for the runner: a tool node would make a message of it for the model.
-        raise LeftOpen(error) from error
     outcome: GateOutcome = ended["outcome"]
     return _message(effect, runtime, words_for_model(outcome, frozen), outcome)
+
+
+@dataclass(slots=True)
+class _Task:
+    """One execution of a task, and how its first call left it, if that was not with a result."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    left: GraphBubbleUp | None = None
+
+
+_TASKS: WeakKeyDictionary[Any, _Task] = WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def _one_by_one(runtime: ToolRuntime[Any, Any]) -> AsyncIterator[None]:
+    """Calls that a tool node makes in one task take turns, and none begins once one of them pauses or breaks off.
+
+    The tool node would leave such a call behind, running unseen while the task is already run again elsewhere.
+
+    Raises: LeftOpen for whatever comes out of a gate: it is for the runner, and no message for the model.
+    """
+    mark = runtime.config.get("configurable", {}).get(_SEND)
+    if mark is None:
+        raise LeftOpen(BadGate("A governed tool can only be called by a model, in an agent or a ToolNode."))
+    task = _TASKS.setdefault(mark, _Task())
+    async with task.turn:
+        if task.left is not None:
+            raise task.left
+        try:
+            yield
+        except GraphBubbleUp as pause:
+            task.left = pause
+            raise
+        except Exception as error:
+            task.left = LeftOpen(error)
+            raise task.left from error
 
 
 def _message(
@@ -169,8 +206,8 @@ def _config(effect: Called, runtime: ToolRuntime[Any, Any]) -> RunnableConfig:
     LangGraph numbers the graphs that one task calls as they come; with that, one call could find another's pause.
     """
     inside = dict(runtime.config.get("configurable", {}))
-    if not runtime.tool_call_id or _SCRATCHPAD not in inside:
-        raise BadGate(f"{effect.name} is governed: it can only be called by a model, in an agent or a ToolNode.")
+    if not runtime.tool_call_id:
+        raise BadGate(f"{effect.name} is governed, and a call of it needs an id.")
     if not inside.get(_SAVER):
         raise BadGate(f"{effect.name} is governed, and the agent that calls it keeps no state.")
     mark = hashlib.sha256(f"{effect.name}\0{runtime.tool_call_id}".encode()).hexdigest()[:32]

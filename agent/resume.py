@@ -34,7 +34,7 @@ class LeftOpen(GraphBubbleUp):
     """
 
     def __init__(self, why: Exception) -> None:
-        super().__init__()
+        super().__init__(str(why) or type(why).__name__)
         self.why = why
 
 

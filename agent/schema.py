@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeGuard
+from typing import (
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    NotRequired,  # typing's own is refused by pydantic before Python 3.12
+    TypeGuard,
+)
 
 from pydantic import ConfigDict, Field, TypeAdapter, with_config
-from typing_extensions import NotRequired, TypedDict  # typing's own is refused by pydantic before Python 3.12
+from typing_extensions import TypedDict
 
 from ..approvals import canonical
 from ..approvals.request import Proposal

@@ -23,7 +23,9 @@ def words_for_model(outcome: GateOutcome, called: Mapping[str, Any]) -> str:
         case OutcomeKind.REVISED | OutcomeKind.ANSWERED:
             return "\n".join(part for part in (f"Not done: {words}.", _instead(outcome)) if part)
         case OutcomeKind.UNKNOWN:
-            return f"It is not known whether this was done: {words}. Do not call it again for the same purpose."
+            return (
+                f"It is not known whether this was done: {words}. Do not call it again for the same purpose."
+            )
         case OutcomeKind.UNDONE:
             return f"This was done and taken back: {words}."
         case _:
@@ -38,7 +40,11 @@ def _edits(outcome: GateOutcome, called: Mapping[str, Any]) -> str:
         for name in ran
         if ran[name] != called.get(name)
     ]
-    return f"{', '.join(outcome['by'])} changed this call before it ran: {', '.join(changed)}." if changed else ""
+    return (
+        f"{', '.join(outcome['by'])} changed this call before it ran: {', '.join(changed)}."
+        if changed
+        else ""
+    )
 
 
 def _instead(outcome: GateOutcome) -> str:

@@ -20,6 +20,7 @@ from ..agent.sealed_state import sealed
 from ..agent.secrets import LiveTokens
 from ..agent.serializer import StateSerializer
 from ..agent.thread_lock import ThreadLock
+from ..agent.unguarded import check_guarded
 from ..agent.worker import Worker
 from ..approvals.connection import open_redis, open_sync_redis
 from ..approvals.errors import BadSetting
@@ -82,6 +83,8 @@ async def open_graphs(
         for name, spec in settings.graphs.items():
             try:
                 kept = await stack.enter_async_context(loader.opened(spec, saver))
+                if name not in settings.unguarded:
+                    check_guarded(kept.graph, settings.policy)
             except BadSetting as error:
                 broken[name] = error
             else:

@@ -53,7 +53,9 @@ class Settings:
     """Everything chosen, checked. Secrets are kept apart so that `repr` of this shows none.
 
     Attributes:
+        graphs: Where each is.
         answers: What each graph is told, by "reject" and "expired"; empty where its dialect's own words hold.
+        unguarded: Those whose models may call any tool without asking.
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
         demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
@@ -62,6 +64,7 @@ class Settings:
     file: Path
     graphs: Mapping[str, str]
     answers: Mapping[str, Mapping[str, Json]]
+    unguarded: frozenset[str]
     people: Mapping[str, PersonTable]
     sets: Mapping[str, SetTable]
     policy: Policy
@@ -153,6 +156,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     settings = Settings(
         file=path, graphs={name: table.graph for name, table in read.graphs.items()},
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
+        unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators),

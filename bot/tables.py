@@ -221,10 +221,16 @@ class AnswersTable(_Table):
 
 
 class GraphTable(_Table):
-    """`[graphs.mails]`: where the graph is, and what its own code reads as a refusal. A text alone says where it is."""
+    """`[graphs.mails]`: where the graph is, and what its own code reads as a refusal. A text alone says where it is.
+
+    Attributes:
+        graph: "file.py:attribute", "package.module:attribute" or "langgraph.json:name".
+        unguarded: Its model may call tools without asking that the policy would have people decide.
+    """
 
     graph: str
     answers: AnswersTable = AnswersTable()
+    unguarded: bool = False
 
 
 def _graph_only(value: object) -> object:

@@ -26,6 +26,7 @@ class GatedTools:
         self._offline = offline
         self._loader: GraphLoader | None = None
         self._graphs: dict[str, list[str]] = {}  # tool -> the graphs that have it
+        self._callable: set[str] = set()
         self._seen: set[str] = set()
 
     def look(self, name: str) -> Look:
@@ -49,14 +50,15 @@ class GatedTools:
                 )  # fmt: skip
         if self._seen == set(self._settings.graphs):
             for tool in catalog:
-                if tool not in self._graphs:
-                    yield f"tools.{tool}", _doubt("no graph here has this tool behind a gate")
+                if tool not in self._graphs and tool not in self._callable:
+                    yield f"tools.{tool}", _doubt("no graph here has this tool")
 
     async def _load(self, name: str) -> str:
         # LangGraph takes half a second to load: not before it is needed.
         from langgraph.checkpoint.memory import InMemorySaver
 
         from ...agent.fingerprint import gates_of
+        from ...agent.unguarded import check_guarded, tools_of
         from ..graphs import GraphLoader
 
         self._loader = self._loader or GraphLoader(self._settings.file.parent)
@@ -66,7 +68,11 @@ class GatedTools:
                 for gate in gates_of(kept.graph).values():
                     for tool in gate.tools:
                         self._graphs.setdefault(tool, []).append(name)
+                self._callable |= set(tools_of(kept.graph))
                 self._seen.add(name)
+            if name in self._settings.unguarded:
+                return f"{kept.words}; its model may call any tool without asking"
+            check_guarded(kept.graph, self._settings.policy)
             return kept.words
 
 

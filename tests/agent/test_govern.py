@@ -3,9 +3,32 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated, Any
 
-from gated import REJECT
-from governed import call, governed_world, open_requests, says, told
+import pytest
+from foreign import Scripted
+from gated import LOW, REJECT, Ledger
+from governed import (
+    POLICY,
+    call,
+    governed_agent,
+    governed_world,
+    mailer,
+    open_requests,
+    reader,
+    refunder,
+    says,
+    told,
+)
+from langchain.agents import create_agent
+from langchain_core.tools import StructuredTool, tool
+from langgraph.errors import GraphBubbleUp
+from langgraph.prebuilt import InjectedState, ToolRuntime
+from sayso import effect, govern
+from sayso.agent.called import Unreadable
+from sayso.agent.policy_file import read_policy
+from sayso.agent.resume import LeftOpen
+from sayso.agent.runtime import NotInWorker
 from sayso.approvals.request import OutcomeKind
 from sayso.approvals.verdict import Modify
 
@@ -83,7 +106,10 @@ async def test_an_instruction_leads_to_a_call_that_says_what_it_revises() -> Non
     await world.answer(request, Modify(instruction="Mark it as urgent."))
     await world.work()
     said = (await told(world))[0]
-    assert said == ("error", "Not done: bo asked for something else; the agent plans again.\nMark it as urgent.")
+    assert said == (
+        "error",
+        "Not done: bo asked for something else; the agent plans again.\nMark it as urgent.",
+    )
     (revised,) = await open_requests(world)
     assert revised.ask.revises == request.id
     assert revised.proposal.changes == {"urgent": (False, True)}
@@ -100,3 +126,82 @@ async def test_what_the_model_calls_wrongly_is_never_asked_about() -> None:
     ((status, words),) = await told(world)
     assert status == "error"
     assert "order" in words
+
+
+async def test_tools_get_what_langchain_injects_and_people_see_none_of_it() -> None:
+    """State and runtime are handed to the tool when it runs; the model's own word for them is dropped."""
+    seen: list[tuple[str, int, str | None]] = []
+
+    @tool
+    def send_mail(to: str, state: Annotated[dict[str, Any], InjectedState], runtime: ToolRuntime) -> str:
+        """Send a mail."""
+        seen.append((to, len(state["messages"]), runtime.tool_call_id))
+        return "Sent."
+
+    forged = {**call(1), "args": {"to": "dana", "state": {"messages": []}, "runtime": "mine"}}
+    world = governed_world(says("", forged), tools=[send_mail])
+    await world.ask()
+    (request,) = await open_requests(world)
+    assert request.proposal.action.arguments == {"to": "dana"}
+    await world.answer(request)
+    await world.work()
+    assert seen == [("dana", 2, "call-1")]
+
+
+async def test_a_tool_described_by_a_json_schema_is_governed_too() -> None:
+    """As tools of an MCP server are; what does not fit the schema is never asked about."""
+    ran: list[dict[str, Any]] = []
+
+    async def send(**arguments: Any) -> str:
+        ran.append(arguments)
+        return "Sent."
+
+    schema = {"type": "object", "properties": {"to": {"type": "string"}}, "required": ["to"]}
+    remote = StructuredTool(name="send_mail", description="Send", args_schema=schema, coroutine=send)
+    world = governed_world(says("", call(1, to=7)), says("", call(2, to="dana")), tools=[remote])
+    await world.ask()
+    (request,) = await open_requests(world)
+    assert request.proposal.action.arguments == {"to": "dana"}
+    await world.answer(request, Modify({"to": "bo"}))
+    await world.work()
+    assert ran == [{"to": "bo"}]
+
+
+async def test_the_author_may_ask_for_more_than_the_worker_and_never_for_less() -> None:
+    """Of two policies the stricter one holds."""
+    ledger = Ledger()
+    loose = {"category": "internal_change", **LOW}
+    strict = read_policy({**POLICY, "tools": {"look_up": {"category": "deletion", **LOW}, "send_mail": loose}})
+    turn = says("", call(1), call(2, "look_up", order=7))
+    agent = create_agent(Scripted(turns=[turn]), govern([mailer(ledger), reader(ledger)], strict))
+    world = governed_world(graph=agent, ledger=ledger)
+    await world.ask()
+    assert [one.proposal.action.tool for one in await open_requests(world)] == ["look_up", "send_mail"]
+    assert ledger.done == []
+
+
+def test_what_cannot_be_governed_is_refused_at_once() -> None:
+    """Two tools of one name; a name that LangGraph would read as a path; a summary of what is not there."""
+    ledger = Ledger()
+    with pytest.raises(ValueError, match="two tools are called send_mail"):
+        govern([mailer(ledger), mailer(ledger)])
+    with pytest.raises(Unreadable):
+        govern([effect(name="a|b")(lambda order: order)])
+    with pytest.raises(ValueError, match="may name its parameters only"):
+        refunder(ledger, summary="Refund {amount.real}")
+    (once,) = govern([mailer(ledger)])
+    assert govern([once]) == [once]
+
+
+async def test_a_governed_tool_runs_nowhere_but_behind_its_gate() -> None:
+    """Called by hand it does nothing, in a worker or not."""
+    ledger = Ledger()
+    (governed,) = govern([mailer(ledger)])
+    with pytest.raises(Exception, match="runtime"):
+        await governed.ainvoke({"to": "dana"})
+    agent = governed_agent(ledger, [ONE])
+    with pytest.raises(GraphBubbleUp) as caught:
+        await agent.ainvoke({"messages": [{"role": "user", "content": "go"}]})
+    assert isinstance(caught.value, LeftOpen)
+    assert isinstance(caught.value.why, NotInWorker)
+    assert ledger.done == []

@@ -5,16 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from foreign import Scripted
 from gated import Ledger, World
-from governed import POLICY, call, governed_agent, governed_world, mailer, open_requests, reader, refunder, says, told
+from governed import (
+    call,
+    governed_world,
+    mailer,
+    open_requests,
+    reader,
+    says,
+    told,
+)
 from langchain.agents import create_agent
 from langchain.agents.middleware import ToolRetryMiddleware
-from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
 from sayso import govern
-from sayso.agent.policy_file import read_policy
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Change, Work, WorkKind
 from sayso.approvals.request import EffectState, OutcomeKind, Request
@@ -140,12 +146,13 @@ async def test_a_forged_approval_sends_nothing() -> None:
     assert (await told(world))[0][0] == "error"
 
 
-async def test_a_token_service_that_is_away_is_waited_for_not_told_to_the_model() -> None:
+async def test_no_handler_of_errors_tells_the_model_what_is_for_people() -> None:
     """Retry middleware and a tool node that makes messages of errors see nothing of what is for the runner."""
     ledger = Ledger()
     retry = ToolRetryMiddleware(max_retries=3, initial_delay=0, on_failure="continue")
     agent = create_agent(Scripted(turns=[ONE]), govern([mailer(ledger, breaking())]), middleware=[retry])
-    agent.builder.nodes["tools"].runnable._handle_tool_errors = True
+    tool_node: Any = agent.builder.nodes["tools"].runnable
+    tool_node._handle_tool_errors = True
     world = governed_world(graph=agent, ledger=ledger)
     await world.ask()
     (request,) = await open_requests(world)
@@ -187,5 +194,3 @@ async def test_a_tool_node_of_one_task_asks_one_after_the_other() -> None:
     assert [words for _, words in await told(world)] == [
         "Sent to p1@example.com.", '{"order": 7, "paid": true}', "Sent to p3@example.com.",
     ]  # fmt: skip
-
-

@@ -17,7 +17,9 @@ from sayso.approvals.request import EffectState, OutcomeKind
 from scenes import BO
 
 REFUND = says("Due.", call(1, "issue_refund", order=7, amount="5.00"))
-TWO = says("Both.", call(1, "issue_refund", order=1, amount="1.00"), call(2, "issue_refund", order=2, amount="2.00"))
+TWO = says(
+    "Both.", call(1, "issue_refund", order=1, amount="1.00"), call(2, "issue_refund", order=2, amount="2.00")
+)
 ASKED: dict[str, Any] = {"messages": [{"role": "user", "content": "pay them back"}]}
 
 
@@ -43,7 +45,9 @@ def supervisor(how: str, refund: Any, turn: AIMessage = TWO, entered: list[str] 
         """Ask billing."""
         return str(billing.invoke(ASKED)["messages"][-1].content)
 
-    ask = tool("ask_billing")({"at hand": at_hand, "made inside": made_inside, "in a thread": in_a_thread}[how])
+    ask = tool("ask_billing")(
+        {"at hand": at_hand, "made inside": made_inside, "in a thread": in_a_thread}[how]
+    )
     outer = says("Billing knows.", {"name": "ask_billing", "args": {"question": "?"}, "id": "outer-1"})
     return create_agent(Scripted(turns=[outer]), [ask])
 

@@ -66,7 +66,9 @@ def reader(ledger: Ledger) -> Any:
 def refunder(ledger: Ledger, breaks: Callable[[], None] = lambda: None, **options: Any) -> Effect:
     """One of ours."""
 
-    @effect(category="financial_transaction", irreversibility="high", summary="Refund {amount} for {order}", **options)
+    said = {"summary": "Refund {amount} for {order}", **options}
+
+    @effect(category="financial_transaction", irreversibility="high", **said)
     async def issue_refund(order: int, amount: Decimal) -> str:
         """Pay money back."""
         ledger.done.append(("issue_refund", {"order": order, "amount": amount}, idempotency_key()))
@@ -83,7 +85,11 @@ def governed_agent(ledger: Ledger, turns: Sequence[AIMessage], tools: Sequence[A
 
 
 def governed_world(
-    *turns: AIMessage, graph: Any = None, ledger: Ledger | None = None, tools: Sequence[Any] = (), **options: Any
+    *turns: AIMessage,
+    graph: Any = None,
+    ledger: Ledger | None = None,
+    tools: Sequence[Any] = (),
+    **options: Any,
 ) -> World:
     """That agent in a world whose policy knows its tools."""
     ledger = ledger or Ledger()

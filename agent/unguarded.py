@@ -1,0 +1,73 @@
+"""Finds what a graph could do without asking although the policy has people decide it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from ..approvals.action import Action
+from ..approvals.errors import BadSetting
+from .found_tools import graphs_called, tools_at
+from .gate import GateGraph
+from .govern import Governed
+from .policy import Policy
+from .resume import Graph
+from .risk import NO_REASONING, assess_call, needs_people
+
+
+#: Where LangChain's own middleware is defined; an installation without LangChain's agents has none.
+_MIDDLEWARE = "langchain.agents.middleware.human_in_the_loop"
+
+
+class Unguarded(BadSetting):
+    """A graph has tools that people would have to decide about, and nothing there asks them."""
+
+    def __init__(self, tools: Collection[str]) -> None:
+        named = ", ".join(tools)
+        super().__init__(
+            f"its model can call {named} without asking anybody: put govern([...]) around its tools or "
+            "HumanInTheLoopMiddleware in front of them, rate them as harmless in the policy, or say "
+            "unguarded = true for this graph"
+        )
+        self.tools = tuple(tools)
+
+
+def check_guarded(graph: Graph, policy: Policy) -> None:
+    """Raises: Unguarded."""
+    found = [tool for tool, guarded in tools_of(graph).items() if not guarded and _asks(tool, policy)]
+    if found:
+        raise Unguarded(found)
+
+
+def tools_of(graph: Graph) -> Mapping[str, bool]:
+    """Every tool that a model can call in a graph and in those within it, and whether something there asks first."""
+    found = dict[str, bool]()
+    for name, guarded in _tools(graph, ()):
+        found[name] = guarded and found.get(name, True)
+    return found
+
+
+def _asks(tool: str, policy: Policy) -> bool:
+    """Whether a call of it would be put to people, if it were governed."""
+    call = Action(tool=tool, arguments={}, goal="-", summary="-", reasoning=NO_REASONING)
+    return needs_people(assess_call(call, policy).oversight)
+
+
+def _tools(graph: Graph, around: tuple[Graph, ...]) -> Iterator[tuple[str, bool]]:
+    builder: Any = getattr(graph, "builder", None)  # LangGraph's functional form has none
+    if builder is None or isinstance(builder, GateGraph) or any(graph is one for one in around):
+        return
+    asked = {name for node in builder.nodes.values() for name in _asked_by_middleware(node)}
+    tools = [tool for node in builder.nodes.values() for tool in tools_at(node)]
+    for tool in tools:
+        yield tool.name, isinstance(tool, Governed) or tool.name in asked
+    called = [inner for tool in tools for inner in graphs_called(tool)]
+    for inner in [*(inner for _, inner in graph.get_subgraphs()), *called]:
+        yield from _tools(inner, (*around, graph))  # type: ignore[arg-type]
+
+
+def _asked_by_middleware(node: Any) -> Collection[str]:
+    """The tools that LangChain's middleware asks about, if that is what runs at this node."""
+    middleware = getattr(getattr(node.runnable, "func", None), "__self__", None)
+    known = any(one.__module__ == _MIDDLEWARE for one in type(middleware).__mro__)
+    return getattr(middleware, "interrupt_on", ()) if known else ()
