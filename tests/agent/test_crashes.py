@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import redis
-from crashing_worker import a_worker, filing_agent, redis_world
+from crashing_worker import a_worker, agent_of, filing_agent, redis_world
 from gated import World
 from sayso.agent.checkpoint_steps import StaleFence
 from sayso.agent.thread_keys import ThreadKeys
@@ -78,18 +78,21 @@ async def finished(world: World) -> None:
 
 
 @pytest.mark.chaos
+@pytest.mark.parametrize("kind", ["once", "governed"])
 @pytest.mark.parametrize("point", POINTS)
-async def test_a_killed_worker_loses_and_doubles_nothing(point: str, redis_url: str, tmp_path: Path) -> None:
+async def test_a_killed_worker_loses_and_doubles_nothing(
+    point: str, kind: str, redis_url: str, tmp_path: Path
+) -> None:
     """Another process takes over; only where the tool may have run, people have to settle it."""
     file = tmp_path / "ledger"
-    async with redis_world(redis_url, file) as world:
+    async with redis_world(redis_url, file, graph=agent_of(kind, file)) as world:
         await world.start()
         if point in BEFORE_THE_ANSWER or point == "before-ack":
-            await dies_at(point, redis_url, file)
+            await dies_at(point, redis_url, file, kind)
         request = await works_until(world, State.OPEN)
         await world.answer(request)
         if point not in BEFORE_THE_ANSWER:
-            await dies_at(point, redis_url, file)
+            await dies_at(point, redis_url, file, kind)
         ended = await works_until(world, State.CLOSED)
         if point in MAYBE:
             assert ended.effect is not None
@@ -166,10 +169,11 @@ async def test_a_foreign_agent_runs_through_on_redis(redis_url: str, tmp_path: P
         assert lines(file) == ["sent"]
 
 
-async def test_without_a_crash_it_runs_through_on_redis(redis_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["once", "governed"])
+async def test_without_a_crash_it_runs_through_on_redis(kind: str, redis_url: str, tmp_path: Path) -> None:
     """The same scene on real Redis: every checkpoint write carries its fence."""
     file = tmp_path / "ledger"
-    async with redis_world(redis_url, file) as world:
+    async with redis_world(redis_url, file, graph=agent_of(kind, file)) as world:
         await world.start()
         request = await works_until(world, State.OPEN)
         assert lines(file) == []

@@ -11,8 +11,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from foreign import call, mailing_agent, says
+from foreign import Scripted, call, mailing_agent, says
 from gated import World, a_serializer
+from langchain.agents import create_agent
+from sayso import govern
 from sayso.agent.checkpoints import RedisSaver
 from sayso.agent.effect import Effect, effect
 from sayso.agent.runtime import idempotency_key
@@ -47,6 +49,18 @@ def filing_agent(file: Path) -> Any:
     return mailing_agent([], [says("Dana asked for it.", call(1, "dana@example.com"))], breaks=sends)
 
 
+def governed_agent(file: Path) -> Any:
+    """LangChain's agent with the first tool governed."""
+    refund = {"name": "issue_refund", "args": {"order": 1042, "amount": "129.90"}, "id": "call-1"}
+    return create_agent(Scripted(turns=[says("It is due.", refund)]), govern([filing_tool(file)]))
+
+
+def agent_of(kind: str, file: Path) -> Any:
+    """Another agent than the usual one, for this kind of scene."""
+    make = {"foreign": filing_agent, "governed": governed_agent}.get(kind)
+    return make(file) if make else None
+
+
 @asynccontextmanager
 async def redis_world(
     url: str, file: Path, *, idempotent: bool = False, graph: Any = None
@@ -73,8 +87,7 @@ def a_worker(world: World, name: str) -> Worker:
 
 async def main() -> None:
     url, file, kind = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    graph = filing_agent(file) if kind == "foreign" else None
-    async with redis_world(url, file, idempotent=kind == "idempotent", graph=graph) as world:
+    async with redis_world(url, file, idempotent=kind == "idempotent", graph=agent_of(kind, file)) as world:
         worker = a_worker(world, "victim")
         try:
             await asyncio.wait_for(worker.run_forever(), 20)
