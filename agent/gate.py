@@ -158,7 +158,7 @@ class Gate:
         action, tool = self._action(state)
         if config["configurable"]["thread_id"] != runtime.run.thread:
             raise BadGate("The graph runs in another thread than its worker was told.")
-        before = _predecessor(state)
+        before = _predecessor(state.get("outcome"), action)
         proposal = Proposal(
             action=action, assessment=await _assessment(runtime, action, tool), thread=runtime.run.thread,
             asked_by=runtime.run.asked_by, revises=before["digest"] if before else "",
@@ -181,7 +181,9 @@ class Gate:
         }
 
     def _action(self, state: _Inside) -> tuple[Action, Effect]:
-        action = state.get("action")
+        action: object = state.get("action")
+        if isinstance(action, str):
+            action = canonical.decode(Action, action)  # as `govern` hands it over: any checkpointer keeps text
         if not isinstance(action, Action):
             raise BadGate("The state holds no `action`: the node before a gate has to return one.")
         tool = self.tools.get(action.tool)
@@ -250,13 +252,12 @@ async def _assessment(runtime: Runtime, action: Action, tool: Effect) -> RiskAss
     return assessment
 
 
-def _predecessor(state: _Inside) -> GateOutcome | None:
+def _predecessor(outcome: GateOutcome | None, action: Action) -> GateOutcome | None:
     """What this proposal revises: people asked for a change, or refused the same tool's last call."""
-    outcome = state.get("outcome")
     if outcome is None:
         return None
     kind = OutcomeKind(outcome["kind"])
-    same_refused = kind is OutcomeKind.REFUSED and outcome["tool"] == state["action"].tool
+    same_refused = kind is OutcomeKind.REFUSED and outcome["tool"] == action.tool
     return outcome if kind in _PLANNED_AGAIN or same_refused else None
 
 

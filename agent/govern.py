@@ -20,6 +20,7 @@ from langchain_core.tools import BaseTool, StructuredTool, tool
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt import ToolRuntime
 
+from ..approvals import canonical
 from ..approvals.action import Action, Json
 from ..approvals.errors import BadChange
 from ..approvals.request import OutcomeKind
@@ -102,7 +103,7 @@ async def _call(
         return _message(effect, runtime, f"Not done: {error}", None)
     async with _one_by_one(runtime):
         given = {
-            "action": _action(effect, frozen, runtime),
+            "action": canonical.encode(_action(effect, frozen, runtime)).decode(),
             "outcome": _before(runtime.state, effect.name),
         }
         with opened(runtime):

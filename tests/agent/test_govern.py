@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
@@ -22,6 +24,7 @@ from governed import (
 )
 from langchain.agents import create_agent
 from langchain_core.tools import StructuredTool, tool
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt import InjectedState, ToolRuntime
 from sayso import effect, govern
@@ -126,6 +129,19 @@ async def test_what_the_model_calls_wrongly_is_never_asked_about() -> None:
     ((status, words),) = await told(world)
     assert status == "error"
     assert "order" in words
+
+
+async def test_any_checkpointer_will_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """An agent that keeps its state elsewhere: nothing of ours is in it that LangGraph would not know."""
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "state")) as saver:
+        world = governed_world(ONE, saver=saver)
+        await world.ask()
+        (request,) = await open_requests(world)
+        await world.answer(request)
+        await world.work()
+        assert len(world.ledger.done) == 1
+        assert (await told(world))[0][0] == "success"
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_tools_get_what_langchain_injects_and_people_see_none_of_it() -> None:
