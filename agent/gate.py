@@ -183,7 +183,9 @@ class Gate:
     def _action(self, state: _Inside) -> tuple[Action, Effect]:
         action: object = state.get("action")
         if isinstance(action, str):
-            action = canonical.decode(Action, action)  # as `govern` hands it over: any checkpointer keeps text
+            action = canonical.decode(
+                Action, action
+            )  # as `govern` hands it over: any checkpointer keeps text
         if not isinstance(action, Action):
             raise BadGate("The state holds no `action`: the node before a gate has to return one.")
         tool = self.tools.get(action.tool)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 
 from ..approvals.action import Action
 from ..approvals.risk import Dimension, Finding, Level, Oversight, RiskAssessment
@@ -33,6 +32,7 @@ HINTS: Mapping[str, tuple[Dimension, Level, str]] = {
     "openWorldHint": (Dimension.BLAST_RADIUS, Level.MEDIUM, "Its server says that it reaches the world outside."),
 }  # fmt: skip
 
+_HARMLESS = ("Whatever it gets wrong does no harm.",)
 _CANNOT_BE_UNDONE = "Cannot be undone"
 _HIGH_FLAGS: Mapping[Dimension, str] = {
     Dimension.IRREVERSIBILITY: _CANNOT_BE_UNDONE,
@@ -56,6 +56,25 @@ def weigh(levels: Mapping[Dimension, Level]) -> Oversight:
 
 def assess(action: Action, policy: Policy) -> RiskAssessment:
     """The four findings on this action under this policy, what follows from them, and why."""
+    return _assessed(action, policy, weigh)
+
+
+def assess_call(action: Action, policy: Policy) -> RiskAssessment:
+    """The same for a model's bare call of a tool, which has no words for how sure it is.
+
+    That alone asks nobody about what is harmless in every other way; of everything else it counts as low confidence.
+    """
+    return _assessed(action, policy, _weigh_call)
+
+
+def _weigh_call(levels: Mapping[Dimension, Level]) -> Oversight:
+    others = [levels.get(one, Level.HIGH) for one in Dimension if one is not Dimension.CONFIDENCE]
+    return FREE if all(level is Level.LOW for level in others) else weigh(levels)
+
+
+def _assessed(
+    action: Action, policy: Policy, weighing: Callable[[Mapping[Dimension, Level]], Oversight]
+) -> RiskAssessment:
     tool, seen = policy.of(action.tool), Circumstances(action)
     applying = policy.applying(action, seen)
     findings = tuple(
@@ -70,9 +89,10 @@ def assess(action: Action, policy: Policy) -> RiskAssessment:
     levels = {finding.dimension: finding.level for finding in findings}
     always = _always_asked(action, tool)
     ruled = [(one, _oversight_of(one)) for one in applying]
-    oversight = _strictest(GATE if always else weigh(levels), *(least for _, least in ruled if least))
+    weighed = weighing(levels)
+    oversight = _strictest(GATE if always else weighed, *(least for _, least in ruled if least))
     reasons = (
-        *(rule.reason for rule in always), *_reasons(levels),
+        *(rule.reason for rule in always), *(_reasons(levels) if weighed is weigh(levels) else _HARMLESS),
         *(_reason_of(one) for one, least in ruled if least is oversight),
     )  # fmt: skip
     return RiskAssessment(
@@ -127,18 +147,6 @@ def _ruled_flags(applying: Sequence[Applying]) -> tuple[Mandatory, ...]:
 
 def _strictest(*all: Oversight) -> Oversight:
     return min(all, key=(GATE, WATCH, FREE).index)
-
-
-def assess_call(action: Action, policy: Policy) -> RiskAssessment:
-    """The same for a model's bare call of a tool, which has no words for how sure it is.
-
-    That alone asks nobody about what is harmless in every other way; of everything else it counts as low confidence.
-    """
-    judged = assess(action, policy)
-    others = [one.level for one in judged.findings if one.dimension is not Dimension.CONFIDENCE]
-    if judged.oversight is not WATCH or any(level is not Level.LOW for level in others):
-        return judged
-    return replace(judged, oversight=FREE, reasons=("Whatever it gets wrong does no harm.",))
 
 
 def _confidence(action: Action, threshold: float) -> Finding:

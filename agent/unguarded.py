@@ -14,7 +14,6 @@ from .policy import Policy
 from .resume import Graph
 from .risk import NO_REASONING, assess_call, needs_people
 
-
 #: Where LangChain's own middleware is defined; an installation without LangChain's agents has none.
 _MIDDLEWARE = "langchain.agents.middleware.human_in_the_loop"
 

@@ -31,13 +31,20 @@ def draft(state: State) -> dict[str, Any]:
 
 def ask(state: State) -> dict[str, Any]:
     """Pause, and do as told. Nothing happens before `interrupt` returns, because this node runs again then."""
-    (answer,) = interrupt([
-        {
-            "action_request": {"action": "send_invitation", "args": state["invitation"]},
-            "config": {"allow_accept": True, "allow_edit": True, "allow_ignore": True, "allow_respond": True},
-            "description": "An invitation in your name.",
-        }
-    ])
+    (answer,) = interrupt(
+        [
+            {
+                "action_request": {"action": "send_invitation", "args": state["invitation"]},
+                "config": {
+                    "allow_accept": True,
+                    "allow_edit": True,
+                    "allow_ignore": True,
+                    "allow_respond": True,
+                },
+                "description": "An invitation in your name.",
+            }
+        ]
+    )
     match answer:
         case {"type": "accept"}:
             return {"report": sent(state["invitation"])}

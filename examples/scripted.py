@@ -39,7 +39,11 @@ def turn(text: str, **calls: Any) -> AIMessage:
 
     Several calls of one tool are a list of their arguments.
     """
-    asked = [(name, one) for name, given in calls.items() for one in (given if isinstance(given, list) else [given])]
+    asked = [
+        (name, one)
+        for name, given in calls.items()
+        for one in (given if isinstance(given, list) else [given])
+    ]
     numbered = [{"name": name, "args": one, "id": f"{name}-{n}"} for n, (name, one) in enumerate(asked)]
     return AIMessage(text, tool_calls=numbered)
 

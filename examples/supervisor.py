@@ -17,7 +17,9 @@ from sayso import effect, govern
 from scripted import chat_model, turn
 
 
-@effect(category="financial_transaction", irreversibility="high", summary="Refund {amount} USD for order {order}")
+@effect(
+    category="financial_transaction", irreversibility="high", summary="Refund {amount} USD for order {order}"
+)
 async def issue_refund(order: int, amount: Decimal) -> str:
     """Pay money back."""
     return f"Refunded {amount} USD for order {order}."
@@ -55,6 +57,10 @@ async def ask_warehouse(task: str) -> str:
 
 
 model = chat_model(
-    turn("Both have to look.", ask_billing={"task": "Refund order 1042"}, ask_warehouse={"task": "A new lamp?"})
+    turn(
+        "Both have to look.", ask_billing={"task": "Refund order 1042"}, ask_warehouse={"task": "A new lamp?"}
+    )
 )
-graph = create_agent(model, [ask_billing, ask_warehouse], system_prompt="You settle complaints with your colleagues.")
+graph = create_agent(
+    model, [ask_billing, ask_warehouse], system_prompt="You settle complaints with your colleagues."
+)

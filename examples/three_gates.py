@@ -37,7 +37,9 @@ def plan(state: State) -> dict[str, Any]:
 
 def to_gates(state: State) -> list[Send]:
     """One gate per refund, each with its own frozen action."""
-    return [Send("gate", {"action": refund(order, amount, state["goal"])}) for order, amount in state["wanted"]]
+    return [
+        Send("gate", {"action": refund(order, amount, state["goal"])}) for order, amount in state["wanted"]
+    ]
 
 
 def refund(order: str, amount: str, goal: str) -> Action:
@@ -56,7 +58,9 @@ def refund(order: str, amount: str, goal: str) -> Action:
 
 def report(state: State) -> dict[str, str]:
     """The agent's last words, once all have ended."""
-    return {"report": "\n".join(sorted(f"{one['summary']}: {one['words']}" for one in state["outcomes"].values()))}
+    return {
+        "report": "\n".join(sorted(f"{one['summary']}: {one['words']}" for one in state["outcomes"].values()))
+    }
 
 
 builder = StateGraph(State)

@@ -23,7 +23,7 @@ def look_up_order(order: int) -> dict[str, str]:
 
 def send_mail(to: str, text: str) -> str:
     """Write to a customer. It leaves the company, so the policy has people decide."""
-    return f"Sent to {to}."
+    return f"Sent to {to}: {text}"
 
 
 @effect(

@@ -17,7 +17,7 @@ from scripted import chat_model, turn
 
 def send_mail(to: str, text: str) -> str:
     """Write to somebody."""
-    return f"Sent to {to}."
+    return f"Sent to {to}: {text}"
 
 
 model = chat_model(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 from foreign import Scripted
-from gated import LOW, REJECT, Ledger
+from gated import LOW, REJECT, Ledger, World
 from governed import (
     POLICY,
     call,
@@ -187,13 +187,34 @@ async def test_the_author_may_ask_for_more_than_the_worker_and_never_for_less() 
     """Of two policies the stricter one holds."""
     ledger = Ledger()
     loose = {"category": "internal_change", **LOW}
-    strict = read_policy({**POLICY, "tools": {"look_up": {"category": "deletion", **LOW}, "send_mail": loose}})
+    strict = read_policy(
+        {**POLICY, "tools": {"look_up": {"category": "deletion", **LOW}, "send_mail": loose}}
+    )
     turn = says("", call(1), call(2, "look_up", order=7))
     agent = create_agent(Scripted(turns=[turn]), govern([mailer(ledger), reader(ledger)], strict))
     world = governed_world(graph=agent, ledger=ledger)
     await world.ask()
     assert [one.proposal.action.tool for one in await open_requests(world)] == ["look_up", "send_mail"]
     assert ledger.done == []
+
+
+async def test_a_rule_has_people_look_at_what_its_levels_would_let_run() -> None:
+    """That a model cannot say how sure it is asks nobody; that a rule wants it watched does."""
+    watched = {
+        "name": "big orders",
+        "oversight": "watch",
+        "reason": "Audit.",
+        "if": "args.order > 1000",
+        "tools": ["look_up"],
+    }
+    policy = read_policy({**POLICY, "rules": [watched]})
+    ledger = Ledger()
+    turn = says("", call(1, "look_up", order=7), call(2, "look_up", order=5000))
+    world = World(graph=governed_agent(ledger, [turn]), ledger=ledger, policy=policy)
+    await world.ask()
+    (request,) = await open_requests(world)
+    assert request.proposal.action.arguments == {"order": 5000}
+    assert [arguments for _, arguments, _ in ledger.done] == [{"order": 7}]
 
 
 def test_what_cannot_be_governed_is_refused_at_once() -> None:

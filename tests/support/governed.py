@@ -65,7 +65,6 @@ def reader(ledger: Ledger) -> Any:
 
 def refunder(ledger: Ledger, breaks: Callable[[], None] = lambda: None, **options: Any) -> Effect:
     """One of ours."""
-
     said = {"summary": "Refund {amount} for {order}", **options}
 
     @effect(category="financial_transaction", irreversibility="high", **said)
