@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+from langchain_core.runnables import RunnableSequence
+from langchain_core.runnables.base import RunnableBindingBase
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolNode
 
@@ -13,10 +15,14 @@ from .resume import Graph
 
 
 def tools_at(node: Any) -> Iterator[BaseTool]:
-    """The tools of a node of a builder; none where it is no tool node."""
-    runnable = getattr(node, "runnable", None)
-    if isinstance(runnable, ToolNode):
-        yield from runnable.tools_by_name.values()
+    """The tools of a node of a builder, also where its tool node is wrapped or one of several steps."""
+    left = [getattr(node, "runnable", None)]
+    while left:
+        runnable = left.pop()
+        if isinstance(runnable, ToolNode):
+            yield from runnable.tools_by_name.values()
+        left += [getattr(runnable, "bound", None)] if isinstance(runnable, RunnableBindingBase) else []
+        left += runnable.steps if isinstance(runnable, RunnableSequence) else []
 
 
 def graphs_called(tool: BaseTool) -> Iterator[Graph]:

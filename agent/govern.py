@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -22,11 +23,11 @@ from langgraph.prebuilt import ToolRuntime
 
 from ..approvals import canonical
 from ..approvals.action import Action, Json
-from ..approvals.errors import BadChange
+from ..approvals.errors import BadChange, SaysoError
 from ..approvals.request import OutcomeKind
 from .called import Called, CalledTool, Unreadable, opened
 from .effect import Effect
-from .gate import BadGate, Gate
+from .gate import LARGEST_PROPOSAL, BadGate, Gate
 from .outcome import GateOutcome
 from .policy import Policy
 from .resume import LeftOpen
@@ -36,6 +37,10 @@ from .tool_words import words_for_model
 
 #: In a tool message's artifact: what became of its call, for the next call of the same tool.
 ARTIFACT = "sayso"
+#: An event loop that does nothing for so long is blocked.
+BLOCKED_SECONDS = 30.0
+#: Arguments that LangChain fills in itself.
+_TAKEN = frozenset({"runtime", "config", "run_manager", "callbacks"})
 _NO_GOAL = "no goal given"
 _SUMMARY, _VALUE = 280, 60
 #: LangGraph's names, in a task's configuration, for: its counters, where its state is kept and by whom, its way out.
@@ -76,14 +81,15 @@ def _called(given: BaseTool | Effect | Callable[..., Any], policy: Policy | None
 def _governed(effect: Called) -> Governed:
     if {":", "|"} & set(effect.name):
         raise Unreadable(f"{effect.name!r} is no name for a tool: LangGraph separates by these signs")
+    if taken := _TAKEN & set(json.loads(effect.schema).get("properties", {})):
+        raise Unreadable(f"{effect.name}: LangChain keeps the argument {min(taken)!r} for itself")
     gate = Gate(effect)
 
     async def call(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:
         return await _call(effect, gate, runtime, arguments)
 
     def call_in_thread(runtime: ToolRuntime, **arguments: Any) -> ToolMessage:
-        """An agent that is run in a thread of its worker: the store lives on the worker's own loop."""
-        return asyncio.run_coroutine_threadsafe(call(runtime, **arguments), worker_loop()).result()
+        return _on_its_loop(call(runtime, **arguments))
 
     given = getattr(effect, "tool", None)
     return Governed(
@@ -91,6 +97,35 @@ def _governed(effect: Called) -> Governed:
         func=call_in_thread, gate=gate, return_direct=bool(given and given.return_direct),
         tags=given.tags if given else None, metadata=given.metadata if given else None,
     )  # fmt: skip
+
+
+def _on_its_loop(coroutine: Coroutine[Any, Any, ToolMessage]) -> ToolMessage:
+    """From an agent that was run with `invoke`: the store lives on the loop of the worker, which must be free.
+
+    Raises: LeftOpen where `invoke` blocks that very loop, which would wait for itself.
+    """
+    try:
+        loop = worker_loop()
+        if not _is_free(loop):
+            raise BadGate("An async tool runs its agent with `invoke`: write `await agent.ainvoke(...)`.")
+    except SaysoError as error:
+        coroutine.close()
+        raise LeftOpen(error) from error
+    return asyncio.run_coroutine_threadsafe(coroutine, loop).result()
+
+
+def _is_free(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        if asyncio.get_running_loop() is loop:
+            return False
+    except RuntimeError:
+        pass  # a thread without a loop, as it should be
+    answered = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
+    try:
+        answered.result(timeout=BLOCKED_SECONDS)
+    except TimeoutError:
+        return False
+    return True
 
 
 async def _call(
@@ -101,6 +136,8 @@ async def _call(
         frozen = effect.freeze(arguments)
     except BadChange as error:
         return _message(effect, runtime, f"Not done: {error}", None)
+    if _too_much(frozen):
+        return _message(effect, runtime, "Not done: these arguments cannot be shown to people.", None)
     async with _one_by_one(runtime):
         given = {
             "action": canonical.encode(_action(effect, frozen, runtime)).decode(),
@@ -167,9 +204,17 @@ def _action(effect: Called, frozen: Mapping[str, Json], runtime: ToolRuntime[Any
     )  # fmt: skip
 
 
+def _too_much(frozen: Mapping[str, Json]) -> bool:
+    """More than people would be shown, or no text at all; what is revised shows it twice over."""
+    try:
+        return len(canonical.encode(dict(frozen))) > LARGEST_PROPOSAL // 4
+    except ValueError:
+        return True
+
+
 def _summary(effect: Called, frozen: Mapping[str, Json]) -> str:
     if effect.summary:
-        return _cut(effect.summary.format_map({**frozen}), _SUMMARY)
+        return _cut(effect.summary.format_map({**frozen}), _SUMMARY) or effect.name
     said = ", ".join(f"{name} = {_cut(value, _VALUE)}" for name, value in frozen.items())
     return _cut(f"{effect.name}: {said}" if said else effect.name, _SUMMARY)
 

@@ -183,6 +183,26 @@ async def test_a_tool_described_by_a_json_schema_is_governed_too() -> None:
     assert ran == [{"to": "bo"}]
 
 
+@pytest.mark.parametrize("hostile", ["x" * 100_000, "half \ud83d of a sign", "\x00\u202e*_`<@U1>{to}{0}"])
+async def test_whatever_the_model_writes_the_run_goes_on(hostile: str) -> None:
+    """It is shown to people, or the model reads that it cannot be."""
+    ran: list[str] = []
+
+    @effect(name="send_mail", category="external_communication", summary="{to}")
+    async def send(to: str) -> str:
+        ran.append(to)
+        return "Sent."
+
+    world = governed_world(says("", call(1, to=hostile)), tools=[send])
+    await world.ask()
+    for request in await open_requests(world):
+        await world.answer(request)
+        await world.work()
+        assert ran == [hostile]
+    assert len(await told(world)) == 1
+    assert (await world.events())[-1] == "run finished"
+
+
 async def test_the_author_may_ask_for_more_than_the_worker_and_never_for_less() -> None:
     """Of two policies the stricter one holds."""
     ledger = Ledger()
@@ -226,6 +246,8 @@ def test_what_cannot_be_governed_is_refused_at_once() -> None:
         govern([effect(name="a|b")(lambda order: order)])
     with pytest.raises(ValueError, match="may name its parameters only"):
         refunder(ledger, summary="Refund {amount.real}")
+    with pytest.raises(Unreadable, match="'runtime'"):
+        govern([effect(name="start")(lambda runtime: runtime)])
     (once,) = govern([mailer(ledger)])
     assert govern([once]) == [once]
 

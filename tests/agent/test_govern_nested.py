@@ -136,3 +136,26 @@ async def test_code_that_nobody_could_see_changing_is_not_run() -> None:
     assert ended.outcome is not None
     assert (ended.outcome.kind, ended.outcome.words[:16]) == (OutcomeKind.FAILED, "The agent's code")
     assert (await world.events())[-1] == "run finished"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+async def test_an_agent_that_blocks_its_worker_is_refused_and_never_hangs(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`invoke` within an async tool stops the very loop that its gate needs: one sentence, and nothing is asked."""
+    monkeypatch.setattr("sayso.agent.govern.BLOCKED_SECONDS", 0.2)
+    ledger = Ledger()
+    turn = TWO if threads > 1 else REFUND  # LangGraph runs a single task in the caller's own thread
+    billing: Any = create_agent(Scripted(turns=[turn]), govern([refunder(ledger)]))
+
+    @tool
+    async def ask_billing(question: str) -> str:
+        """Ask billing."""
+        return str(billing.invoke(ASKED)["messages"][-1].content)
+
+    outer = says("Billing knows.", {"name": "ask_billing", "args": {"question": "?"}, "id": "outer-1"})
+    world = governed_world(graph=create_agent(Scripted(turns=[outer]), [ask_billing]), ledger=ledger)
+    await world.ask()
+    assert await open_requests(world) == []
+    assert ledger.done == []
+    assert (await world.events())[-1] == "run failed"

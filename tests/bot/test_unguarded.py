@@ -12,6 +12,7 @@ from gated import Ledger
 from governed import POLICY, mailer, reader
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
@@ -67,6 +68,19 @@ def in_a_node(inner: Any) -> Any:
     return builder.compile()
 
 
+def wrapped(how: str) -> Any:
+    """A hand-written graph whose tool node stands in something else."""
+    node: Any = ToolNode(TOOLS)
+    ways: dict[str, Any] = {
+        "bound": node.with_config(tags=["mine"]),
+        "in steps": RunnableLambda(lambda state: state) | node,
+    }
+    builder = StateGraph(MessagesState)
+    builder.add_node("tools", ways[how])
+    builder.add_edge(START, "tools")
+    return builder.compile()
+
+
 def middleware(mode: Any, *tools: str) -> dict[str, Any]:
     return {
         "middleware": [HumanInTheLoopMiddleware(dict.fromkeys(tools, True), interrupt_mode=mode)],
@@ -81,6 +95,8 @@ def middleware(mode: Any, *tools: str) -> dict[str, Any]:
         an_agent(TOOLS, **middleware("batched", "look_up")),
         called_by(an_agent(TOOLS)),
         in_a_node(an_agent(TOOLS)),
+        wrapped("bound"),
+        wrapped("in steps"),
     ],
 )
 def test_a_tool_that_nothing_stands_in_front_of_is_named(graph: Any) -> None:
