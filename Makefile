@@ -43,7 +43,7 @@ lint: ready
 	@echo "Types (mypy --strict) ..."
 	@mkdir -p .cache/typed
 	@ln -sfn ../.. .cache/typed/sayso
-	@cd .cache/typed && MYPYPATH=sayso/tests/support ../../$(BIN)/mypy --config-file ../../pyproject.toml --explicit-package-bases \
+	@cd .cache/typed && MYPYPATH=sayso/tests/support:sayso/examples ../../$(BIN)/mypy --config-file ../../pyproject.toml --explicit-package-bases \
 		sayso/__init__.py $(addprefix sayso/,$(CHECKED))
 	@echo "Directions of import and the other rules of the house ..."
 	@$(BIN)/python -m pytest -q tests/house
