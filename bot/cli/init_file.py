@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -82,7 +82,7 @@ def sample_tools() -> Mapping[str, Mapping[str, Any]]:
 
 
 def own_tools(spec: str, folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    """How risky the tools behind the gates of this graph are: as declared, and the worst where nothing is.
+    """How risky this graph's tools are: as declared, and the worst where nothing is; empty for one that says nothing.
 
     Raises: BadSetting, when it does not load or compile.
     """
@@ -91,19 +91,23 @@ def own_tools(spec: str, folder: Path) -> Mapping[str, Mapping[str, Any]]:
     from langgraph.checkpoint.memory import InMemorySaver
 
     from ...agent.fingerprint import gates_of
+    from ...agent.unguarded import tools_of
     from ..graphs import GraphLoader
 
-    async def loaded() -> Sequence[Gate]:
+    async def loaded() -> tuple[Sequence[Gate], Iterable[str]]:
         async with GraphLoader(folder).opened(spec, InMemorySaver(), try_own=False) as kept:
-            return tuple(gates_of(kept.graph).values()) if hasattr(kept.graph, "builder") else ()
+            seen = hasattr(kept.graph, "builder")  # else nobody can look into it
+            return (tuple(gates_of(kept.graph).values()), tools_of(kept.graph)) if seen else ((), ())
 
-    return {
+    gates, callable_tools = asyncio.run(loaded())
+    declared = {
         tool: {
             "category": effect.category,
             **{what: effect.levels.get(what, Level.HIGH).name.lower() for what in _KEYS[1:4]},
         }
-        for gate in asyncio.run(loaded()) for tool, effect in gate.tools.items() if effect.category
+        for gate in gates for tool, effect in gate.tools.items() if effect.category
     }  # fmt: skip
+    return {**{name: {} for name in callable_tools}, **declared}
 
 
 def settings_text(chosen: Chosen) -> str:
@@ -149,11 +153,15 @@ def _settings(chosen: Chosen) -> Iterator[str]:
     )
     yield "# are asked. sensitive means a day to answer, then on-call has an hour more."
     for name, tool in chosen.tools.items():
-        yield from (
-            f"[tools.{_key(name)}]",
-            *(f"{key} = {_value(tool[key])}" for key in _KEYS if key in tool),
-            "",
-        )
+        lines = [f"[tools.{_key(name)}]", *(f"{key} = {_value(tool[key])}" for key in _KEYS if key in tool)]
+        yield from (*(lines if tool else _unrated(lines[0])), "")
+
+
+def _unrated(table: str) -> Iterator[str]:
+    """For a tool that says nothing of itself, lines to begin from."""
+    yield "# Taken at its worst until you rate it: people are asked about every call. Low in every way, it runs by itself."
+    said = ('category = "read"', *(f'{key} = "low"' for key in _KEYS[1:4]))
+    yield from (f"# {line}" for line in (table, *said))
 
 
 def _platforms(chosen: Chosen) -> Iterator[str]:

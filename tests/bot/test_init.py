@@ -166,6 +166,23 @@ def test_what_options_say_is_not_asked() -> None:
     assert set(settings.people) == {"bo", "alex"}
 
 
+GOVERNED = """
+from langchain.agents import create_agent
+from langchain_core.language_models import FakeListChatModel
+from sayso import govern
+
+class Model(FakeListChatModel):
+    def bind_tools(self, tools, **_):
+        return self
+
+def look_up(order: int) -> str:
+    "Look an order up."
+    return str(order)
+
+graph = create_agent(Model(responses=["Done."]), govern([look_up]))
+"""
+
+
 def test_ones_own_graph_brings_its_tools(folder: Path) -> None:
     """As their authors declared them, and the worst where they did not; a dot in a name makes no table."""
     (folder / "agent.py").write_text(GATED)
@@ -176,6 +193,19 @@ def test_ones_own_graph_brings_its_tools(folder: Path) -> None:
         for name, tool in settings.policy.tools.items()
     }
     assert levels == {"pay": ["HIGH", "LOW", "HIGH"], "crm.forget": ["HIGH", "HIGH", "HIGH"]}
+
+
+def test_tools_that_say_nothing_of_themselves_are_there_to_be_rated(folder: Path) -> None:
+    """A `create_agent` with plain functions: what is written loads as it is, and uncommented too."""
+    (folder / "agent.py").write_text(GOVERNED)
+    settings = written(*SLACK, *PEOPLE, "--graph", "agent.py:graph")
+    assert dict(settings.policy.tools) == {}
+    text = settings.file.read_text()
+    lines = text.partition("# [tools.look_up]")[2].partition("\n\n")[0].splitlines()
+    settings.file.write_text(text.replace("# [tools.look_up]", "[tools.look_up]"))
+    for line in lines[1:]:
+        settings.file.write_text(settings.file.read_text().replace(line, line.removeprefix("# "), 1))
+    assert load_settings(settings.file, {}).policy.of("look_up").known
 
 
 def test_names_in_any_script_get_ids_of_their_own() -> None:
