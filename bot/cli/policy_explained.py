@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ...agent.conditions import Circumstances
 from ...agent.policy import Policy
-from ...agent.risk import assess
+from ...agent.risk import assess, assess_call
 from ...approvals.action import Action
 from ...approvals.deadline import Step, StepKind, plan
 from ...approvals.errors import BadSetting
@@ -59,6 +59,11 @@ def _print(out: Console, settings: Settings, action: Action) -> None:
     policy = settings.policy
     found = assess(action, policy)
     out.print(Text(f"{found.oversight}: {_OVERSIGHT[found.oversight]}", style="bold"))
+    called = assess_call(action, policy).oversight
+    if called is not found.oversight:
+        out.print(
+            f"{called} behind govern, where nobody expects a model to say how sure it is: {_OVERSIGHT[called]}"
+        )
     for flag in found.flags:
         out.print(f"  [!] {flag}")
     levels = _grid()

@@ -135,3 +135,14 @@ def test_a_case_that_cannot_be_read_is_named(file: Path, tmp_path: Path, expect:
     ran = policy("test", cases(tmp_path, expect), "-s", str(file))
     assert isinstance(ran.exception, BadSetting)
     assert words in str(ran.exception).replace("are not TOML", "is not TOML")
+
+
+def test_a_harmless_call_behind_govern_is_told_apart(tmp_path: Path) -> None:
+    """A model cannot say how sure it is; a hand-written agent that does not say is another matter."""
+    harmless = '[tools.look_up]\ncategory = "read"\nirreversibility = "low"\nblast_radius = "low"\ncompliance = "low"\n\n[server]\n'
+    file = write_settings(tmp_path, ("[server]\n", harmless))
+    ran = policy("explain", "look_up", "--args", "{}", "-s", str(file))
+    assert ran.exception is None, ran.output
+    said = " ".join(ran.output.split())
+    assert said.startswith("watch: ")
+    assert "free behind govern, where nobody expects a model to say how sure it is: it runs by itself" in said
