@@ -132,10 +132,10 @@ class Shared(TypedDict, total=False):
     report: str
 
 
-def one_node(work: Callable[[Any], dict[str, Any]]) -> StateGraph[Any, Any, Any, Any]:
+def one_node(work: Any) -> StateGraph[Any, Any, Any, Any]:
     """An agent of a single node."""
     builder = StateGraph(Shared)
-    builder.add_node("ask", work)  # type: ignore[call-overload]
+    builder.add_node("ask", work)
     builder.add_edge(START, "ask")
     builder.add_edge("ask", END)
     return builder
@@ -156,10 +156,10 @@ def asking(prompt: str, acted: list[str], name: str = "ask") -> StateGraph[Any, 
     return builder
 
 
-def asks_first(act: Callable[[Any], dict[str, Any]]) -> StateGraph[Any, Any, Any, Any]:
+def asks_first(act: Any) -> StateGraph[Any, Any, Any, Any]:
     """An agent that asks in one node and acts in the next."""
     builder = one_node(lambda state: {"number": int(bool(interrupt("Send?")))})
-    builder.add_node("act", act)  # type: ignore[call-overload]
+    builder.add_node("act", act)
     builder.add_edge("ask", "act")
     return builder
 
