@@ -145,8 +145,11 @@ async def test_a_graph_may_say_that_it_is_unguarded(tmp_path: Path) -> None:
         assert set(graphs) == {"wiper"}
 
 
-def test_check_says_it_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_check_says_it_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Before anything is served."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     check(settings_with(tmp_path, 'wiper = "wiper.py:graph"'), offline=True)
     (line,) = [one for one in capsys.readouterr().out.splitlines() if "graphs.wiper" in one]
     assert line.startswith("WRONG")
