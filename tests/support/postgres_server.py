@@ -1,0 +1,73 @@
+"""A PostgreSQL of our own for as long as a block lasts: listens on a socket in a folder of its own, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class NoPostgres(Exception):
+    """PostgreSQL is not installed (apt install postgresql)."""
+
+
+class PostgresServer:
+    """One server; it can be stopped as a crash would stop it, and started again on the same files.
+
+    Attributes:
+        url: Where it listens; stays the same over a restart.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self.url = f"postgresql://agents@/postgres?host={place}"
+        self._place = place
+        self._command = [*_as_its_user(), str(_program()), "-D", f"{place}/db", "-s"]
+
+    def make(self) -> None:
+        """Lay out its files; only once."""
+        self._run("-o", "-A trust -U agents -E UTF8", "initdb")
+
+    def start(self) -> None:
+        """Returns when it takes connections; `fsync` and `synchronous_commit` are on, as they are by default."""
+        self._run("-w", "-l", f"{self._place}/log", "-o", f"-k {self._place} -h ''", "start")
+
+    def stop(self) -> None:
+        """At once, as if it had crashed."""
+        self._run("-m", "immediate", "stop")
+
+    def _run(self, *arguments: str) -> None:
+        command = [*self._command, *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._place, timeout=120)  # noqa: S603 ours
+
+
+@contextmanager
+def a_postgres() -> Iterator[PostgresServer]:
+    """A running server. Raises: NoPostgres."""
+    _program()
+    with tempfile.TemporaryDirectory(prefix="sayso-pg-") as folder:
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        server = PostgresServer(Path(folder))
+        server.make()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
+def _program() -> Path:
+    found = [shutil.which("pg_ctl"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")))]
+    program = next(filter(None, found), None)
+    if program is None:
+        raise NoPostgres(NoPostgres.__doc__)
+    return Path(program).resolve()
+
+
+def _as_its_user() -> Sequence[str]:
+    """PostgreSQL refuses to run as root."""
+    return ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
