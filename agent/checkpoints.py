@@ -24,6 +24,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from ..approvals.connection import open_redis, open_sync_redis
+from .checkpoint_calls import Calls
 from .checkpoint_codec import Codec
 from .checkpoint_scripts import SCRIPTS, Call
 from .checkpoint_steps import EveryKey, Page, Steps, Verbs
@@ -62,7 +63,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         self._sync_client = sync_client
         self._prefix = prefix
         self._require_fence = require_fence
-        self._scripts = {text: client.register_script(text) for text in SCRIPTS}
+        self._calls = Calls(client)
         self._sync_scripts = {text: sync_client.register_script(text) for text in SCRIPTS}
 
     @classmethod
@@ -220,7 +221,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
 
     async def _aask(self, question: Call | EveryKey) -> Any:
         match question:
-            case Call(script, keys, args):
-                return await self._scripts[script](keys=keys, args=args)
+            case Call():
+                return await self._calls.ask(question)
             case EveryKey(pattern):
                 return [key async for key in self._client.scan_iter(pattern, count=1000)]
