@@ -8,9 +8,13 @@ from typing import Any
 
 import redis.asyncio
 
-from .checkpoint_scripts import SCRIPTS, Call
+from . import checkpoint_scripts, upkeep_scripts
+from .checkpoint_scripts import Call
 
-#: Calls sent together at most; a long line of answers would make the first of them wait for the last.
+#: Every script, to be registered with a client once.
+SCRIPTS = (*checkpoint_scripts.SCRIPTS, *upkeep_scripts.SCRIPTS)
+
+#: Calls sent together at most: the first of many would wait for the last, and the server for us (measured: 8 is best).
 TOGETHER = 8
 
 

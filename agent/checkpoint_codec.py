@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -20,7 +20,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from ..approvals.errors import SaysoError
-from .checkpoint_scripts import Write
+from .checkpoint_scripts import Write, unpack_names
 from .serializer import UnfitState
 from .thread_lock import Fence
 
@@ -79,6 +79,24 @@ class Place:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outline:
+    """What a checkpoint hangs on, without its values.
+
+    Attributes:
+        parent: Id of the checkpoint before it; empty for the first.
+        labels: Its metadata.
+        channels: Those whose whole value it holds.
+        delta: Those that are spread over the writes since some ancestor.
+    """
+
+    id: str
+    parent: str
+    labels: Mapping[str, Any]
+    channels: frozenset[str]
+    delta: frozenset[str]
+
+
 class Codec:
     """Turns checkpoints, writes and what Redis returns into one another."""
 
@@ -117,13 +135,25 @@ class Codec:
         """Only the metadata of what the read script found, to filter by."""
         return cast("dict[str, Any]", self._unpack(ormsgpack.unpackb(found[1])[2]))
 
+    def outline(self, thread: str, found: Sequence[Any]) -> Outline:
+        """What the script of rows found. Raises: StateLost."""
+        id, row, names = found
+        if row is None:
+            raise StateLost(thread, ["the checkpoint"])
+        parent, _, packed = ormsgpack.unpackb(row)
+        labels = self._unpack(packed)
+        return Outline(
+            id=id.decode(), parent=parent, labels=labels, channels=frozenset(map(_channel, unpack_names(names))),
+            delta=frozenset(labels.get("counters_since_delta_snapshot", {})),
+        )  # fmt: skip
+
     def whole(self, place: Place, found: Sequence[Any]) -> CheckpointTuple:
         """LangGraph's form of what the read script found. Raises: StateLost."""
         id, row, names, blobs, writes = found
         if row is None:
             raise StateLost(place.thread, ["the checkpoint"])
         parent, rest, labels = ormsgpack.unpackb(row)
-        channels = [name.split(b"\0", 1)[1].decode() for name in names]
+        channels = [_channel(name) for name in names]
         missing = [channel for channel, blob in zip(channels, blobs, strict=True) if blob is None]
         if missing:
             raise StateLost(place.thread, missing)
@@ -160,3 +190,7 @@ class Codec:
 
 def _blob_name(channel: str, version: str | float) -> bytes:
     return f"{version}\0{channel}".encode()
+
+
+def _channel(name: bytes) -> str:
+    return name.split(b"\0", 1)[1].decode()

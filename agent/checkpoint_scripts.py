@@ -12,20 +12,16 @@ w:<id>  HASH           task NUL index -> write
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 from .thread_keys import ThreadKeys, escape
 
 #: Lua can pass some 8,000 values to one command; pairs are sent in slices of this many values.
-_SLICE = 4000
-
-#: How long a fence outlives its deleted thread, so that a worker still busy with it stays shut out.
-FENCE_AFTER_DELETE = timedelta(days=1)
+SLICE = 4000
 
 #: A thread's keys one by one. Writing to a thread that was about to expire keeps all of it.
-_EACH_KEY = """
+EACH_KEY = """
 local function each_key(namespaces, stem, act)
   for _, ns in ipairs(redis.call('SMEMBERS', namespaces)) do
     local base = stem .. ns .. ':'
@@ -38,10 +34,10 @@ end
 
 #: KEYS[1] fence, KEYS[2] namespaces; ARGV[1] the fence carried or '', ARGV[2] stem, ARGV[3] namespace.
 _WRITE = (
-    _EACH_KEY
+    EACH_KEY
     + """
 local newest = tonumber(redis.call('GET', KEYS[1]) or '0')
-if ARGV[1] ~= '' and newest > tonumber(ARGV[1]) then return newest end
+if ARGV[1] ~= '' and newest ~= tonumber(ARGV[1]) then return newest end
 if redis.call('PTTL', KEYS[2]) >= 0 then
   each_key(KEYS[2], ARGV[2], function(key) redis.call('PERSIST', key) end)
   redis.call('PERSIST', KEYS[1])
@@ -53,8 +49,8 @@ redis.call('SADD', KEYS[2], ARGV[3])
 _PUT = (
     _WRITE
     + f"""
-for first = 7, #ARGV, {_SLICE} do
-  redis.call('HSET', KEYS[5], unpack(ARGV, first, math.min(first + {_SLICE} - 1, #ARGV)))
+for first = 7, #ARGV, {SLICE} do
+  redis.call('HSET', KEYS[5], unpack(ARGV, first, math.min(first + {SLICE} - 1, #ARGV)))
 end
 redis.call('HSET', KEYS[4], ARGV[4], ARGV[5], ARGV[4] .. '/b', ARGV[6])
 redis.call('ZADD', KEYS[3], 0, ARGV[4])
@@ -73,7 +69,7 @@ return -1
 """
 )
 
-_BLOB_NAMES = """
+BLOB_NAMES = """
 local function blob_names(list)
   local names, at = {}, 1
   while at <= #list do names[#names + 1], at = struct.unpack('>I2c0', list, at) end
@@ -82,14 +78,14 @@ end
 """
 
 _READ = (
-    _BLOB_NAMES
+    BLOB_NAMES
     + f"""
 local found = {{}}
 for _, id in ipairs(redis.call('ZREVRANGEBYLEX', KEYS[1], ARGV[2], ARGV[3], 'LIMIT', 0, ARGV[4])) do
   local row, list = unpack(redis.call('HMGET', KEYS[2], id, id .. '/b'))
   local names, blobs = blob_names(list or ''), {{}}
-  for first = 1, #names, {_SLICE} do
-    local last = math.min(first + {_SLICE} - 1, #names)
+  for first = 1, #names, {SLICE} do
+    local last = math.min(first + {SLICE} - 1, #names)
     for _, blob in ipairs(redis.call('HMGET', KEYS[3], unpack(names, first, last))) do
       blobs[#blobs + 1] = blob
     end
@@ -100,58 +96,27 @@ return found
 """
 )
 
-_DROP = (
-    _BLOB_NAMES
-    + """
-for at = 2, #ARGV do
-  redis.call('ZREM', KEYS[1], ARGV[at])
-  redis.call('HDEL', KEYS[2], ARGV[at], ARGV[at] .. '/b')
-  redis.call('SREM', KEYS[4], ARGV[at])
-  redis.call('UNLINK', ARGV[1] .. ARGV[at])
+#: Only the rows: what is needed to know which checkpoint hangs on which.
+_ROWS = """
+local found = {}
+for _, id in ipairs(redis.call('ZREVRANGEBYLEX', KEYS[1], ARGV[1], '-', 'LIMIT', 0, ARGV[2])) do
+  local row, list = unpack(redis.call('HMGET', KEYS[2], id, id .. '/b'))
+  found[#found + 1] = {id, row, list or ''}
 end
-local needed = {}
-for _, id in ipairs(redis.call('ZRANGE', KEYS[1], 0, -1)) do
-  for _, name in ipairs(blob_names(redis.call('HGET', KEYS[2], id .. '/b') or '')) do needed[name] = true end
-end
-for _, name in ipairs(redis.call('HKEYS', KEYS[3])) do
-  if not needed[name] then redis.call('HDEL', KEYS[3], name) end
-end
-return -1
+return found
 """
-)
-
-_DELETE = (
-    _EACH_KEY
-    + """
-each_key(KEYS[2], ARGV[1], function(key) redis.call('UNLINK', key) end)
-if redis.call('EXISTS', KEYS[1]) == 1 then
-  redis.call('INCR', KEYS[1])
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
-end
-return -1
-"""
-)
-
-_EXPIRE = (
-    _EACH_KEY
-    + """
-each_key(KEYS[2], ARGV[1], function(key) redis.call('PEXPIRE', key, ARGV[2]) end)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return -1
-"""
-)
 
 _NAMESPACES = "return redis.call('SMEMBERS', KEYS[1])"
 
-#: Every script, to be registered with a client once.
-SCRIPTS = (_PUT, _PUT_WRITES, _READ, _DROP, _DELETE, _EXPIRE, _NAMESPACES)
+#: Every script of this file, to be registered with a client once.
+SCRIPTS = (_PUT, _PUT_WRITES, _READ, _ROWS, _NAMESPACES)
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call of one script.
 
-    A writing script answers -1, or the newest fence when the one it was given is older.
+    A writing script answers -1, or the newest fence when it was given another one (0 when the thread was deleted).
     """
 
     script: str
@@ -184,11 +149,26 @@ def put(
     blobs: Mapping[bytes, bytes | None],
 ) -> Call:
     """Store a checkpoint; `blobs` are all it needs, with bytes for those that are new."""
-    names = b"".join(struct.pack(">H", len(name)) + name for name in blobs)
+    names = pack_names(blobs)
     new = [part for name, blob in blobs.items() if blob is not None for part in (name, blob)]
     parts = tuple(keys.of(namespace, part) for part in "icb")
     start = (_fence(fence), keys.stem, escape(namespace))
     return Call(_PUT, (keys.fence, keys.namespaces, *parts), (*start, id, row, names, *new))
+
+
+def pack_names(names: Iterable[bytes]) -> bytes:
+    """Names of blobs in a row."""
+    return b"".join(struct.pack(">H", len(name)) + name for name in names)
+
+
+def unpack_names(packed: bytes) -> Sequence[bytes]:
+    """What `pack_names` was given."""
+    names, at = list[bytes](), 0
+    while at < len(packed):
+        (length,) = struct.unpack_from(">H", packed, at)
+        names.append(packed[at + 2 : at + 2 + length])
+        at += 2 + length
+    return names
 
 
 def put_writes(keys: ThreadKeys, namespace: str, id: str, fence: int | None, writes: Sequence[Write]) -> Call:
@@ -210,22 +190,9 @@ def read(keys: ThreadKeys, namespace: str, *, newest: str, oldest: str, count: i
     return Call(_READ, parts, (keys.of(namespace, "w:"), newest, oldest, count))
 
 
-def drop(keys: ThreadKeys, namespace: str, ids: Sequence[str]) -> Call:
-    """Forget some checkpoints, and the blobs that no other one needs."""
-    parts = tuple(keys.of(namespace, part) for part in "icbp")
-    return Call(_DROP, parts, (keys.of(namespace, "w:"), *ids))
-
-
-def delete(keys: ThreadKeys) -> Call:
-    """Forget a thread; a worker that still runs it can write no more."""
-    after = int(FENCE_AFTER_DELETE / timedelta(milliseconds=1))
-    return Call(_DELETE, (keys.fence, keys.namespaces), (keys.stem, after))
-
-
-def expire(keys: ThreadKeys, after: timedelta) -> Call:
-    """Forget a thread after a while, unless it is written to before."""
-    milliseconds = int(after / timedelta(milliseconds=1))
-    return Call(_EXPIRE, (keys.fence, keys.namespaces), (keys.stem, milliseconds))
+def rows(keys: ThreadKeys, namespace: str, *, newest: str, count: int) -> Call:
+    """Id, row and packed blob names of up to `count` checkpoints, newest first; `newest` as for `read`."""
+    return Call(_ROWS, tuple(keys.of(namespace, part) for part in "ic"), (newest, count))
 
 
 def namespaces(keys: ThreadKeys) -> Call:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
@@ -22,7 +21,7 @@ from langgraph.checkpoint.base import (
 from ..approvals.errors import SaysoError
 from . import checkpoint_scripts as scripts
 from .checkpoint_codec import Codec, Place
-from .checkpoint_scripts import Call, Write
+from .checkpoint_scripts import Call
 from .thread_keys import ThreadKeys, around_thread, unescape
 from .thread_lock import Fence
 
@@ -104,7 +103,7 @@ class Verbs:
     def get(self, config: RunnableConfig) -> Steps[CheckpointTuple | None]:
         """The named checkpoint, or the newest."""
         place = Place.of(config)
-        found = yield self._read(Page.first(place, None), count=1)
+        found = yield self.read(Page.first(place, None), count=1)
         return self.codec.whole(place, found[0]) if found else None
 
     def put(
@@ -118,7 +117,7 @@ class Verbs:
         place = self._writable(config)
         row = self.codec.row(config, checkpoint, metadata)
         blobs = self.codec.blobs(checkpoint, new_versions)
-        keys = self._keys(place.thread)
+        keys = self.keys(place.thread)
         answer = yield scripts.put(
             keys, place.namespace, checkpoint["id"], fence=place.fence, row=row, blobs=blobs
         )
@@ -131,7 +130,7 @@ class Verbs:
         """Store pending writes. Raises: StaleFence, MissingFence, UnfitState."""
         place = self._writable(config)
         body = self.codec.writes(writes, task, path)
-        keys = self._keys(place.thread)
+        keys = self.keys(place.thread)
         answer = yield scripts.put_writes(keys, place.namespace, place.id, place.fence, body)
         _accept(place, answer)
 
@@ -139,7 +138,7 @@ class Verbs:
         self, page: Page, wanted: Mapping[str, Any]
     ) -> Steps[tuple[Sequence[CheckpointTuple], Page | None]]:
         """What a page holds of checkpoints with this metadata, and the page that follows."""
-        found = yield self._read(page)
+        found = yield self.read(page)
         fits = [one for one in found if wanted.items() <= self.codec.metadata(one).items()]
         return [self.codec.whole(page.place, one) for one in fits], page.after(found)
 
@@ -149,102 +148,26 @@ class Verbs:
             return [Place.of(config)]
         if config is not None:
             asked = Place.of(config)
-            return (yield from self._namespaces(asked.thread, asked.id))
+            return (yield from self.namespaces(asked.thread, asked.id))
         places: list[Place] = []
-        for thread in (yield from self._threads()):
-            places += yield from self._namespaces(thread)
+        for thread in (yield from self.threads()):
+            places += yield from self.namespaces(thread)
         return places
 
-    def delete(self, thread: str) -> Steps[None]:
-        """Forget a thread."""
-        yield scripts.delete(self._keys(thread))
-
-    def expire(self, thread: str, after: timedelta) -> Steps[None]:
-        """Forget a thread after a while."""
-        yield scripts.expire(self._keys(thread), after)
-
-    def prune(self, threads: Sequence[str], strategy: str) -> Steps[None]:
-        """Keep only the newest checkpoint of each namespace ("keep_latest"), or nothing ("delete")."""
-        if strategy not in ("keep_latest", "delete"):
-            raise ValueError(f'the strategy is "keep_latest" or "delete", not {strategy!r}')
-        for thread in threads:
-            if strategy == "delete":
-                yield from self.delete(thread)
-                continue
-            for place in (yield from self._namespaces(thread)):
-                older = (yield from self._everything(place))[1:]
-                needed = yield from self._lineage(place)
-                yield from self._drop(place, [one[0] for one in older if one[0] not in needed])
-
-    def delete_for_runs(self, runs: Sequence[str]) -> Steps[None]:
-        """Forget what these runs stored, in every thread; looks at all of them."""
-        for place in (yield from self.places(None)) if runs else ():
-            found = yield from self._everything(place)
-            theirs = [one[0] for one in found if self.codec.metadata(one).get("run_id") in runs]
-            yield from self._drop(place, theirs)
-
-    def copy(self, source: str, target: str) -> Steps[None]:
-        """Store all of a thread under another id, byte for byte."""
-        keys = self._keys(target)
-        for place in (yield from self._namespaces(source)):
-            for id, row, names, blobs, flat in (yield from self._everything(place)):
-                pairs = dict(zip(names, blobs, strict=True))
-                yield scripts.put(keys, place.namespace, id.decode(), fence=None, row=row, blobs=pairs)
-                writes = [
-                    Write(field=field, body=body, replaces=True)
-                    for field, body in zip(flat[::2], flat[1::2], strict=True)
-                ]
-                if writes:
-                    yield scripts.put_writes(keys, place.namespace, id.decode(), None, writes)
-
-    def _keys(self, thread: str) -> ThreadKeys:
+    def keys(self, thread: str) -> ThreadKeys:
         return ThreadKeys(self.prefix, thread)
 
-    def _read(self, page: Page, count: int = PAGE) -> Call:
+    def read(self, page: Page, count: int = PAGE) -> Call:
         place = page.place
         return scripts.read(
-            self._keys(place.thread), place.namespace, newest=page.newest, oldest=page.oldest, count=count
+            self.keys(place.thread), place.namespace, newest=page.newest, oldest=page.oldest, count=count
         )
 
-    def _drop(self, place: Place, ids: Sequence[bytes]) -> Steps[None]:
-        if ids:
-            names = [id.decode() for id in ids]
-            yield scripts.drop(self._keys(place.thread), place.namespace, names)
-
-    def _everything(self, place: Place) -> Steps[Sequence[Sequence[Any]]]:
-        """All that is stored of a namespace, newest first."""
-        everything: list[Sequence[Any]] = []
-        page: Page | None = Page.first(place, None)
-        while page is not None:
-            found = yield self._read(page)
-            everything += found
-            page = page.after(found)
-        return everything
-
-    def _lineage(self, place: Place) -> Steps[set[bytes]]:
-        """The ancestors without which the newest checkpoint's delta channels could not be rebuilt."""
-        latest = yield from self.get(place.config(place.id))
-        needed: set[bytes] = set()
-        if latest is None:
-            return needed
-        open_channels = set(latest.metadata.get("counters_since_delta_snapshot", {})) - set(
-            latest.checkpoint["channel_values"]
-        )
-        cursor = latest.parent_config
-        while open_channels and cursor is not None:
-            ancestor = yield from self.get(cursor)
-            if ancestor is None:
-                break
-            needed.add(ancestor.checkpoint["id"].encode())
-            open_channels -= set(ancestor.checkpoint["channel_values"])
-            cursor = ancestor.parent_config
-        return needed
-
-    def _namespaces(self, thread: str, id: str = "") -> Steps[Sequence[Place]]:
-        names = yield scripts.namespaces(self._keys(thread))
+    def namespaces(self, thread: str, id: str = "") -> Steps[Sequence[Place]]:
+        names = yield scripts.namespaces(self.keys(thread))
         return [Place(thread, name, id) for name in sorted(unescape(raw.decode()) for raw in names)]
 
-    def _threads(self) -> Steps[Sequence[str]]:
+    def threads(self) -> Steps[Sequence[str]]:
         head, tail = around_thread(self.prefix)
         found = yield EveryKey(f"{_literal(head)}*{tail}ns")
         return sorted(unescape(key.decode().removeprefix(head).removesuffix(f"{tail}ns")) for key in found)

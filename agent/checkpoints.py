@@ -24,11 +24,12 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from ..approvals.connection import open_redis, open_sync_redis
-from .checkpoint_calls import Calls
+from .checkpoint_calls import SCRIPTS, Calls
 from .checkpoint_codec import Codec
-from .checkpoint_scripts import SCRIPTS, Call
+from .checkpoint_scripts import Call
 from .checkpoint_steps import EveryKey, Page, Steps, Verbs
 from .serializer import StateSerializer
+from .upkeep_steps import Upkeep
 
 _T = TypeVar("_T")
 
@@ -46,7 +47,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
     """A checkpoint saver whose writes carry the thread's fence (`config["configurable"]["sayso_fence"]`).
 
     Every method lets the client's errors through unchanged. Reads raise StateLost; writes raise StaleFence,
-    MissingFence, TokenInState and UnknownType.
+    MissingFence, TokenInState and UnknownType; upkeep raises ThreadHeld and ThreadExists.
     """
 
     def __init__(
@@ -161,36 +162,40 @@ class RedisSaver(BaseCheckpointSaver[str]):
                     return
 
     def delete_thread(self, thread_id: str) -> None:
-        self._run(self._verbs.delete(thread_id))
+        self._run(self._upkeep.delete(thread_id))
 
     async def adelete_thread(self, thread_id: str) -> None:
-        await self._arun(self._verbs.delete(thread_id))
+        await self._arun(self._upkeep.delete(thread_id))
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        self._run(self._verbs.prune(thread_ids, strategy))
+        self._run(self._upkeep.prune(thread_ids, strategy))
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
-        await self._arun(self._verbs.prune(thread_ids, strategy))
+        await self._arun(self._upkeep.prune(thread_ids, strategy))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        self._run(self._verbs.delete_for_runs(run_ids))
+        self._run(self._upkeep.delete_for_runs(run_ids))
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
-        await self._arun(self._verbs.delete_for_runs(run_ids))
+        await self._arun(self._upkeep.delete_for_runs(run_ids))
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        self._run(self._verbs.copy(source_thread_id, target_thread_id))
+        self._run(self._upkeep.copy(source_thread_id, target_thread_id))
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        await self._arun(self._verbs.copy(source_thread_id, target_thread_id))
+        await self._arun(self._upkeep.copy(source_thread_id, target_thread_id))
 
     async def aexpire_thread(self, thread_id: str, after: timedelta) -> None:
         """Forget a finished thread after a while; it is kept if it is written to before."""
-        await self._arun(self._verbs.expire(thread_id, after))
+        await self._arun(self._upkeep.expire(thread_id, after))
 
     @property
     def _verbs(self) -> Verbs:
         return Verbs(prefix=self._prefix, codec=Codec(self.serde), require_fence=self._require_fence)
+
+    @property
+    def _upkeep(self) -> Upkeep:
+        return Upkeep(self._verbs)
 
     def _run(self, steps: Steps[_T]) -> _T:
         """Carry out the steps of a verb, blocking."""

@@ -10,7 +10,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 
-from ..approvals.errors import SaysoError
+from ..approvals.errors import SaysoError, StoreDown
+from .checkpoints import RedisSaver
 from .faults import told_of
 from .resume import Graph
 from .serializer import declared_in
@@ -22,6 +23,10 @@ THEIRS = "sayso neither fences its writes, nor looks for tokens in them, nor cle
 
 class UnfitSaver(SaysoError):
     """A graph's own checkpointer cannot be used."""
+
+
+class SaverDown(StoreDown):
+    """A graph's own checkpointer does not answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +76,16 @@ async def check_saver(saver: BaseCheckpointSaver[Any]) -> None:
     except Exception as error:  # other people's code may raise anything
         told = told_of(error)
         raise UnfitSaver(f"its own {name} cannot be read: {told['error']}: {told['words']}") from error
+
+
+async def still_there(saver: object) -> None:
+    """After a failure: whether a graph's own checkpointer answers, or its outage broke the run off. Raises: SaverDown."""
+    if not isinstance(saver, BaseCheckpointSaver) or isinstance(saver, RedisSaver):
+        return  # ours says by itself that it is away
+    try:
+        await check_saver(saver)
+    except UnfitSaver as error:
+        raise SaverDown from error
 
 
 def _hints(builder: Any) -> list[Any]:

@@ -27,6 +27,7 @@ from .credentials import Broker
 from .handled import Handled, report_notices
 from .held_thread import HeldThread
 from .keeper import Keeper, Locks
+from .kept import still_there
 from .policy import Policy
 from .resume import Graph, config_of
 from .runtime import LEASE, Runtime
@@ -83,7 +84,7 @@ class Runner:
     async def handle(self, item: WorkItem) -> Handled:
         """Do one piece of work, whoever began it.
 
-        Raises: GivenUp, WorkLost, ThreadLost, and whatever the graph's own code raises.
+        Raises: GivenUp, WorkLost, ThreadLost, StoreDown, and whatever the graph's own code raises.
         """
 
         async def entering() -> None:
@@ -120,7 +121,7 @@ class Runner:
     ) -> AsyncIterator[HeldThread | None]:
         """Hold a run's thread in this block; None when its graph is not known here or somebody else has it.
 
-        Raises: ThreadLost, in the block.
+        Raises: ThreadLost, in the block; SaverDown in place of what broke off while the graph's own saver was away.
         """
         graph = self.graphs.get(run.graph)
         owner = f"{self.worker}/{uuid.uuid4().hex[:8]}"
@@ -134,6 +135,11 @@ class Runner:
                     runtime=self._runtime(run), graph=graph, config=config_of(run.thread, fence),
                     given=self.given, entering=entering,
                 )  # fmt: skip
+        except SaysoError:
+            raise
+        except Exception:
+            await still_there(graph.checkpointer)
+            raise
         finally:
             await self.locks.release(run.thread, owner)
 

@@ -43,7 +43,7 @@ class ThreadKeys:
 
     @property
     def fence(self) -> str:
-        """STRING: counts how often the thread was taken; never goes back."""
+        """STRING: rises each time that the thread is taken; goes when the thread is deleted."""
         return f"{self.stem}fence"
 
     def of(self, namespace: str, part: str) -> str:

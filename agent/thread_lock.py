@@ -17,6 +17,7 @@ from .thread_keys import ThreadKeys
 Fence = NewType("Fence", int)
 
 #: The same owner asking again gets its own first answer: the client repeats a call whose reply was lost.
+#: A thread's first fence is the time: one that was deleted and begun again never has a fence that it had before.
 _ACQUIRE = """
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then
@@ -25,6 +26,10 @@ if holder == ARGV[1] then
 end
 if holder then return false end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if redis.call('EXISTS', KEYS[2]) == 0 then
+  local now = redis.call('TIME')
+  redis.call('SET', KEYS[2], now[1] .. string.format('%06d', now[2]))
+end
 redis.call('PERSIST', KEYS[2])
 return redis.call('INCR', KEYS[2])
 """

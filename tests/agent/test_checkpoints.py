@@ -173,6 +173,53 @@ async def test_each_call_is_one_round_trip(saver: RedisSaver, redis_client: redi
     assert _calls(redis_client) - before == 3
 
 
+async def test_calls_of_one_turn_go_together(saver: RedisSaver, redis_client: redis.Redis) -> None:
+    """Fifty threads at once: each gets its own answer, in far fewer round trips than calls."""
+    await asyncio.gather(*(store(saver, a_config(f"t{n}"), name=n) for n in range(50)))
+    before = redis_client.info("stats")["total_reads_processed"]
+    found = await asyncio.gather(*(the_checkpoint(saver, a_config(f"t{n}")) for n in range(50)))
+    assert [one.checkpoint["channel_values"]["name"] for one in found] == list(range(50))
+    assert redis_client.info("stats")["total_reads_processed"] - before < 25
+
+
+async def test_one_bad_call_spoils_no_other(saver: RedisSaver, redis_client: redis.Redis) -> None:
+    """The others are stored, also after a restart forgot the scripts; and no error quotes the state."""
+    redis_client.set(ThreadKeys("sayso", "t3").namespaces, "no set")
+    redis_client.script_flush()
+    calls = [store(saver, a_config(f"t{n}"), name=f"Dana {n}") for n in range(8)]
+    answers = await asyncio.gather(*calls, return_exceptions=True)
+    [refused] = [one for one in answers if isinstance(one, BaseException)]
+    assert answers[3] is refused
+    assert isinstance(refused, redis.ResponseError)
+    assert str(refused).startswith("WRONGTYPE")
+    assert "Dana" not in str(refused)
+
+
+async def test_whoever_stops_waiting_stops_nobody_else(saver: RedisSaver) -> None:
+    """Two of ten runs are cancelled while their checkpoints are under way."""
+    tasks = [asyncio.create_task(store(saver, a_config(f"t{n}"), name=n)) for n in range(10)]
+    await asyncio.sleep(0)
+    tasks[0].cancel()
+    tasks[5].cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [n for n, one in enumerate(ended) if isinstance(one, BaseException)] == [0, 5]
+    for n in set(range(10)) - {0, 5}:
+        assert (await the_checkpoint(saver, a_config(f"t{n}"))).checkpoint["channel_values"] == {"name": n}
+
+
+async def test_everybody_hears_that_the_server_is_away(tmp_path: Path) -> None:
+    """Not one of many calls is left waiting."""
+    with EmbeddedValkey(tmp_path) as server:
+        saver = RedisSaver.at(server.url)
+        await store(saver, a_config(), name="Dana")
+    async with asyncio.timeout(60):
+        answers = await asyncio.gather(
+            *(saver.aget_tuple(a_config(f"t{n}")) for n in range(20)), return_exceptions=True
+        )
+    await saver.aclose()
+    assert all(isinstance(one, RedisConnectionError) for one in answers)
+
+
 @pytest.mark.parametrize("thread", ["C123:1699.0001", "a{b}c", "50%", "x:ns", "Müller"])
 async def test_thread_ids_cannot_meet(saver: RedisSaver, redis_client: redis.Redis, thread: str) -> None:
     """Whatever the id, its keys share one cluster slot, nobody else's, and deleting leaves nothing."""

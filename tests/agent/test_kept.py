@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from gated import Ledger, World, an_agent, refund_tool
+from kept_scenes import asked_and_approved_across_processes
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
@@ -24,45 +16,9 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from pydantic import BaseModel
 from sayso.agent.checkpoints import RedisSaver
-from sayso.agent.credentials import Broker
 from sayso.agent.kept import THEIRS, UnfitSaver, check_saver, compiled, kept
-from sayso.agent.resume import Graph
 from sayso.agent.serializer import UnknownType
-from sayso.agent.worker import Worker
-from sayso.approvals.request import OutcomeKind
-from sayso.approvals.signing import Verifier
 from typing_extensions import TypedDict
-
-#: Opens one saver on the same place each time, as every process does for itself.
-Opening = Callable[[], AbstractAsyncContextManager[BaseCheckpointSaver[Any]]]
-
-
-def a_worker(world: World, graph: Graph, name: str) -> Worker:
-    """Runs exactly this graph, with whatever keeps it."""
-    return Worker(
-        world.store, {"ops": graph}, locks=world.locks, policy=world.policy, name=name, wait=timedelta(0), backoff=(0,),
-        verifier=Verifier([world.signer.public_key]), broker=Broker({"entra": world.source}, world.live),
-    )  # fmt: skip
-
-
-async def asked_and_approved_across_processes(opening: Opening) -> None:
-    """One worker asks, another one with a connection of its own acts; our own saver holds nothing."""
-    ledger = Ledger()
-    tool = refund_tool(ledger)
-    world, ours = World(tool, ledger=ledger), InMemorySaver()
-    async with opening() as own:
-        first = kept(an_agent(tool, ledger).compile(checkpointer=own), ours)
-        assert first.own is own
-        await check_saver(own)
-        await world.start()
-        await world.work(a_worker(world, first.graph, "w1"))
-    await world.answer(await world.open_request())
-    async with opening() as again:
-        second = kept(an_agent(tool, ledger).compile(checkpointer=again), ours)
-        await world.work(a_worker(world, second.graph, "w2"))
-        state = await second.graph.aget_state({"configurable": {"thread_id": "t1"}})
-    assert state.values["outcome"]["kind"] == OutcomeKind.EXECUTED
-    assert (len(ledger.done), not ours.storage) == (1, True)
 
 
 async def test_a_sqlite_checkpointer_of_its_own_is_kept(tmp_path: Path) -> None:
@@ -70,42 +26,6 @@ async def test_a_sqlite_checkpointer_of_its_own_is_kept(tmp_path: Path) -> None:
     await asked_and_approved_across_processes(
         lambda: AsyncSqliteSaver.from_conn_string(str(tmp_path / "agent.db"))
     )
-
-
-@contextmanager
-def a_postgres() -> Iterator[str]:
-    """A server of our own that listens on a socket in a folder of its own, for as long as the block lasts."""
-    found = [shutil.which("pg_ctl"), *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin/pg_ctl")))]
-    program = next(filter(None, found), None)
-    if program is None:
-        pytest.skip("PostgreSQL is not installed (apt install postgresql)")
-    with tempfile.TemporaryDirectory() as place:
-        user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []  # it refuses to run as root
-        if user:
-            shutil.chown(place, "postgres")
-        pg_ctl = partial(subprocess.run, check=True, stdout=subprocess.DEVNULL, cwd=place, timeout=60)
-        command = [*user, str(Path(program).resolve()), "-D", f"{place}/db", "-s"]
-        pg_ctl([*command, "-o", "-A trust -U agents -E UTF8", "initdb"])
-        pg_ctl([*command, "-w", "-l", f"{place}/log", "-o", f"-k {place} -h ''", "start"])
-        try:
-            yield f"postgresql://agents@/postgres?host={place}"
-        finally:
-            pg_ctl([*command, "-m", "immediate", "stop"])
-
-
-@pytest.mark.second_server
-async def test_a_postgres_checkpointer_of_its_own_is_kept() -> None:
-    """The same against a real PostgreSQL; one whose tables were never set up is refused in a sentence."""
-    postgres = pytest.importorskip(
-        "langgraph.checkpoint.postgres.aio", reason="langgraph-checkpoint-postgres is not installed"
-    )
-    with a_postgres() as url:
-        opening: Opening = lambda: postgres.AsyncPostgresSaver.from_conn_string(url)  # noqa: E731
-        async with opening() as own:
-            with pytest.raises(UnfitSaver, match="AsyncPostgresSaver cannot be read: UndefinedTable"):
-                await check_saver(own)
-            await own.setup()  # type: ignore[attr-defined]
-        await asked_and_approved_across_processes(opening)
 
 
 class Colour(StrEnum):

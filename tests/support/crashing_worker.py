@@ -1,11 +1,14 @@
-"""A worker process over Redis for chaos tests: `python crashing_worker.py REDIS_URL LEDGER_FILE`; dies where told."""
+"""A worker process over Redis for chaos tests: `python crashing_worker.py REDIS_URL LEDGER_FILE KIND [POSTGRES_URL]`.
+
+It dies where it is told to. With a fourth argument its graph keeps its state in PostgreSQL, as its author had it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +17,8 @@ from typing import Any
 from foreign import Scripted, call, mailing_agent, says
 from gated import World, a_serializer
 from langchain.agents import create_agent
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from postgres_server import in_postgres
 from sayso import govern
 from sayso.agent.checkpoints import RedisSaver
 from sayso.agent.effect import Effect, effect
@@ -63,17 +68,25 @@ def agent_of(kind: str, file: Path) -> Any:
 
 @asynccontextmanager
 async def redis_world(
-    url: str, file: Path, *, idempotent: bool = False, graph: Any = None
+    url: str, file: Path, *, idempotent: bool = False, graph: Any = None, own: str = ""
 ) -> AsyncIterator[World]:
-    """The world of `gated`, on Redis throughout: record, checkpoints with fence, locks; `graph` is another agent."""
+    """The world of `gated`, on Redis throughout: record, checkpoints with fence, locks.
+
+    `graph` is another agent; `own` the URL of a PostgreSQL in which its author keeps its state.
+    """
     client, sync_client = open_redis(url), open_sync_redis(url)
     store = await RedisStore.connect(url, demo=True)
-    saver = RedisSaver(client, sync_client, serde=a_serializer(), require_fence=True)
     try:
-        yield World(
-            filing_tool(file, idempotent=idempotent), store=store, saver=saver, graph=graph,
-            locks=ThreadLock(client, sync_client),
-        )  # fmt: skip
+        async with AsyncExitStack() as stack:
+            saver: BaseCheckpointSaver[Any] = (
+                await stack.enter_async_context(in_postgres(own))
+                if own
+                else RedisSaver(client, sync_client, serde=a_serializer(), require_fence=True)
+            )
+            yield World(
+                filing_tool(file, idempotent=idempotent), store=store, saver=saver, graph=graph,
+                locks=ThreadLock(client, sync_client),
+            )  # fmt: skip
     finally:
         await store.close()
         await client.aclose()
@@ -87,7 +100,8 @@ def a_worker(world: World, name: str) -> Worker:
 
 async def main() -> None:
     url, file, kind = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
-    async with redis_world(url, file, idempotent=kind == "idempotent", graph=agent_of(kind, file)) as world:
+    own, graph = sys.argv[4] if len(sys.argv) > 4 else "", agent_of(kind, file)
+    async with redis_world(url, file, idempotent=kind == "idempotent", graph=graph, own=own) as world:
         worker = a_worker(world, "victim")
         try:
             await asyncio.wait_for(worker.run_forever(), 20)
