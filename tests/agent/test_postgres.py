@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -218,7 +219,7 @@ async def test_a_graphs_own_mistake_is_no_outage(url: str, redis_url: str, tmp_p
     def breaks(_: Loose) -> Loose:
         raise ZeroDivisionError
 
-    graph = StateGraph(Loose)
+    graph: StateGraph[Any, Any, Any, Any] = StateGraph(Loose)
     graph.add_node("breaks", breaks)
     graph.add_edge(START, "breaks")
     async with redis_world(redis_url, tmp_path / "ledger", own=url, graph=graph) as world:
