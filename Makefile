@@ -24,7 +24,7 @@ test: ready
 	@rm -f .coverage .coverage.*
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
 
-## make test-all   the tests, then killed processes, other Redis servers, and the page in Chromium
+## make test-all   the tests, then killed processes, other Redis servers, PostgreSQL, and the page in Chromium
 test-all: test test-extra
 
 test-extra: ready
