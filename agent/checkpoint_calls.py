@@ -32,6 +32,7 @@ class Calls:
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
         self._scripts = {text: client.register_script(text) for text in SCRIPTS}
+        self._one_server = type(client) is redis.asyncio.Redis  # a Cluster's client finds a node for each call
         self._turn: _Turn | None = None
         self._sending: set[asyncio.Task[None]] = set()
 
@@ -53,7 +54,7 @@ class Calls:
             self._turn = None
         waiting = [(call, answer) for call, answer in turn.asked if not answer.done()]
         try:
-            if len(waiting) > 1:
+            if len(waiting) > 1 and self._one_server:
                 waiting = await self._sent_together(waiting)
             await asyncio.gather(*(self._sent_alone(call, answer) for call, answer in waiting))
         except BaseException as error:

@@ -216,7 +216,7 @@ async def test_an_outage_of_its_database_gives_no_run_up(
 async def test_a_graphs_own_mistake_is_no_outage(url: str, redis_url: str, tmp_path: Path) -> None:
     """A run whose code breaks is given up aloud, not tried for ever, while its database answers."""
 
-    def breaks(_: Loose) -> Loose:
+    def breaks(state: Loose) -> Loose:
         raise ZeroDivisionError
 
     graph: StateGraph[Any, Any, Any, Any] = StateGraph(Loose)
