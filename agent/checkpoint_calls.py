@@ -32,7 +32,9 @@ class Calls:
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
         self._scripts = {text: client.register_script(text) for text in SCRIPTS}
-        self._one_server = type(client) is redis.asyncio.Redis  # a Cluster's client finds a node for each call
+        self._one_server = (
+            type(client) is redis.asyncio.Redis
+        )  # a Cluster's client finds a node for each call
         self._turn: _Turn | None = None
         self._sending: set[asyncio.Task[None]] = set()
 

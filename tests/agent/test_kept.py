@@ -16,7 +16,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import START, StateGraph
 from pydantic import BaseModel
 from sayso.agent.checkpoints import RedisSaver
-from sayso.agent.kept import THEIRS, UnfitSaver, check_saver, compiled, kept
+from sayso.agent.kept import THEIRS, SaverDown, UnfitSaver, check_saver, compiled, kept, still_there
 from sayso.agent.serializer import UnknownType
 from typing_extensions import TypedDict
 
@@ -114,3 +114,12 @@ async def test_a_saver_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "agent.db")) as own:
         with pytest.raises(UnfitSaver, match="AsyncSqliteSaver cannot be read: DatabaseError: file is not"):
             await check_saver(own)
+
+
+async def test_an_outage_of_a_graphs_own_saver_is_told_from_its_mistakes(tmp_path: Path) -> None:
+    """Where the saver answers, whatever broke the run off was no outage."""
+    await still_there(InMemorySaver())
+    async with AsyncSqliteSaver.from_conn_string(str(tmp_path / "agent.db")) as own:
+        await still_there(own)
+    with pytest.raises(SaverDown, match="own checkpointer does not answer"):
+        await still_there(own)
