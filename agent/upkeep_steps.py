@@ -147,12 +147,12 @@ class Upkeep:
         """Drop what is chosen of each namespace, all at once; False when the thread does not stand still."""
         for _ in range(TRIES):
             mark = yield from self._mark(thread)
-            if mark == HELD:
-                return False
             gone: dict[str, Sequence[str]] = {}
             for place in (yield from self.verbs.namespaces(thread)):
                 if ids := choice((yield from self._rows(thread, place.namespace))):
                     gone[place.namespace] = ids
+            if gone and mark == HELD:
+                return False
             if not gone or (yield upkeep_scripts.drop(self.verbs.keys(thread), mark, gone)) == -1:
                 return True
         return False
