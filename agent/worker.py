@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from ..approvals.change import AuditEntry, Event
-from ..approvals.connection import AWAY
+from ..approvals.connection import AWAY, is_away
 from ..approvals.crash import crash_point
 from ..approvals.errors import StoreDown
 from ..approvals.signing import Verifier
@@ -137,7 +137,9 @@ class Worker:
                 break
             except _STORE_AWAY:
                 raise
-            except Exception as error:  # noqa: BLE001 the outermost edge: code of agents and tools
+            except Exception as error:
+                if is_away(error):
+                    raise
                 _log.error(
                     "work.failed", extra={"run": run.thread, "request": item.work.request, **told_of(error)}
                 )

@@ -1,4 +1,4 @@
-"""The one place that makes Redis clients and says whether a server is fit to keep approvals.
+"""The one place that makes Redis clients: of one server, of the primary that Sentinels name, of a Cluster.
 
 Commands of ours are scripts that may safely run twice, because a client sends again after a lost reply.
 Blocking reads get a client of their own: on a shared one the time limit of ordinary commands would cut them short.
@@ -7,9 +7,8 @@ Blocking reads get a client of their own: on a shared one the time limit of ordi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import redis
 import redis.asyncio
@@ -20,10 +19,20 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 
-from .errors import BadSetting, SaysoError, StoreDown
+from .address import Address, Kind, read_address
+from .cluster import ClusterRedis, SyncClusterRedis
+from .found_server import (
+    AnyNode,
+    AsyncAnyNode,
+    AsyncFound,
+    AsyncPrimary,
+    Found,
+    Primary,
+    async_only_primary,
+    only_primary,
+)
 
-#: Oldest server that has every command our scripts use.
-OLDEST_SERVER = (6, 2)
+T = TypeVar("T")
 
 #: How long one ordinary command may take, seconds.
 COMMAND_SECONDS = 10.0
@@ -43,72 +52,102 @@ AWAY = (
 _TAKES_NOTHING = ("MISCONF", "NOREPLICAS", "BUSY ")
 
 
-def is_away(error: RedisError) -> bool:
+def is_away(error: Exception) -> bool:
     """Whether the same call may work later: the server is away, or takes no writes for now."""
-    return isinstance(error, AWAY) or str(error).startswith(_TAKES_NOTHING)
-
-
-class UnsafeServer(SaysoError):
-    """This Redis server could lose approvals."""
+    return isinstance(error, AWAY) or (
+        isinstance(error, RedisError) and str(error).startswith(_TAKES_NOTHING)
+    )
 
 
 def open_redis(url: str, *, connections: int = 64) -> redis.asyncio.Redis:
-    """A client for ordinary commands; it connects when first used. Raises: BadSetting."""
-    return _async_client(url, {"socket_timeout": COMMAND_SECONDS, "max_connections": connections})
+    """A client for ordinary commands; it connects when first used. Raises: BadSetting.
+
+    On a Cluster it finds the node of each key (`connections` for each); a pipeline goes through `at_primary`.
+    """
+    address, limits = read_address(url), {"socket_timeout": COMMAND_SECONDS, "max_connections": connections}
+    if address.kind is not Kind.CLUSTER:
+        return redis.asyncio.Redis.from_pool(_async_pool(address, limits))
+
+    def open_node(place: tuple[str, int]) -> redis.asyncio.Redis:
+        node = Address(kind=Kind.SERVER, server=address.at(*place))
+        return redis.asyncio.Redis.from_pool(_async_pool(node, limits, retries=0))
+
+    return ClusterRedis(address.hosts, open_node, _async_pool(address, limits))
 
 
 def open_blocking_redis(url: str, *, connections: int = 8) -> redis.asyncio.Redis:
-    """A client for reads that wait (`XREADGROUP ... BLOCK`); it never cuts a wait short. Raises: BadSetting."""
-    return _async_client(url, {"socket_timeout": None, "max_connections": connections})
+    """A client for reads that wait (`XREADGROUP ... BLOCK`); it never cuts a wait short. Raises: BadSetting.
+
+    On a Cluster it is connected to any one node, which is enough to subscribe: nodes pass on what is published.
+    """
+    limits = {"socket_timeout": None, "max_connections": connections}
+    return redis.asyncio.Redis.from_pool(_async_pool(read_address(url), limits))
 
 
 def open_sync_redis(url: str, *, connections: int = 16) -> redis.Redis:
     """A client for threads; it connects when first used. Raises: BadSetting."""
-    limits = {"socket_timeout": COMMAND_SECONDS, "max_connections": connections}
-    retry = Retry(_backoff(), RETRIES)
-    return redis.Redis.from_pool(
-        redis.BlockingConnectionPool.from_url(url, retry=retry, **limits, **_options(url))
+    address, limits = read_address(url), {"socket_timeout": COMMAND_SECONDS, "max_connections": connections}
+    if address.kind is not Kind.CLUSTER:
+        return redis.Redis.from_pool(_sync_pool(address, limits))
+
+    def open_node(place: tuple[str, int]) -> redis.Redis:
+        node = Address(kind=Kind.SERVER, server=address.at(*place))
+        return redis.Redis.from_pool(_sync_pool(node, limits, retries=0))
+
+    return SyncClusterRedis(address.hosts, open_node, _sync_pool(address, limits))
+
+
+async def at_primary(
+    client: redis.asyncio.Redis, key: str, ask: Callable[[redis.asyncio.Redis], Awaitable[T]]
+) -> T:
+    """Ask the server that keeps this key, with a client of it alone; `ask` may be called again on another one."""
+    if isinstance(client, ClusterRedis):
+        return await client.routed(key, ask)
+    return await ask(client)
+
+
+async def primaries(client: redis.asyncio.Redis) -> Sequence[redis.asyncio.Redis]:
+    """A client of each server that takes writes."""
+    return await client.primaries() if isinstance(client, ClusterRedis) else (client,)
+
+
+async def has_stand_in(client: redis.asyncio.Redis) -> bool:
+    """Whether a Cluster knows replicas that could take over, up or not."""
+    if not isinstance(client, ClusterRedis):
+        return False
+    nodes: bytes = await client.execute_command("CLUSTER", "NODES")
+    return any(b"slave" in line.split()[2] for line in nodes.splitlines())
+
+
+def _async_pool(
+    address: Address, limits: Mapping[str, Any], retries: int | None = None
+) -> redis.asyncio.BlockingConnectionPool:
+    retry = AsyncRetry(_backoff(), RETRIES if retries is None else retries)  # a pool made by hand has none
+    pool = redis.asyncio.BlockingConnectionPool.from_url(
+        address.server, retry=retry, **limits, **_options(address)
     )
-
-
-async def check_server(client: redis.asyncio.Redis) -> None:
-    """Refuse a server that could lose approvals; call it once at start.
-
-    Raises:
-        UnsafeServer: It is too old, evicts keys, or keeps no append-only file.
-        StoreDown: It cannot be reached, or does not let us in.
-    """
-    try:
-        facts: Mapping[str, Any] = await client.info()
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        raise StoreDown(f"REDIS_URL: the Redis server cannot be reached ({error}).") from error
-    except RedisError as error:
-        raise StoreDown(f"REDIS_URL: the Redis server refuses us ({error}).") from error
-    if problem := server_problem(facts):
-        raise UnsafeServer(problem)
-
-
-def server_problem(facts: Mapping[str, Any]) -> str:
-    """One sentence on why a server with these `INFO` facts is not fit; empty when it is."""
-    version = str(facts.get("redis_version", "0"))
-    if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < OLDEST_SERVER:
-        return f"REDIS_URL: this Redis is version {version}; sayso needs 6.2 or newer, or Valkey."
-    policy = str(facts.get("maxmemory_policy", "unknown"))
-    if policy != "noeviction":
-        return (
-            f"REDIS_URL: this Redis throws keys away when memory is short (maxmemory-policy {policy}), "
-            "so approvals could vanish; set maxmemory-policy to noeviction."
-        )
-    if str(facts.get("aof_enabled", "0")) != "1":
-        return "REDIS_URL: this Redis keeps no append-only file, so a crash loses approvals; set appendonly to yes."
-    return ""
-
-
-def _async_client(url: str, limits: Mapping[str, Any]) -> redis.asyncio.Redis:
-    retry = AsyncRetry(_backoff(), RETRIES)  # a pool made by hand has none of its own
-    pool = redis.asyncio.BlockingConnectionPool.from_url(url, retry=retry, **limits, **_options(url))
+    if address.kind is not Kind.SERVER:
+        find = AsyncPrimary(address) if address.kind is Kind.SENTINEL else AsyncAnyNode(address)
+        pool.connection_kwargs["find"] = find
+        pool.connection_class = type("Found", (AsyncFound, pool.connection_class), {})
+    if address.kind is Kind.SENTINEL:
+        pool.connection_kwargs["redis_connect_func"] = async_only_primary
     pool.connection_class = type("Cancellable", (_Cancellable, pool.connection_class), {})
-    return redis.asyncio.Redis.from_pool(pool)
+    return pool
+
+
+def _sync_pool(
+    address: Address, limits: Mapping[str, Any], retries: int | None = None
+) -> redis.BlockingConnectionPool:
+    retry = Retry(_backoff(), RETRIES if retries is None else retries)
+    pool = redis.BlockingConnectionPool.from_url(address.server, retry=retry, **limits, **_options(address))
+    if address.kind is not Kind.SERVER:
+        find = Primary(address) if address.kind is Kind.SENTINEL else AnyNode(address)
+        pool.connection_kwargs["find"] = find
+        pool.connection_class = type("Found", (Found, pool.connection_class), {})
+    if address.kind is Kind.SENTINEL:
+        pool.connection_kwargs["redis_connect_func"] = only_primary
+    return pool
 
 
 class _Cancellable:
@@ -127,18 +166,13 @@ class _Cancellable:
             raise asyncio.CancelledError
 
 
-def _options(url: str) -> dict[str, Any]:
-    scheme = urlsplit(url).scheme
-    if scheme not in ("redis", "rediss", "unix"):
-        raise BadSetting(
-            f"REDIS_URL must begin with redis://, rediss:// or unix://, not {scheme or 'nothing'!r}"
-        )
+def _options(address: Address) -> dict[str, Any]:
     options: dict[str, Any] = {
         "timeout": POOL_WAIT_SECONDS,
         "socket_connect_timeout": 5.0,
         "health_check_interval": 30,
     }
-    if scheme != "unix":
+    if not address.server.startswith("unix"):
         options["socket_keepalive"] = True  # a wait without end must notice a dead peer
     return options
 

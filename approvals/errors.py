@@ -3,6 +3,7 @@
 SaysoError
 ├── BadSetting                a setting is missing or wrong
 ├── StoreDown                 Redis cannot be reached
+│   └── NotCopied             it can, but no replica confirms what it says
 ├── RequestNotFound
 ├── AnswerRefused             a person's answer was not counted
 │   ├── AlreadySettled        somebody was faster, or it ended
@@ -34,6 +35,10 @@ class BadSetting(SaysoError):
 
 class StoreDown(SaysoError):
     """Redis cannot be reached."""
+
+
+class NotCopied(StoreDown):
+    """No replica of the store confirms this, so nothing is claimed and nothing is done until one does."""
 
 
 class RequestNotFound(SaysoError):

@@ -9,7 +9,9 @@ from typing import Any, ParamSpec, TypeVar
 from redis.exceptions import RedisError
 
 from . import canonical, redis_scripts
+from .address import Kind, read_address
 from .connection import is_away, open_redis, open_sync_redis
+from .copies import Copies
 from .errors import RequestNotFound, StoreDown
 from .redis_wake import Waker
 from .request import PARTITIONS, partition_of
@@ -50,6 +52,8 @@ class RedisCalls:
         sources = redis_scripts.texts(demo=demo)
         self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
         self._renew = self._sync.register_script(sources["RENEW"])
+        failover = read_address(url).kind is Kind.SENTINEL
+        self._copies = Copies(self._redis, failover=failover)
         self._waker = Waker(url, self._channel, PARTITIONS)
         #: Milliseconds the server's clock was seen to go back; 0 is healthy.
         self.clock_went_back_ms = 0
@@ -75,6 +79,10 @@ class RedisCalls:
 
     def _opened(self, about: str, kind: type[T], raw: bytes) -> T:
         return canonical.decode(kind, self._seal.open(about, raw))
+
+    async def _call_copied(self, name: str, stem: str, *args: Any) -> Any:
+        """The same, answered once a replica has it. Raises: NotCopied."""
+        return await self._copies.call(self._scripts[name], stem, args)
 
     @property
     def _channel(self) -> str:

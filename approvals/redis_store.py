@@ -7,12 +7,14 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 
 import redis.asyncio
 
 from . import marks, redis_rows, redis_scripts
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
+from .connection import at_primary
+from .copies import needs_copy
 from .errors import BadSetting, RequestNotFound, SaysoError
 from .redis_calls import down
 from .redis_outbox import RedisOutbox
@@ -72,6 +74,7 @@ class RedisStore(RedisOutbox):
             raise WrongStore(f"{STATE_KEYS} lacks the key {sealed}, with which this store is sealed.")
         if seal.names:
             await client.hset(meta, "sealed", seal.names[0])
+        await store._copies.look()
         for partition in range(PARTITIONS):
             await store._make_group(store._stem(partition) + "work")
         return store
@@ -109,10 +112,20 @@ class RedisStore(RedisOutbox):
         return (await self._load(id))[0]
 
     async def _load(self, id: RequestId) -> tuple[Request, datetime]:
-        body, mutable, version, ms = await self._call("LOAD", self._stem_of(id), id)
+        """Raises: RequestNotFound, NotCopied."""
+        stem = self._stem_of(id)
+        request, mutable, now = self._loaded(id, await self._call("LOAD", stem, id))
+        if self._copies.lacks(request, mutable):
+            request, mutable, now = self._loaded(id, await self._call_copied("LOAD", stem, id))
+            self._copies.has(request, mutable)
+        return request, now
+
+    def _loaded(self, id: RequestId, answer: Sequence[Any]) -> tuple[Request, bytes, datetime]:
+        """Raises: RequestNotFound."""
+        body, mutable, version, ms = answer
         if version is None:
             raise RequestNotFound
-        return redis_rows.request(id, body, mutable, int(version), self._seal), redis_rows.time(ms)
+        return redis_rows.request(id, body, mutable, int(version), self._seal), mutable, redis_rows.time(ms)
 
     @down
     async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:
@@ -124,6 +137,9 @@ class RedisStore(RedisOutbox):
             change = step(before, now)
             if change is None:
                 return Applied(before)
+            if change.lease is not None and self._copies.asked:
+                # A start that nobody confirms could only be put to people: first see that a replica is there.
+                await self._call_copied("LOAD", self._stem_of(id), id)
             name, kept = (f"{id}:{token}", TOKEN_MS) if token else (call, CALL_MS)
             match await self._commit(before, change, call=call, token=name, token_ms=kept):
                 case "done":
@@ -151,16 +167,20 @@ class RedisStore(RedisOutbox):
         lease: list[object] = [""]
         if change.lease is not None and after.effect is not None:
             lease = [redis_rows.ms_of(change.lease), after.effect.worker]
-        verdict, _, back = await self._call(
+        rows = [redis_rows.row(r, self._seal, whole=before is None or r is not after) for r in records]
+        copied = self._copies.asked and needs_copy(after)
+        verdict, _, back = await (self._call_copied if copied else self._call)(
             "COMMIT", self._stem_of(after.id), self._channel,
             after.id, call, token, token_ms, before.version if before else 0,
             redis_rows.ms(change.before) if change.before else "",
-            len(records), *(part for r in records for part in redis_rows.row(r, self._seal, whole=before is None or r is not after)),
+            len(rows), *(part for row in rows for part in row),
             run.thread, self._closed(f"run {run.thread}", run), *lease,
             *redis_rows.entries(change.audit, run.thread, self._seal), *self._notices(change.notices),
             len(change.work), *(self._closed("work", work) for work in change.work),
             len(dirty), *(part for lane, target in dirty for part in (str(lane), str(target))),
         )  # fmt: skip
+        if copied and verdict == b"done":
+            self._copies.has(after, cast("bytes", rows[0][2]))
         if int(back) > max(self.clock_went_back_ms, CLOCK_SLACK_MS):
             log.error("store.clock_went_back ms=%s: deadlines stand still until it is made up", int(back))
         self.clock_went_back_ms = max(self.clock_went_back_ms, int(back))
@@ -188,10 +208,10 @@ class RedisStore(RedisOutbox):
         for partition in range(PARTITIONS):
             stem = self._stem(partition)
             ids = await self._redis.zrange(f"{stem}live", 0, -1)
-            async with self._redis.pipeline(transaction=False) as pipe:
-                for id in ids:
-                    pipe.hmget(f"{stem}req:{id.decode()}", ["body", "mutable", "version"])
-                rows = await pipe.execute()
+            rows = await self._each(
+                stem,
+                [("HMGET", f"{stem}req:{id.decode()}", "body", "mutable", "version") for id in ids],
+            )
             found += [
                 redis_rows.request(RequestId(id.decode()), body, mutable, int(version), self._seal)
                 for id, (body, mutable, version) in zip(ids, rows, strict=True) if version
@@ -210,11 +230,8 @@ class RedisStore(RedisOutbox):
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
         stem = self._stem_of_thread(thread)
         numbers = await self._redis.lrange(f"{stem}trail:{thread}", 0, -1)
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for number in numbers:
-                name = f"{int(number)}-0"
-                pipe.xrange(f"{stem}audit", name, name)
-            rows = await pipe.execute()
+        names = [f"{int(number)}-0" for number in numbers]
+        rows = await self._each(stem, [("XRANGE", f"{stem}audit", name, name) for name in names])
         return [
             redis_rows.record(int(number), row[0][1], self._seal)
             for number, row in zip(numbers, rows, strict=True)
@@ -292,6 +309,17 @@ class RedisStore(RedisOutbox):
 
     def renew(self, id: RequestId, worker: str, lease: timedelta) -> bool:
         return bool(self._renew(keys=[self._stem_of(id)], args=[id, worker, redis_rows.ms_of(lease)]))
+
+    async def _each(self, stem: str, commands: Sequence[tuple[str, ...]]) -> Any:
+        """The answers to commands about one partition, asked together."""
+
+        async def ask(node: redis.asyncio.Redis) -> Any:
+            async with node.pipeline(transaction=False) as pipe:
+                for command in commands:
+                    pipe.execute_command(*command)
+                return await pipe.execute()
+
+        return await at_primary(self._redis, stem, ask)
 
     async def close(self) -> None:
         await self._waker.close()

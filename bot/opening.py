@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from ..approvals.connection import check_server, open_redis
+from ..approvals.connection import open_redis
 from ..approvals.errors import BadSetting, StoreDown
 from ..approvals.redis_store import RedisStore
+from ..approvals.server_check import check_server
 from .settings import Settings
 from .valkey import EmbeddedValkey
 
@@ -63,7 +64,7 @@ async def _opened(url: str, settings: Settings) -> RedisStore:
     seal = settings.seal
     try:
         async with asyncio.timeout(PATIENCE):
-            await _check(url)
+            await _check(url, settings.store.accepts)
             return await RedisStore.connect(url, prefix=settings.store.prefix, demo=settings.demo, seal=seal)
     except TimeoutError as error:
         words = f"{settings.store_named}: the Redis server does not answer within {PATIENCE:.0f} s."
@@ -77,7 +78,7 @@ async def _opened(url: str, settings: Settings) -> RedisStore:
         raise StoreDown(words) from error
 
 
-async def _check(url: str) -> None:
+async def _check(url: str, accepted: Collection[str]) -> None:
     try:
         client = open_redis(url, connections=1)
     except ValueError:  # its words would quote a part of the address, which may be the password
@@ -86,6 +87,6 @@ async def _check(url: str) -> None:
             "(special characters in the password must be percent-encoded)."
         ) from None
     try:
-        await check_server(client)
+        await check_server(client, accepted)
     finally:
         await client.aclose()

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ..agent.policy_tables import Duration
 from ..agent.setting_words import Name, listed, written
+from ..approvals.address import SCHEMES
+from ..approvals.server_check import Accepted
 from .teams.registration import Registration
 
 _MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy member ID"'
@@ -22,8 +24,8 @@ _APP = "it is the Application (client) ID of the bot's app registration in Entra
 _TENANT = "it is the Directory (tenant) ID of the bot's app registration in Entra"
 _SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } or { entra_group = "…" }'
 _TEAM = "a Slack workspace's id begins with T, from Slack's address in a browser (app.slack.com/client/T…)"
-STORE = r"(redis|rediss|unix)://.*"
-STORE_WORDS = "it must begin with redis://, rediss:// or unix://"
+STORE = r"(rediss?(\+(sentinel|cluster))?|unix)://.*"
+STORE_WORDS = f"it must begin with {SCHEMES}"
 
 
 def _variable(what: str, example: str) -> AfterValidator:
@@ -166,6 +168,8 @@ class StoreTable(_Table):
     data_dir: Path = Path(".sayso")
     prefix: Id = "sayso"
     url: Annotated[str, written(STORE, STORE_WORDS)] | None = Field(default=None, repr=False)
+    #: Settings of the server that could lose approvals and are known to.
+    accepts: tuple[Accepted, ...] = ()
     demo: bool = False
 
 

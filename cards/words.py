@@ -12,6 +12,7 @@ from ..approvals.errors import (
     BadChange,
     DirectoryDown,
     NotAllowed,
+    NotCopied,
     RequestNotFound,
     SaysoError,
     StoreDown,
@@ -81,6 +82,11 @@ def refusal(
             return str(error)
         case RequestNotFound():
             return "I do not know this request any more: it was cleared away, and nothing was counted."
+        case NotCopied():
+            return (
+                "Your answer is written down, but no second copy of it is confirmed, so it does not count yet and "
+                "nothing is done. Please look at the card again in a minute."
+            )
         case StoreDown():
             # The answer may have been lost on the way back, after it was counted.
             return (

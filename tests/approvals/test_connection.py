@@ -8,15 +8,9 @@ from typing import Any
 import pytest
 import redis
 from sayso.approvals import connection
-from sayso.approvals.connection import (
-    UnsafeServer,
-    check_server,
-    open_blocking_redis,
-    open_redis,
-    open_sync_redis,
-    server_problem,
-)
+from sayso.approvals.connection import open_blocking_redis, open_redis, open_sync_redis
 from sayso.approvals.errors import BadSetting, StoreDown
+from sayso.approvals.server_check import UnsafeServer, check_server, server_problem
 
 FIT = {"redis_version": "7.2.4", "maxmemory_policy": "noeviction", "aof_enabled": 1}
 

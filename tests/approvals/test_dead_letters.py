@@ -22,13 +22,18 @@ PLACE = Place("slack:C0FIN")
 REF = MessageRef(platform="slack", channel="C0FIN", message="1700.5")
 
 
-@pytest.fixture(params=["memory", "valkey", pytest.param("redis", marks=pytest.mark.second_server)])
+SECOND = pytest.mark.second_server
+
+
+@pytest.fixture(
+    params=["memory", "valkey", pytest.param("redis", marks=SECOND), pytest.param("cluster", marks=SECOND)]
+)
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """An empty store of each kind whose clock can be pushed."""
     if request.param == "memory":
         yield MemoryStore()
         return
-    name = "redis_url" if request.param == "valkey" else "second_redis_url"
+    name = {"valkey": "redis_url", "redis": "second_redis_url", "cluster": "cluster_url"}[request.param]
     store = await RedisStore.connect(request.getfixturevalue(name), demo=True)
     yield store
     await store.close()

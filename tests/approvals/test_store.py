@@ -25,15 +25,26 @@ SOON = timedelta(seconds=30)
 ALL_LANES = (Lane.PAGE, Lane.TELL, Lane.REDRAW)
 
 
-@pytest.fixture(params=["memory", "valkey", "sealed", pytest.param("redis", marks=pytest.mark.second_server)])
+SECOND = pytest.mark.second_server
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        "valkey",
+        "sealed",
+        pytest.param("redis", marks=SECOND),
+        pytest.param("cluster", marks=SECOND),
+    ]
+)
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
     """An empty store of each kind whose clock can be pushed."""
     if request.param == "memory":
         yield MemoryStore()
         return
-    name = "second_redis_url" if request.param == "redis" else "redis_url"
+    url = {"redis": "second_redis_url", "cluster": "cluster_url"}.get(request.param, "redis_url")
     seal = Seal([b"k" * 32]) if request.param == "sealed" else UNSEALED
-    store = await RedisStore.connect(request.getfixturevalue(name), demo=True, seal=seal)
+    store = await RedisStore.connect(request.getfixturevalue(url), demo=True, seal=seal)
     yield store
     await store.close()
 

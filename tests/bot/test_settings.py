@@ -117,7 +117,7 @@ def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -
         ('["bo", "cy"]', '["bo", "cyy"]', "sets.finance: there is no [people.cyy]; did you mean cy?"),
         ('approvers = ["finance"]', 'approvers = ["finanse"]', "there is no sets.finanse; did you mean finance?"),
         ('second_line = "seniors"', 'second_line = "senior"', "routes.finance.second_line: there is no sets.senior; did"),
-        ("[server]", '[store]\nurl = "127.0.0.1"\n[server]', "store.url: it must begin with redis://, rediss:// or unix://"),
+        ("[server]", '[store]\nurl = "127.0.0.1"\n[server]', "store.url: it must begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://"),
         ("[server]", '[store]\ndemo = "perhaps"\n[server]', "store.demo: write true or false"),
         ("[server]", "[store]\ndata_dir = 7\n[server]", "store.data_dir: write a path in quotes"),
         ('operators = ["sue"]', 'worker = "x"', "worker: it must be a table: [worker], or { key = value }"),
@@ -170,7 +170,10 @@ def test_the_file_may_name_the_store_and_the_environment_wins(tmp_path: Path) ->
 
 def test_a_wrong_redis_url_is_one_sentence(tmp_path: Path) -> None:
     """It says how one begins, not that pieces of it are missing; and shows nothing of it."""
-    with pytest.raises(BadSetting, match=r"^REDIS_URL must begin with redis://, rediss:// or unix://$"):
+    with pytest.raises(
+        BadSetting,
+        match=r"^REDIS_URL must begin with redis://, rediss://, unix://, redis\+sentinel:// or redis\+cluster://$",
+    ):
         load_settings(write_settings(tmp_path), {"REDIS_URL": "canary"})
 
 
