@@ -28,7 +28,7 @@ from ..agent.runner import TRIES, Runner, ThreadLost
 from ..agent.standing import Standing
 from ..agent.worker import OWN, worker_name
 from ..approvals.change import Event
-from ..approvals.connection import AWAY
+from ..approvals.connection import AWAY, is_away
 from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.people import PersonId
 from ..approvals.request import Request, Run, State
@@ -152,17 +152,21 @@ class _Owned:
                     raise
                 await asyncio.sleep(AGAIN_SECONDS)
             except (StoreDown, *AWAY) as error:
-                log.warning(
-                    "own_run.store_away", extra={"run": self.run.thread, "error": type(error).__name__}
-                )
-                await asyncio.sleep(AGAIN_SECONDS)
+                await self._store_away(error)
             except (ThreadLost, StaleFence):
                 standing = None  # another process runs this thread; how it stands is read when it lets go
                 await asyncio.sleep(AGAIN_SECONDS)
             except Exception as error:
+                if is_away(error):
+                    await self._store_away(error)
+                    continue
                 await self.runner.give_up(self.run, type(error).__name__)
                 raise
         return standing.values
+
+    async def _store_away(self, error: Exception) -> None:
+        log.warning("own_run.store_away", extra={"run": self.run.thread, "error": type(error).__name__})
+        await asyncio.sleep(AGAIN_SECONDS)
 
     async def _look(self, before: Standing | None) -> Standing | None:
         """Lead the thread on if anything has changed, else wait a moment. None when nobody knows how it stands."""

@@ -169,7 +169,7 @@ class StoreTable(_Table):
     prefix: Id = "sayso"
     url: Annotated[str, written(STORE, STORE_WORDS)] | None = Field(default=None, repr=False)
     #: Settings of the server that could lose approvals and are known to.
-    accepts: tuple[Accepted, ...] = ()
+    accepts: Annotated[tuple[Accepted, ...], listed("names of the server's settings")] = ()
     demo: bool = False
 
 

@@ -118,6 +118,8 @@ def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -
         ('approvers = ["finance"]', 'approvers = ["finanse"]', "there is no sets.finanse; did you mean finance?"),
         ('second_line = "seniors"', 'second_line = "senior"', "routes.finance.second_line: there is no sets.senior; did"),
         ("[server]", '[store]\nurl = "127.0.0.1"\n[server]', "store.url: it must begin with redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://"),
+        ("[server]", '[store]\naccepts = ["luck"]\n[server]', "store.accepts: it must be 'maxmemory-policy', 'appendonly', 'min-replicas-to-write' or 'replica-appendonly', not 'luck'"),
+        ("[server]", '[store]\naccepts = "appendonly"\n[server]', "store.accepts: it must be a list of names of the server's settings"),
         ("[server]", '[store]\ndemo = "perhaps"\n[server]', "store.demo: write true or false"),
         ("[server]", "[store]\ndata_dir = 7\n[server]", "store.data_dir: write a path in quotes"),
         ('operators = ["sue"]', 'worker = "x"', "worker: it must be a table: [worker], or { key = value }"),
