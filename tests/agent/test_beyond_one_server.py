@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from crashing_worker import redis_world
 from gated import World
-from many_servers import Server, replicated, until, watched
+from many_servers import Server, cluster, follows, replicated, until, watched
+from redis.crc import key_slot
 from sayso.agent.worker import Worker
 from sayso.approvals import copies
 from sayso.approvals.change import Event
@@ -130,6 +131,42 @@ async def test_a_failover_loses_nothing_that_was_confirmed(valkey_binary: Path, 
             assert after.outcome.kind is OutcomeKind.EXECUTED
             assert ledger(file) == 1
             assert (await world.events()).count(Event.DECIDED) == 1
+
+
+async def test_a_cluster_fails_over_and_loses_nothing_that_was_confirmed(
+    valkey_binary: Path, tmp_path: Path
+) -> None:
+    """The node that has the request dies after the decision; its replica takes over, and knows no script."""
+    file = tmp_path / "ledger"
+    with cluster(valkey_binary, tmp_path, replicas=3) as nodes:
+        url = "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in nodes)
+        async with world_at(url, file) as (world, worker):
+            await world.ask()
+            request = await world.open_request()
+            await world.answer(request)
+            partition = f"sayso:{{{request.id[:2]}}}:work"
+            old = next(
+                n
+                for n in nodes
+                if partition.encode() in n.ask("CLUSTER", "GETKEYSINSLOT", _slot(partition), 99)
+            )
+            new = nodes[nodes.index(old) + 3]
+            old.kill()
+            until(lambda: new.ask("ROLE")[0] == b"master")
+            assert (await world.request(request)).decision is not None
+            with pytest.raises(NotCopied):  # alone, the new one has nobody to confirm what it is told
+                await world.work(worker)
+            assert ledger(file) == 0
+            old.start()
+            until(lambda: follows(new))
+            after = await done(world, worker, request)
+            assert after.outcome is not None
+            assert after.outcome.kind is OutcomeKind.EXECUTED
+            assert ledger(file) == 1
+
+
+def _slot(key: str) -> int:
+    return key_slot(key.encode())
 
 
 def _rejoined(old: Server, new: Server) -> None:

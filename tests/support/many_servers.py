@@ -93,30 +93,43 @@ AOF = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "
 
 
 @contextmanager
-def cluster(binary: Path, folder: Path) -> Iterator[Sequence[Server]]:
-    """Three primaries without replicas, each with a third of the slots."""
-    ports = free_ports(6)
+def cluster(binary: Path, folder: Path, *, replicas: int = 0) -> Iterator[Sequence[Server]]:
+    """Three primaries, each with a third of the slots, and then one replica of each of the first `replicas`."""
+    count = 3 + replicas
+    ports = free_ports(2 * count)
+    shared = (
+        *AOF,
+        "--cluster-enabled",
+        "yes",
+        "--cluster-node-timeout",
+        "3000",
+        "--repl-diskless-sync-delay",
+        "0",
+    )
     nodes = [
-        Server(binary, folder / f"node-{n}", ports[n], (*AOF, "--cluster-enabled", "yes", "--cluster-port", str(ports[n + 3])))
-        for n in range(3)
-    ]  # fmt: skip
+        Server(binary, folder / f"node-{n}", ports[n], (*shared, "--cluster-port", str(ports[count + n])))
+        for n in range(count)
+    ]
     with ExitStack() as stack:
         for node in nodes:
             stack.callback(node.kill)
             node.start()
-        for node, (first, last) in zip(nodes, ((0, 5460), (5461, 10922), (10923, 16383)), strict=True):
+            node.ask("CLUSTER", "MEET", "127.0.0.1", ports[0], ports[count])
+        for node, (first, last) in zip(nodes, ((0, 5460), (5461, 10922), (10923, 16383)), strict=False):
             node.ask("CLUSTER", "ADDSLOTSRANGE", first, last)
-            node.ask("CLUSTER", "MEET", "127.0.0.1", ports[0], ports[3])
         for node in nodes:
-            until(partial(_whole, node))
+            until(partial(_whole, node, count))
+        for primary, replica in zip(nodes, nodes[3:], strict=False):
+            replica.ask("CLUSTER", "REPLICATE", primary.ask("CLUSTER", "MYID"))
+            until(partial(follows, primary))
         yield nodes
 
 
-def _whole(node: Server) -> bool:
+def _whole(node: Server, count: int) -> bool:
     info = node.ask("CLUSTER", "INFO")
-    text = info if isinstance(info, dict) else dict(line.split(":") for line in info.decode().split())
+    facts = info if isinstance(info, dict) else dict(line.split(":") for line in info.decode().split())
     known = node.ask("CLUSTER", "SLOTS")
-    return text["cluster_state"] == "ok" and text["cluster_known_nodes"] == "3" and len(known) == 3
+    return facts["cluster_state"] == "ok" and facts["cluster_known_nodes"] == str(count) and len(known) == 3
 
 
 @dataclass
@@ -137,9 +150,7 @@ class Watched:
 
     def in_step(self) -> bool:
         """Whether the primary that is named has a replica that follows it."""
-        one = next(s for s in (self.primary, self.replica) if s.port == self.named())
-        facts = one.ask("INFO", "replication")
-        return bool(facts["connected_slaves"] == 1 and facts["slave0"]["state"] == "online")
+        return follows(next(one for one in (self.primary, self.replica) if one.port == self.named()))
 
 
 @contextmanager
@@ -168,11 +179,12 @@ def replicated(
         for one in (primary, replica):
             stack.callback(one.kill)
             one.start()
-        until(lambda: _follows(primary))
+        until(partial(follows, primary))
         yield primary, replica
 
 
-def _follows(primary: Server) -> bool:
+def follows(primary: Server) -> bool:
+    """Whether a replica follows it."""
     facts = primary.ask("INFO", "replication")
     return bool(facts["connected_slaves"] == 1 and facts["slave0"]["state"] == "online")
 
