@@ -55,6 +55,7 @@ class Server:
     folder: Path
     port: int
     options: Sequence[str] = ()
+    password: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     def start(self) -> Server:
@@ -74,7 +75,9 @@ class Server:
 
     def ask(self, *command: Any) -> Any:
         """The raw answer to one command."""
-        with redis.Redis(port=self.port, socket_timeout=5, retry=Retry(NoBackoff(), 0)) as client:
+        with redis.Redis(
+            port=self.port, password=self.password or None, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+        ) as client:
             return client.execute_command(*command)
 
     def signal(self, number: signal.Signals) -> None:
@@ -142,7 +145,7 @@ class Watched:
 
     @property
     def url(self) -> str:
-        return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/ours"
+        return f"redis+sentinel://127.0.0.1:{self.sentinel.port}/ours?sentinel_password=watch"
 
     def named(self) -> int:
         """The port of the primary, as the Sentinel says."""
@@ -200,7 +203,7 @@ def watched(binary: Path, folder: Path) -> Iterator[Watched]:
             f"sentinel monitor ours 127.0.0.1 {primary.port} 1\n"
             "sentinel down-after-milliseconds ours 1000\nsentinel failover-timeout ours 10000\n"
         )
-        sentinel = Server(binary, watcher, port, ("--sentinel",))
+        sentinel = Server(binary, watcher, port, ("--sentinel", "--requirepass", "watch"), password="watch")
         try:
             sentinel.start()
             both = Watched(primary, replica, sentinel)
