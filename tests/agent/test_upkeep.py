@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
-import redis
 from checkpoint_scenes import a_config, a_graph, store, the_checkpoint
 from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import START, StateGraph
@@ -224,7 +223,7 @@ async def test_half_a_state_is_not_copied(saver: RedisSaver) -> None:
 
 def test_the_sync_verbs_do_the_same(each_redis_url: str) -> None:
     """Without an event loop."""
-    with redis.Redis.from_url(each_redis_url) as client:
+    with open_sync_redis(each_redis_url) as client:
         saver = RedisSaver(open_redis(each_redis_url), client)
         graph = a_graph(saver)
         graph.invoke({"log": []}, a_config())
