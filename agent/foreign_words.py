@@ -11,23 +11,21 @@ _AT_GATE = " Nothing was done."
 def as_told(request: Request, others: int = 0) -> str:
     """The agent took a yes, or a text; LangGraph holds back what follows until `others` are answered as well."""
     held = "" if not others else f" What follows waits for {others} other answer{'s' if others > 1 else ''}."
-    by = ", ".join(request.decision.by) if request.decision else "nobody"
     verdict = request.decision.verdict if request.decision else None
     if isinstance(verdict, Respond):
-        return f"{by} answered; the agent went on with it.{held}"
+        return f"It was answered; the agent went on with it.{held}"
     how = " as changed" if request.revision > 1 else ""
-    said = f"{by} approved it{how}, and the agent went on with that once."
+    said = f"It was approved{how}, and the agent went on with that once."
     return f"{said}{held} What its own tool did is not recorded here."
 
 
 def as_past(request: Request) -> tuple[OutcomeKind, str]:
     """One whose pause has cleared and that nobody has closed."""
-    by = ", ".join(request.decision.by) if request.decision else ""
     match request.decision.verdict if request.decision else None:
         case _ if request.effect is not None:
             return OutcomeKind.ANSWERED, as_told(request)
         case Reject(reason=reason):
-            return OutcomeKind.REFUSED, f"{by} said no: {reason}"
+            return OutcomeKind.REFUSED, f"The answer was no: {reason}"
         case Respond():
             return OutcomeKind.ANSWERED, as_told(request)
         case None if request.state is not State.OPEN:
@@ -38,7 +36,6 @@ def as_past(request: Request) -> tuple[OutcomeKind, str]:
 
 def as_ended(request: Request, why: str, *, here: bool) -> tuple[OutcomeKind, str]:
     """One whose run is ended at its gate; `here` unless another pause of the run ended it."""
-    by = ", ".join(request.decision.by) if request.decision else ""
     verdict = request.decision.verdict if request.decision else None
     if request.effect is not None:
         return OutcomeKind.UNKNOWN, why
@@ -46,7 +43,7 @@ def as_ended(request: Request, why: str, *, here: bool) -> tuple[OutcomeKind, st
         return OutcomeKind.WITHDRAWN, "The agent's run was ended at another question; nothing was done."
     match verdict:
         case Reject(reason=reason):
-            return OutcomeKind.REFUSED, f"{by} said no: {reason} — {why} Nothing was done."
+            return OutcomeKind.REFUSED, f"The answer was no: {reason} — {why} Nothing was done."
         case Approve() | Modify() | Respond():
             return OutcomeKind.FAILED, f"{why}{_AT_GATE}"
         case None:

@@ -63,16 +63,15 @@ def outcome_of(request: Request, answer: Answer | None) -> GateOutcome:
 def closing(request: Request) -> tuple[OutcomeKind, str] | None:
     """How a request ends whose people did not allow the action as it stands; None when they allowed it."""
     verdict = request.decision.verdict if request.decision else None
-    by = ", ".join(request.decision.by) if request.decision else ""
     match verdict:
         case None:
             return OutcomeKind.EXPIRED, "Nobody decided in time; nothing was done."
         case Reject(reason=reason):
-            return OutcomeKind.REFUSED, f"{by} said no: {reason}"
+            return OutcomeKind.REFUSED, f"The answer was no: {reason}"
         case Respond():
-            return OutcomeKind.ANSWERED, f"{by} answered; the agent goes on with it."
+            return OutcomeKind.ANSWERED, "It was answered; the agent goes on with it."
         case Modify() if request.ask.edits is Edits.REPLAN or not allows_edited(request):
-            return OutcomeKind.REVISED, f"{by} asked for something else; the agent plans again."
+            return OutcomeKind.REVISED, "Something else was asked for."
         case _:
             return None
 

@@ -6,10 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from ..approvals.people import PersonId
+from ..approvals.people import PersonId, Place
 from ..approvals.request import Request
 from ..approvals.store import Outbox, Target, TargetKind
 from ..cards.page_words import page_details, page_summary
+from ..cards.spans import place_words
 from ..scheduler.pagerduty import Link
 from ..scheduler.paging import PageWords
 from .channel import Channel, ChannelError
@@ -56,6 +57,10 @@ class PageWriter:
             if target.kind is not TargetKind.CARD or told.ref is None or channel is None:
                 continue
             try:
-                found[target.where] = await channel.link(told.ref)
+                link = await channel.link(told.ref)
             except ChannelError:
                 log.warning("page.no_link request=%s place=%s", request.id, target.where)
+                continue
+            where = place_words(Place(target.where))
+            alike = sum(one.startswith(where) for one in found)
+            found[f"{where} ({alike + 1})" if alike else where] = link

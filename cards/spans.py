@@ -102,12 +102,10 @@ def _plain(span: Span) -> str:
 
 
 def place_words(place: Place) -> str:
-    """A place for people who cannot follow a platform's id."""
+    """A place for people elsewhere: a platform's ids tell them nothing."""
     platform, _, rest = place.partition(":")
     if not place:
         return "the command line"
     if platform == "person":
         return "a direct message"
-    channel, _, thread = rest.partition("/")
-    where = f"{'a thread in ' if thread else ''}{platform.capitalize()}"
-    return where if platform == "teams" else f"{where} ({channel})"  # ids of Teams tell nobody anything
+    return f"{'a thread in ' if '/' in rest else ''}{platform.capitalize()}"

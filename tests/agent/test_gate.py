@@ -72,7 +72,7 @@ async def test_a_rejection_reaches_the_agent_with_its_reason() -> None:
     assert (await world.request(request)).state is State.DECIDED
     await world.work()
     assert world.ledger.done == []
-    assert await outcome(world, request) == (OutcomeKind.REFUSED, "bo said no: Wrong customer.")
+    assert await outcome(world, request) == (OutcomeKind.REFUSED, "The answer was no: Wrong customer.")
     told = (await world.state())["outcome"]
     assert (told["kind"], told["reason"]) == ("refused", "Wrong customer.")
 

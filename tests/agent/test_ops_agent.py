@@ -163,7 +163,7 @@ async def test_a_rejected_grant_is_reported_and_changes_nothing(company: Company
     assert (await talk.action()).targets[0].facts["holds now"] == "viewer on billing"
     await talk.answered(Reject("Riley left finance."))
     said = await talk.report()
-    assert said == "Grant admin on billing to Riley Chen: not done. bo said no: Riley left finance."
+    assert said == "Grant admin on billing to Riley Chen: not done. The answer was no: Riley left finance."
     assert await company.office.receipts() == ()
 
 

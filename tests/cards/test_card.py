@@ -285,12 +285,12 @@ def _parts(value: Any) -> Iterator[dict[str, Any]]:
     [
         ("", "the command line"),
         ("person:alex", "a direct message"),
-        ("slack:C0SUP", "Slack (C0SUP)"),
-        ("slack:C0SUP/1699.01", "a thread in Slack (C0SUP)"),
+        ("slack:C0SUP", "Slack"),
+        ("slack:C0SUP/1699.01", "a thread in Slack"),
         ("teams:19:0ac3@thread.tacv2/17", "a thread in Teams"),
         ("teams:a:1f00", "Teams"),
     ],
 )
 def test_where_something_was_asked_is_said_in_words(origin: str, words: str) -> None:
-    """An id is shown only where people can do something with it."""
+    """Ids tell nobody anything."""
     assert place_words(Place(origin)) == words

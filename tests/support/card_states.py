@@ -96,7 +96,7 @@ def told() -> Request:
         now=LATER,
     ).request
     return effects.told(
-        going, "worker-1", "bo approved it, and the agent went on with that once.", LATER
+        going, "worker-1", "It was approved, and the agent went on with that once.", LATER
     ).request
 
 
