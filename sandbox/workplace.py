@@ -110,6 +110,16 @@ class Workplace:
         await self._microsoft.run(self.tokens.stop())
         self._microsoft.stop()
 
+    def advance(self, seconds: float) -> None:
+        """Push the clocks of the chats and of the token service forward; from any thread."""
+        for service in (self.slack, self.teams, self.tokens):
+            service.advance(seconds)
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the chats' clock was pushed."""
+        return self.slack.workspace.ahead
+
     def assert_clean(self) -> None:
         """Raises: NotClean, when the program under test broke a vendor's rule."""
         self.violations.assert_clean()

@@ -17,7 +17,8 @@ from ...approvals.request import OutcomeKind
 from ..credentials import utc_now
 from ..gate import Gate, GateState
 from ..outcome import GateOutcome
-from .backoffice import BackOffice
+from .backoffice import BackOffice, Clock
+from .clock import pushed_by
 from .commands import Command, NotUnderstood, read_command, spell
 from .diary import Diary
 from .mailer import Mailer, MailRefused, SmtpSettings
@@ -131,18 +132,31 @@ def make(env: Mapping[str, str] = os.environ) -> StateGraph[Any, Any, Any, Any]:
 
     `SAYSO_OPS_DATABASE` (path, default `.sayso/ops.sqlite3`), `SAYSO_OPS_BASE_URL` (of its pages),
     `SAYSO_OPS_SMTP` (host:port), `SAYSO_OPS_SENDER`, `SAYSO_MODEL` (provider:model), and where its tools need
-    tokens `SAYSO_OPS_TOKEN_CHECK_URL`, `SAYSO_OPS_CA_FILE` (PEM) and `SAYSO_OPS_SCOPE`.
+    tokens `SAYSO_OPS_TOKEN_CHECK_URL`, `SAYSO_OPS_CA_FILE` (PEM) and `SAYSO_OPS_SCOPE`. A demo whose clock is pushed
+    says in the file `SAYSO_OPS_CLOCK` by how many seconds.
 
     Raises: BadSetting.
     """
     database = Path(env.get("SAYSO_OPS_DATABASE") or ".sayso/ops.sqlite3")
+    clock = _clock(env)
     try:
-        office = BackOffice(database, env.get("SAYSO_OPS_BASE_URL") or "https://backoffice.example", utc_now)
+        office = BackOffice(database, env.get("SAYSO_OPS_BASE_URL") or "https://backoffice.example", clock)
     except OSError as error:
         raise BadSetting(f"SAYSO_OPS_DATABASE: {database} cannot be made ({error.strerror}).") from error
-    tools = OpsTools(office=office, mailer=Mailer(_smtp(env), utc_now), check_token=_token_check(env))
+    tools = OpsTools(office=office, mailer=Mailer(_smtp(env), clock), check_token=_token_check(env))
     proposer = Proposer(office, tools.effects, _credential(env) if tools.check_token else None)
     return build(OpsAgent(reader=reader_from(env), proposer=proposer, diary=Diary(database)), tools)
+
+
+def _clock(env: Mapping[str, str]) -> Clock:
+    if not (file := env.get("SAYSO_OPS_CLOCK", "")):
+        return utc_now
+    clock = pushed_by(Path(file))
+    try:
+        clock()
+    except (OSError, ValueError, OverflowError) as error:
+        raise BadSetting(f"SAYSO_OPS_CLOCK: {file} does not say by how many seconds to be ahead.") from error
+    return clock
 
 
 def _token_check(env: Mapping[str, str]) -> Introspection | None:

@@ -81,6 +81,8 @@ ca_file = "{ca_file}"
 """
 
 
+#: Says how far the back office's clock is ahead.
+CLOCK = "back-office-clock"
 #: The whole office is on this machine, where no proxy leads.
 _PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
@@ -93,6 +95,7 @@ class Office:
         settings: As bot and worker read them.
         redis_url: The embedded store.
         back_office: The SQLite file whose rows change.
+        back_office_clock: By how many seconds its clock runs ahead of this machine's.
         bot, worker: Two processes; either may be killed and started again.
     """
 
@@ -101,6 +104,7 @@ class Office:
     workplace: ThreadedWorkplace
     redis_url: str
     back_office: Path
+    back_office_clock: Path
     bot: Served
     worker: Served
 
@@ -128,7 +132,8 @@ def opened(folder: Path) -> Iterator[Office]:
 
 
 def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Office:
-    port = _free_port()
+    port, clock = _free_port(), folder / CLOCK
+    clock.write_text("0", encoding="ascii")
     workplace.slack.app_url = f"http://127.0.0.1:{port}{SLACK_PATH}"
     workplace.teams.app_url = f"http://127.0.0.1:{port}{TEAMS_PATH}"
     file = folder / "sayso.toml"
@@ -140,7 +145,7 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Of
     load_signer(settings)  # so that the worker finds the public key whoever starts first
     return Office(
         folder=folder, settings=settings, workplace=workplace, redis_url=redis_url, back_office=folder / "back-office.db",
-        bot=Served(
+        back_office_clock=clock, bot=Served(
             "bot", ("bot", "scheduler"), env=bot_env, log=folder / "bot.log",
             ready_url=f"http://127.0.0.1:{port}/readyz", settings=file,
         ),
@@ -172,6 +177,7 @@ def _environments(
     worker = {
         "ENTRA_CLIENT_SECRET": workplace.tokens.client_secret,
         "SAYSO_OPS_DATABASE": str(folder / "back-office.db"),
+        "SAYSO_OPS_CLOCK": str(folder / CLOCK),
         "SAYSO_OPS_SMTP": f"127.0.0.1:{workplace.mail.port}",
         "SAYSO_OPS_TOKEN_CHECK_URL": f"{workplace.tokens.url}/introspect",
         "SAYSO_OPS_CA_FILE": workplace.tokens.ca_file,

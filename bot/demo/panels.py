@@ -35,7 +35,7 @@ async def apart(work: Callable[[], str]) -> str:
 
 # ---- the back office
 
-#: Table -> what is read; the first column is the row's key and is not shown.
+#: Table -> what is read; the first column is the row's key and is not shown. Instants stay ISO 8601 in UTC.
 TABLES: Mapping[str, str] = {
     "orders": """
         SELECT o.number, o.number AS "order", coalesce(c.name, '-') AS customer, items,
@@ -45,13 +45,13 @@ TABLES: Mapping[str, str] = {
         FROM orders o LEFT JOIN customers c ON c.id = o.customer ORDER BY o.number""",
     "refunds": """
         SELECT rowid, order_number AS "order", printf('%.2f %s', amount_cents / 100.0, currency) AS amount,
-               replace(substr(at, 1, 16), 'T', ' ') AS at FROM refunds ORDER BY rowid""",
+               at FROM refunds ORDER BY rowid""",
     "customers": "SELECT id, id AS number, name, email, tier, last_active FROM customers ORDER BY id",
     "grants": """
         SELECT g.user || ' ' || role || ' ' || system, u.name || ' (' || u.id || ')' AS user, role, system,
                substr(since, 1, 10) AS since FROM grants g JOIN users u ON u.id = g.user ORDER BY 1""",
     "firewall_rules": """
-        SELECT name, name AS rule, port, source, coalesce('closed ' || replace(substr(closed_at, 1, 16), 'T', ' '), 'open') AS state
+        SELECT name, name AS rule, port, source, coalesce('closed ' || closed_at, 'open') AS state
         FROM firewall_rules ORDER BY name""",
 }  # fmt: skip
 
@@ -140,7 +140,7 @@ def _step_words(step: Step) -> str:
 
 
 class Clock:
-    """Every clock of the demo: the store's, and the token service's with it."""
+    """Every clock of the demo at once."""
 
     name = "clock"
 

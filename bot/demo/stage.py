@@ -177,10 +177,20 @@ class Stage:
         """What was issued to tools, in order; the bot has tokens of its own, for Teams and for Graph."""
         return [one for one in self.work.tokens.issued if one.scope == BACK_OFFICE]
 
+    def _set_back_office_clock(self) -> None:
+        clock = self.office.back_office_clock
+        fresh = clock.with_suffix(".new")
+        fresh.write_text(f"{self.work.workplace.ahead}", encoding="ascii")
+        fresh.replace(clock)  # whole at any moment: a tool may look right now
+
     def pass_time(self, by: timedelta) -> None:
-        """Push every clock of the demo: the store's and the token service's."""
+        """Push every clock of the demo: the chats', the token service's, the back office's, and at last the store's.
+
+        What the store's brings about is stamped with the new time wherever it is written down.
+        """
         self.story.tells(f"… {_words(by)} pass …")
-        self.work.tokens.advance(by.total_seconds())
+        self.work.workplace.advance(by.total_seconds())
+        self._set_back_office_clock()
         self.wait(self.store.push_clock(by))
 
 

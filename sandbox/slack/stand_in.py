@@ -135,6 +135,11 @@ class Slack:
         """Signature headers for a hand-made body; `at` in seconds since 1970."""
         return self.courier.sign(body, at=at)
 
+    def advance(self, seconds: float) -> None:
+        """From now on messages are stamped that much later; signatures keep this machine's time, as the app does."""
+        self.workspace.ahead += seconds
+        self._changes.happened()
+
     def limit_rate(self, method: str, *, per_second: float, burst: int) -> None:
         """From now on `method` answers 429 with Retry-After when called more often, per channel."""
         self._server.rates[method] = Rate(per_second=per_second, burst=burst)

@@ -89,6 +89,9 @@ class Workspace:
 
     Plain collections, for looking at: `users`, `channels`, `groups` by id, `messages` and `ephemerals` in
     order of arrival, `modals` (top of each person's stack) and `homes` by user id.
+
+    Attributes:
+        ahead: Seconds by which what is written here is stamped later than this machine's clock says.
     """
 
     def __init__(self, times: SlackTimes) -> None:
@@ -103,6 +106,7 @@ class Workspace:
         self.homes: dict[str, View] = {}
         self.triggers: dict[str, Trigger] = {}
         self.response_urls: dict[str, ResponseUrl] = {}
+        self.ahead = 0.0
         self._last_ts = 0
 
     def name_of(self, id: str) -> str:
@@ -127,7 +131,7 @@ class Workspace:
 
     def new_ts(self) -> str:
         """The next message id; always larger than the one before."""
-        self._last_ts = max(self._last_ts + 1, time.time_ns() // 1000)
+        self._last_ts = max(self._last_ts + 1, int((time.time() + self.ahead) * 1_000_000))
         return f"{self._last_ts // 1_000_000}.{self._last_ts % 1_000_000:06d}"
 
     def direct_channel(self, user_id: str) -> Channel:

@@ -90,7 +90,7 @@ def _client() -> Json:
 def _common(
     tenant: Tenant, service_url: str, user: User, channel: Channel, over: Message, *, kind: str, id: str = ""
 ) -> Json:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = datetime.fromtimestamp(tenant.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     home = user.tenant_id if channel.team is None else tenant.id
     conversation: Json = {"id": over.thread, "tenantId": home, "conversationType": "personal"}
     channel_data: Json = {"tenant": {"id": home}}

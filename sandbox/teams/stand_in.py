@@ -183,6 +183,11 @@ class Teams:
         """The same body with a fresh token, as Teams would after a lost answer."""
         return await self.deliver_raw(self.courier.resigned(delivery))
 
+    def advance(self, seconds: float) -> None:
+        """From now on activities are stamped that much later; tokens keep this machine's time, as the bot does."""
+        self.tenant.ahead += seconds
+        self._changes.happened()
+
     def rotate_keys(self, *, keep_old: bool = False) -> None:
         """Sign with a new key from now on; the old one is no longer published unless `keep_old`."""
         self._connector.keys.rotate(keep_old=keep_old)

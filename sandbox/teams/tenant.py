@@ -72,6 +72,7 @@ class Tenant:
                 self.channels[conversation_id(name)] = Channel(id=conversation_id(name), name=name, team=team)
         self.messages: list[Message] = []
         self.dialogs: dict[str, Dialog] = {}
+        self.ahead = 0.0
         self._last_id = 0
 
     def user_named(self, name: str) -> User:
@@ -129,9 +130,13 @@ class Tenant:
             raise TeamsError("MessageWritesBlocked", "The team is archived.")
         return channel, root
 
+    def now(self) -> float:
+        """Seconds since 1970 on the clock that stamps what is written here."""
+        return time.time() + self.ahead
+
     def new_id(self) -> str:
         """The next message id; always larger than the one before."""
-        self._last_id = max(self._last_id + 1, time.time_ns() // 1_000_000)
+        self._last_id = max(self._last_id + 1, int(self.now() * 1000))
         return str(self._last_id)
 
     def add(self, message: Message) -> Message:
