@@ -10,7 +10,7 @@ from ...approvals.request import Request, State
 from ...approvals.verdict import RequestId
 from ...cards.standing import is_stuck, is_unknown
 from ..cli.terminal import namer
-from .happening import facts, together
+from .happening import Tone, facts, together, tone
 from .record import Record, process_of
 from .stage import Stage
 
@@ -60,7 +60,7 @@ class Audit:
             "selected": request.id if request else "",
             "timeline": self._timeline(request) if request else [],
             "line": " · ".join([*line, AWAY] if self._record.away else line),
-            "sources": [fact.source for fact in found],
+            "tone": _tone(request, self._record), "sources": [fact.source for fact in found],
         }  # fmt: skip
 
     async def act(self, what: str, told: Json) -> str:
@@ -86,6 +86,10 @@ class Audit:
     def _by(self, who: str) -> str:
         pid = process_of(who)
         return f"worker, process {pid}" if pid else self._name(who)
+
+
+def _tone(request: Request | None, record: Record) -> Tone:
+    return Tone.STOPPED if record.away else tone(request) if request else Tone.WAITS
 
 
 def _state(request: Request) -> str:

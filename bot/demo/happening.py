@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from ...approvals.change import AuditRecord, Event
 from ...approvals.request import EffectState, OutcomeKind, Request, State
 from ...approvals.risk import Oversight
+from ...cards.standing import is_stuck, is_unknown
 from .record import Record, process_of
 
 Name = Callable[[str], str]
@@ -19,6 +21,23 @@ _ENDINGS: Mapping[OutcomeKind, str] = {
     OutcomeKind.EXPIRED: "cancelled, nothing done", OutcomeKind.WITHDRAWN: "withdrawn, nothing done",
     OutcomeKind.INVALIDATED: "void, nothing done", OutcomeKind.FAILED: "failed, nothing done",
     OutcomeKind.UNKNOWN: "given up: it may have been done", OutcomeKind.UNDONE: "undone",
+}  # fmt: skip
+
+
+class Tone(StrEnum):
+    """How the end of the line looks."""
+
+    WAITS = "waits"  #: it goes on
+    DONE = "done"
+    STOPPED = "stopped"  #: nothing was done, as people or the clock wanted it
+    FAILED = "failed"  #: somebody has to look
+
+
+_TONES: Mapping[OutcomeKind, Tone] = {
+    OutcomeKind.EXECUTED: Tone.DONE, OutcomeKind.REVISED: Tone.DONE, OutcomeKind.ANSWERED: Tone.DONE,
+    OutcomeKind.REFUSED: Tone.STOPPED, OutcomeKind.EXPIRED: Tone.STOPPED, OutcomeKind.WITHDRAWN: Tone.STOPPED,
+    OutcomeKind.INVALIDATED: Tone.STOPPED, OutcomeKind.UNDONE: Tone.STOPPED,
+    OutcomeKind.FAILED: Tone.FAILED, OutcomeKind.UNKNOWN: Tone.FAILED,
 }  # fmt: skip
 
 
@@ -41,6 +60,13 @@ def facts(request: Request, record: Record, name: Name) -> list[Fact]:
         *_pause(request, record, trail), *_waiting(request, trail, name), *_decision(request, trail, name),
         *_going_on(request, trail),
     ]  # fmt: skip
+
+
+def tone(request: Request) -> Tone:
+    """That of the last fact."""
+    if request.outcome is not None:
+        return _TONES[request.outcome.kind]
+    return Tone.FAILED if is_unknown(request) or is_stuck(request) else Tone.WAITS
 
 
 def _pause(request: Request, record: Record, trail: Sequence[AuditRecord]) -> Iterator[Fact]:

@@ -154,7 +154,7 @@ class Clock:
         minutes = timedelta(minutes=round(self._record.ahead / timedelta(minutes=1)))
         due = next_due(self._record.newest_first(), self._record.chosen(selected))
         return {
-            "now": self._record.now().isoformat(), "pushed": f"+{span_words(minutes)}" if minutes else "",
+            "pushed": f"+{span_words(minutes)}" if minutes else "",
             "next": {"at": due.at.isoformat(), "words": due.words} if due else None,
         }  # fmt: skip
 
@@ -177,7 +177,7 @@ class Clock:
 
 
 def _sentences(happened: Sequence[str]) -> str:
-    return " ".join(f"{one}." for one in happened)
+    return " ".join(f"{one}." for one in happened) or "Time has passed; nothing was due."
 
 
 def _span(minutes: object) -> timedelta:

@@ -81,10 +81,6 @@ class Record:
         await self._reader.aclose()
         await self._saver.aclose()
 
-    def now(self) -> datetime:
-        """The demo's time."""
-        return datetime.now(UTC) + self.ahead
-
     def newest_first(self) -> list[Request]:
         """All requests."""
         return sorted(self.requests.values(), key=lambda one: one.ask.opened_at, reverse=True)

@@ -97,7 +97,7 @@ class Page:
             teams = await work.teams.on_its_thread(teams_screen.teams_screen(work.teams, viewer))
         shown = await asyncio.gather(*(self._shown(one, viewer, selected) for one in self._panels.values()))
         return {
-            "viewer": viewer, "people": people_of(work), "slack": slack, "teams": teams,
+            "viewer": viewer, "ahead": work.ahead, "people": people_of(work), "slack": slack, "teams": teams,
             "pager": pager_screen(work.pager), "mail": mail_screen(work.mail),
             "panels": dict(zip(self._panels, shown, strict=True)),
         }  # fmt: skip

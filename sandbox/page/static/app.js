@@ -1,9 +1,10 @@
 // The page's one store: the live state of one person's view, what that person does, and who draws it.
 
 import { renderPanels } from "./panels.js";
-import { announceNews, renderShell, showLost, startShell, toast } from "./shell.js";
+import { announceNews, clearToasts, renderShell, showLost, startShell, toast } from "./shell.js";
 import { renderSlack } from "./slack.js";
 import { renderTeams } from "./teams.js";
+import { runAhead } from "./times.js";
 
 const TOKEN = document.querySelector('meta[name="sayso-page"]').content;
 const FIRST = "alex"; // whom a newcomer is: the one who asks
@@ -26,6 +27,7 @@ export function onState(fn) {
 
 /** Do something as the person one is. Answers {ok, words}; the words are shown at the edge, unless a form shows them. */
 export async function act(what, fields = {}) {
+  clearToasts(); // they are about what was pressed before
   const answer = await told({ as: state.viewer, do: what, ...fields }); // whose screen one sees
   if (answer.words && (answer.ok || !TOLD_IN_PLACE.has(what))) toast(answer.words, answer.ok);
   return answer;
@@ -33,7 +35,9 @@ export async function act(what, fields = {}) {
 
 /** Be somebody else in this tab; the address says who, so a second tab can be a second person. */
 export function be(name) {
-  if (name !== me()) moved("as", name);
+  if (name === me()) return;
+  clearToasts(); // they were for somebody else
+  moved("as", name);
 }
 
 /** Show one request's record; an empty id follows the newest. */
@@ -99,6 +103,7 @@ function connect() {
 function drawn(newest) {
   const before = state;
   state = newest;
+  runAhead(state.ahead);
   for (const fn of listeners) {
     try {
       fn(state);

@@ -1,21 +1,35 @@
 // What both chat panes share: where one looks, what one is writing, times, faces, and the list that stays at its end.
 
 import { h } from "./patching.js";
-import { clockTime } from "./times.js";
+import { keep, kept } from "./kept.js";
+import { clockTime, opened } from "./times.js";
 
 const NEAR = 48; // px from the end of a list at which one still counts as being at its end
 
 /** What one person does in one chat and the server need not know: kept per viewer, so that switching loses nothing. */
 export class Desk {
   #viewers = new Map();
+  #chat;
+
+  /** `chat`: "slack" or "teams". */
+  constructor(chat) {
+    this.#chat = chat;
+  }
 
   /** The notes of one viewer: chosen channel, what is being answered, drafts, what was seen, opened threads. */
   of(viewer) {
     if (!this.#viewers.has(viewer))
       this.#viewers.set(viewer, {
-        channel: "", tab: "", problem: null, confirm: null, busy: new Set(), drafts: new Map(), seen: new Map(), open: new Set(),
+        channel: kept(`${this.#chat} ${viewer} channel`), tab: kept(`${this.#chat} ${viewer} tab`), problem: null, confirm: null, busy: new Set(), drafts: new Map(), seen: new Map(), open: new Set(),
       });
     return this.#viewers.get(viewer);
+  }
+
+  /** Somebody looks at this channel, and at this tab of it; also after a reload. */
+  look(viewer, channel, tab = "") {
+    Object.assign(this.of(viewer), { channel, tab });
+    keep(`${this.#chat} ${viewer} channel`, channel);
+    keep(`${this.#chat} ${viewer} tab`, tab);
   }
 }
 
@@ -27,10 +41,10 @@ export function chosenChannel(mine, chat) {
   return chat.channels.toSorted((a, b) => newest(b) - newest(a))[0] ?? null;
 }
 
-/** How many messages of others came to a channel since one looked at it; what is older than this tab counts as read. */
+/** How many messages of others came to a channel since one looked at it; what stood there when this tab opened counts as read. */
 export function unread(mine, chat, channel, idOf, chosen) {
   const messages = chat.messages[channel.id] ?? [];
-  const old = () => messages.filter((one) => one.at * 1000 < performance.timeOrigin);
+  const old = () => messages.filter((one) => one.at * 1000 <= opened);
   if (!mine.seen.has(channel.id)) mine.seen.set(channel.id, new Set(old().map(idOf)));
   const seen = mine.seen.get(channel.id);
   if (channel.id === chosen?.id) for (const one of messages) seen.add(idOf(one));

@@ -2,7 +2,7 @@
 
 import { h, icon, lazy, patch } from "./patching.js";
 import { drawTables, lookAtNewChange } from "./tables.js";
-import { clockTime, exactTime } from "./times.js";
+import { clockTime, dayAndTime, exactTime } from "./times.js";
 
 const BELL = "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4";
 const LETTER = "M3 6h18v12H3zM3 7l9 7 9-7";
@@ -47,7 +47,7 @@ function drawHappening(audit, page) {
   const line = parts.length
     ? h(
         "ol",
-        { class: "line" },
+        { class: `line ${audit.tone}` },
         parts.map((words, index) =>
           h("li", { key: `${index} ${words}`, title: audit.sources?.[index] ?? null }, words),
         ),
@@ -114,13 +114,15 @@ function drawPager(incidents) {
       { key: "incidents" },
       incidents
         .toReversed()
-        .map((one) => lazy(one.id, `${one.status} ${one.summary}`, () => drawIncident(one))),
+        .map((one) => lazy(one.id, `${one.status} ${since(one)}${one.summary}`, () => drawIncident(one))),
     ),
   );
 }
 
+const since = (incident) => (incident.at ? `${clockTime(incident.at)} ` : "");
+
 function drawIncident(incident) {
-  const at = incident.at ? `${clockTime(incident.at)} ` : "";
+  const at = since(incident);
   if (incident.status === "resolved") {
     return h(
       "li",
@@ -189,7 +191,7 @@ function drawLine(line) {
   return h(
     "li",
     { class: `entry ${TONES[line.event] ?? ""}` },
-    h("time", {}, exactTime(line.at)),
+    h("time", { datetime: line.at, title: dayAndTime(Date.parse(line.at)) }, exactTime(line.at)),
     h(
       "p",
       {},

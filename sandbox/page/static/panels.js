@@ -1,22 +1,21 @@
 // The demo's panels: the clock and the processes in the header, the five suggestions, and (office.js) the office.
 // A panel that the server does not have is not drawn.
 
+import { keep, kept } from "./kept.js";
 import { h, icon, patch } from "./patching.js";
 import { problemOf, renderOffice } from "./office.js";
 import { show } from "./shell.js";
-import { clockTime, dayAndTime } from "./times.js";
+import { clockTime, dayAndTime, now } from "./times.js";
 
 const CHECK = "m5 12 5 5 9-10";
 const busy = new Set(); // buttons whose answer is not there yet
-let opened = 0; // the step of the guide that is unfolded; 0 until the first drawing
+let opened = Number(kept("step")); // the step of the guide that is unfolded; 0 until the first drawing
 let last = null; // what was drawn last, to draw it again when a button is pressed or a minute is over
-let ahead = { told: "", ms: 0 }; // the demo's clock, and how far it runs ahead of this machine's
 
 /** Draw every panel of `state` into the page `root`; `page` is {be, select, selected}. */
 export function renderPanels(root, state, act, page) {
   last = { root, state, act, page };
   const { clock, processes, guide } = state.panels ?? {};
-  if (clock && clock.now !== ahead.told) ahead = { told: clock.now, ms: Date.parse(clock.now) - Date.now() };
   patch(root.getElementById("controls"), [
     clock && (problemOf(clock) ?? drawClock(clock)),
     processes && (problemOf(processes) ?? drawProcesses(processes)),
@@ -76,7 +75,7 @@ function drawClock(clock) {
     h(
       "p",
       { class: "clock" },
-      h("b", {}, dayAndTime(Date.now() + ahead.ms)),
+      h("b", {}, dayAndTime(now())),
       pushed && h("span", { class: "pushed", title: "How far the demo's clock was pushed" }, pushed),
       h("small", { title: coming }, coming),
     ),
@@ -137,7 +136,7 @@ function alive(processes) {
 // ---- the guide
 
 function drawGuide(steps, state) {
-  if (!opened) opened = (steps.find((step) => !step.done) ?? steps[0])?.n ?? 0;
+  if (!steps.some((step) => step.n === opened)) opened = (steps.find((step) => !step.done) ?? steps[0])?.n ?? 0;
   return [
     h(
       "p",
@@ -164,6 +163,7 @@ function drawStep(step, state) {
   const unfolded = step.n === opened;
   const unfold = () => {
     opened = step.n;
+    keep("step", String(opened));
     draw();
   };
   return h(

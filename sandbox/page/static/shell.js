@@ -1,5 +1,6 @@
 // What stands around the panes: who one is, which pane a narrow screen shows, the theme, and short answers.
 
+import { keep, kept } from "./kept.js";
 import { h, icon, patch } from "./patching.js";
 
 const VIEWS = [
@@ -18,7 +19,7 @@ const ROLES = {
   outsider: "is not of this company",
 };
 const TOASTS = 3; // at once; the oldest gives way
-const TOAST_MS = 9000; // good news goes by itself; bad news stays until it is closed
+const TOAST_MS = (words) => 5000 + 50 * words.length; // good news goes once it is read
 
 const root = document.documentElement;
 const toasts = [];
@@ -31,6 +32,7 @@ let guided = true; // there is a guide to look at
 export function startShell(given) {
   shell = given;
   startTheme();
+  if (VIEWS.some(([view]) => view === kept("view"))) root.dataset.view = kept("view");
   document.getElementById("who").addEventListener("keydown", chooseByKey);
   document.getElementById("who").addEventListener("focus", () => chosen()?.focus());
   addEventListener("keydown", (event) => {
@@ -62,18 +64,24 @@ export function renderShell(state) {
 /** Show one view on a narrow screen: guide, slack, teams or office. */
 export function show(view) {
   root.dataset.view = view;
+  keep("view", view);
   unread.delete(view);
   drawViews();
 }
 
-/** Say in one line what came of something the person did. */
+/** Say in one line what came of something the person did; bad news stays until the next press, or until it is closed. */
 export function toast(words, ok) {
   const one = { key: `toast-${performance.now()}`, words, ok };
-  if (ok) toasts.splice(0, toasts.length, ...toasts.filter((other) => !other.ok)); // good news: the newest only
   toasts.push(one);
   if (toasts.length > TOASTS) toasts.shift();
   drawToasts();
-  if (ok) setTimeout(() => drop(one), TOAST_MS);
+  if (ok) setTimeout(() => drop(one), TOAST_MS(words));
+}
+
+/** Take back everything that was said; a person does something else. */
+export function clearToasts() {
+  toasts.length = 0;
+  drawToasts();
 }
 
 /** Say that the stream is lost, or that it is back. */

@@ -4,9 +4,10 @@ import { renderBlocks, shownValue } from "./blockkit.js";
 import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack, focusNow, stay, time, unread } from "./chat.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { h, lazy, patch } from "./patching.js";
+import { now } from "./times.js";
 
 const FOLDED = 10; // replies that a thread shows before it is opened
-const desk = new Desk();
+const desk = new Desk("slack");
 let shown = null; // the last (root, state, act), to draw again when only this page changed
 let log = ""; // viewer and channel whose messages the list shows
 let modal = ""; // the modal that is open
@@ -25,7 +26,7 @@ export function renderSlack(root, state, act) {
   }
   const mine = desk.of(state.viewer);
   const channel = chosenChannel(mine, chat);
-  mine.channel ||= channel.id;
+  if (mine.channel !== channel.id) desk.look(state.viewer, channel.id);
   const scene = { root, state, chat, act, mine, channel, names: namesOf(state) };
   const opened = log !== `${state.viewer} ${channel.id} ${mine.tab}`;
   log = `${state.viewer} ${channel.id} ${mine.tab}`;
@@ -43,8 +44,7 @@ function nobodyHere(state) {
 
 function namesOf(state) {
   const { users, groups, channel_names: channels, me } = state.slack;
-  const clock = Date.parse(state.panels?.clock?.now ?? "");
-  return { users, groups, channels, me, now: Number.isNaN(clock) ? new Date() : new Date(clock) };
+  return { users, groups, channels, me, now: new Date(now()) };
 }
 
 // ---- channels
@@ -56,7 +56,7 @@ function rail(scene) {
       chosen: channel,
       fresh: unread(mine, chat, one, (message) => message.ts, channel),
       onclick: () => {
-        Object.assign(mine, { channel: one.id, tab: "" });
+        desk.look(scene.state.viewer, one.id);
         again();
       },
     });
@@ -84,7 +84,7 @@ function main(scene) {
   );
 }
 
-function tabs({ chat, channel, mine, act }) {
+function tabs({ chat, channel, mine, act, state }) {
   if (!channel.direct || !chat.home) return null;
   const tab = (id, title) =>
     h(
@@ -92,7 +92,7 @@ function tabs({ chat, channel, mine, act }) {
       {
         type: "button", class: "s-tab", "aria-pressed": String(mine.tab === id),
         onclick: () => {
-          mine.tab = id;
+          desk.look(state.viewer, channel.id, id);
           if (id === "home") act("slack.home");
           again();
         },

@@ -1,20 +1,25 @@
 // The back office: the rows that the agent's tools change, those that have changed first and marked.
 
+import { keep, kept } from "./kept.js";
 import { h, lazy } from "./patching.js";
+import { withTimes } from "./times.js";
 
+const DATE = /^\d{4}-\d\d-\d\d$/;
 const NUMERIC = /^-?[\d.,\s]+( [A-Z]{3})?$/;
 
-let table = ""; // the table one looks at
-let changed = new Map(); // table -> keys of the rows that were marked when last drawn
+let table = kept("table"); // the table one looks at
+let changed = null; // table -> keys of the rows that were marked when last drawn; null before the first drawing
 
 /** Turn to the table in which something has changed since the last drawing. */
 export function lookAtNewChange(tables) {
   const now = new Map(tables.map((one) => [one.name, marked(one)]));
+  const before = changed ?? (now.has(table) ? now : new Map()); // what one looked at before a reload one looks at again
   for (const [name, keys] of now) {
-    if ([...keys].some((key) => !changed.get(name)?.has(key))) table = name;
+    if ([...keys].some((key) => !before.get(name)?.has(key))) table = name;
   }
   changed = now;
   if (!now.has(table)) table = tables[0]?.name ?? "";
+  keep("table", table);
 }
 
 /** The tables to choose from, and the one that is chosen; `redraw` is called when that changes. */
@@ -22,6 +27,7 @@ export function drawTables(tables, redraw) {
   const shown = tables.find((one) => one.name === table);
   const turnTo = (name) => () => {
     table = name;
+    keep("table", name);
     redraw();
   };
   const tab = (one) => {
@@ -99,7 +105,10 @@ function drawRow(row, numeric) {
       h("span", { "aria-hidden": "true" }, mark[1]),
       h("span", { class: "aside-read" }, mark[0]),
     ),
-    row.cells.map((cell, at) => h("td", { class: numeric[at] ? "number-cell" : null }, cell ?? "–")),
+    row.cells.map((cell, at) => {
+      const text = withTimes(String(cell ?? "–"));
+      return h("td", { class: numeric[at] ? "number-cell" : DATE.test(text) ? "whole" : null }, text);
+    }),
   );
 }
 

@@ -5,7 +5,7 @@ import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack
 import { h, lazy, opaque, patch } from "./patching.js";
 import { teamsText } from "./teamstext.js";
 
-const desk = new Desk();
+const desk = new Desk("teams");
 let shown = null; // the last (root, state, act), to draw again when only this page changed
 let log = ""; // viewer and conversation whose posts the list shows
 let dialog = ""; // the dialog that is open
@@ -22,7 +22,7 @@ export function renderTeams(root, state, act) {
   }
   const mine = desk.of(state.viewer);
   const channel = chosenChannel(mine, chat);
-  mine.channel ||= channel.id;
+  if (mine.channel !== channel.id) desk.look(state.viewer, channel.id);
   const scene = { root, state, chat, act, mine, channel };
   const opened = log !== `${state.viewer} ${channel.id}`;
   log = `${state.viewer} ${channel.id}`;
@@ -47,7 +47,7 @@ function rail(scene) {
       chosen: channel,
       fresh: unread(mine, chat, one, (message) => message.id, channel),
       onclick: () => {
-        mine.channel = one.id;
+        desk.look(scene.state.viewer, one.id);
         again();
       },
     });

@@ -1,8 +1,31 @@
-// Instants in a person's words, in the time zone of the browser.
+// Instants in a person's words, in the time zone of the browser, as seen at the workplace's own time.
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
+
+const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)/g;
+let ahead = null; // ms by which the workplace's clock runs ahead of this machine's; null until it is known
+
+/** When this tab first saw the workplace, in milliseconds since 1970 on its clock. */
+export let opened = 0;
+
+/** From now on the workplace's clock runs so many seconds ahead. */
+export function runAhead(seconds) {
+  const first = ahead === null;
+  ahead = seconds * 1000;
+  if (first) opened = now();
+}
+
+/** The workplace's time, in milliseconds since 1970. */
+export function now() {
+  return Date.now() + (ahead ?? 0);
+}
+
+/** A text with every ISO 8601 instant in it as a person writes it. */
+export function withTimes(text) {
+  return text.replace(INSTANT, (at) => dayAndTime(Date.parse(at)));
+}
 
 /** "Sat 22 Nov 14:02". `at`: milliseconds since 1970. */
 export function dayAndTime(at) {
@@ -12,7 +35,7 @@ export function dayAndTime(at) {
 /** "14:02", or "Sun 23 Nov 14:02" when that is not today. `at`: ISO 8601, or seconds since 1970. */
 export function clockTime(at) {
   const when = instant(at);
-  return DAY.format(when) === DAY.format(Date.now()) ? CLOCK.format(when) : dayAndTime(when);
+  return DAY.format(when) === DAY.format(now()) ? CLOCK.format(when) : dayAndTime(when);
 }
 
 /** "14:02:31". `at`: ISO 8601, or seconds since 1970. */
