@@ -174,7 +174,7 @@ async def _bot(
     async with _pages(settings, store, desk, channels) as pages, _api(settings, store) as api:
         deliverer = Deliverer(
             store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
-            pages=pages.bring_up_to_date,
+            pages=pages.bring_up_to_date, wall=store.now,
         )  # fmt: skip
         doors = {}
         for name, platform in platforms.items():

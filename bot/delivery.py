@@ -47,7 +47,7 @@ Revive = Callable[[Callable[[Place], bool]], Awaitable[int]]
 PageKeeper = Callable[[Target], Awaitable[None]]
 
 
-def utc_now() -> datetime:
+async def utc_now() -> datetime:
     """Wall time; platforms stamp messages with theirs."""
     return datetime.now(UTC)
 
@@ -57,9 +57,13 @@ class Deliverer:
 
     def __init__(
         self, *, store: Store, channels: Mapping[str, Channel], directory: Directory, pages: PageKeeper,
-        tz: tzinfo = UTC, wall: Callable[[], datetime] = utc_now, jitter: Callable[[], float] = random.random,
+        tz: tzinfo = UTC, wall: Callable[[], Awaitable[datetime]] = utc_now, jitter: Callable[[], float] = random.random,
     ) -> None:  # fmt: skip
-        """Take channels by platform, and `pages`, which brings one page target up to date."""
+        """Take channels by platform, and `pages`, which brings one page target up to date.
+
+        Args:
+            wall: The platforms' time; a demo pushes theirs together with its store's.
+        """
         self._store = store
         self._directory = directory
         self._pages = pages
@@ -105,7 +109,7 @@ class Deliverer:
         for place in request.card_places:
             target = Target(kind=TargetKind.CARD, id=id, where=place)
             if place in here and (await self._store.told(target)).ref is None:
-                await self._store.set_told(target, Told(ref=ref, at=self._wall()), again=timedelta(0))
+                await self._store.set_told(target, Told(ref=ref, at=await self._wall()), again=timedelta(0))
                 log.info("card.adopted request=%s place=%s", id, place)
                 return True
         return False
@@ -225,7 +229,7 @@ class Deliverer:
             await self._nowhere(request, target, told, str(dead))
         else:
             crash_point("card-redrawn" if told.ref else "card-posted")
-            shown = self._shown(request, told, ref)
+            shown = await self._shown(request, told, ref)
             await self._store.set_told(target, shown)
             if (shown.ref, shown.revision) != (told.ref, told.revision):
                 await self._audit_shown(request, target, ref)
@@ -288,10 +292,10 @@ class Deliverer:
         token = f"shown-{target}-{request.revision}-{ref.message}"
         await self._store.note(entry, thread=request.ask.run.thread, request=request.id, token=token)
 
-    def _shown(self, request: Request, before: Told, ref: MessageRef) -> Told:
+    async def _shown(self, request: Request, before: Told, ref: MessageRef) -> Told:
         """What stands there now; `at` says since when this revision stands in this message."""
         same = before.ref == ref and before.revision == request.revision and before.at is not None
-        at = before.at if same else self._wall()
+        at = before.at if same else await self._wall()
         return Told(ref=ref, version=request.version, revision=request.revision, at=at)
 
     def _drawn(self, request: Request) -> Card:

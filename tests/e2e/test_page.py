@@ -6,12 +6,15 @@ import asyncio
 import os
 import re
 import signal
+import time
 from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
 from typing import Any
 
 import pytest
 from page_client import Browser, Tab, browsing
 from sayso.approvals.connection import open_sync_redis
+from sayso.approvals.verdict import RequestId
 from sayso.bot.demo.hands import Closing, Hands
 from sayso.bot.demo.page import opened_page
 from sayso.bot.demo.stage import Stage
@@ -87,7 +90,14 @@ async def test_a_refund_is_followed_from_the_pause_to_the_row(
     async with browser.tab("bo") as bo:
         first = await bo.until(lambda state: state)
         assert [one["done"] for one in first["panels"]["guide"]["steps"]] == [False] * 5
-        assert audit(first) == {"requests": [], "selected": "", "timeline": [], "line": "", "sources": []}
+        assert audit(first) == {
+            "requests": [],
+            "selected": "",
+            "timeline": [],
+            "line": "",
+            "tone": "waits",
+            "sources": [],
+        }
         assert first["panels"]["clock"]["next"] is None
         assert marked(first, "refunds") == marked(first, "orders") == []
 
@@ -105,6 +115,7 @@ async def test_a_refund_is_followed_from_the_pause_to_the_row(
         assert audit(done)["line"] == (
             f"paused in process {pid} · state checkpointed · decided by Bo in Slack · resumed in process {pid} · done, once"
         )
+        assert (waits["tone"], audit(done)["tone"]) == ("waits", "done")
         assert len(audit(done)["sources"]) == 5
         [row] = marked(done, "refunds")
         assert row["cells"][:2] == ["1042", "129.90 USD"]
@@ -172,6 +183,7 @@ async def test_nobody_answers_and_the_clock_is_pushed_step_by_step(
         done = await kim.until(lambda state: step(state, 3)["done"] and state, timeout=15)
         assert "on-call was paged · nobody decided in time" in audit(done)["line"]
         assert audit(done)["line"].endswith("cancelled, nothing done")
+        assert audit(done)["tone"] == "stopped"
         assert done["panels"]["clock"]["pushed"] in ("+39 min", "+40 min")
         assert done["mail"] == []
     assert 2400 <= stage.work.tokens.now() - tokens < 2460
@@ -193,6 +205,44 @@ async def test_next_step_is_no_farther_than_the_next_step_however_fast_one_press
         for _press in range(4):
             assert (await browser.acts("kim", "panel", name="clock", what="to_next"))["ok"]
         await kim.until(lambda state: audit(state)["line"].endswith("cancelled, nothing done"), timeout=15)
+
+
+async def test_time_that_was_pushed_is_read_everywhere(office: tuple[Stage, Page], browser: Browser) -> None:
+    """Message, audit line, row and letter say the same hour; and an answer typed below the card counts."""
+    stage, _ = office
+    async with browser.tab("bo") as bo:
+        assert (await browser.acts("bo", "panel", name="clock", what="push", minutes=180))["ok"]
+        wall = time.time()
+        stage.asks("refund order 1036 10.00")
+        shown = await bo.until(lambda state: card(state, FINANCE, "order 1036"), timeout=15)
+        assert shown is not None
+        said = await browser.acts("bo", "slack.say", channel=FINANCE, text="approve", thread=shown["ts"])
+        assert said["ok"], said
+        done = await bo.until(
+            lambda state: (
+                audit(state)["line"].endswith("done, once") and len(marked(state, "refunds")) and state
+            ),
+            timeout=15,
+        )
+        [row] = [one for one in marked(done, "refunds") if one["cells"][0] == "1036"]
+        stamps = [row["cells"][2], *(line["at"] for line in audit(done)["timeline"])]
+        stage.asks('email order 1042 "it is on its way"')
+        asked = await bo.until(lambda state: card(state, OPS, "on its way"), timeout=15)
+        assert asked is not None
+        assert (await browser.acts("bo", "slack.click", channel=OPS, ts=asked["ts"], label="Approve"))["ok"]
+        letter = (await bo.until(lambda state: state["mail"], timeout=15))[-1]
+        ahead = bo.seen[-1]["ahead"]
+        assert ahead >= 180 * 60
+        [request] = [one for one in audit(done)["requests"] if "1036" in one["summary"]]
+        told = stage.wait(stage.store.all_told(RequestId(request["id"])))
+        drawn = [one.at.timestamp() for one in told.values() if one.at]
+        late = [
+            shown["at"],
+            letter["at"],
+            *drawn,
+            *(datetime.fromisoformat(one).timestamp() for one in stamps),
+        ]
+        assert [one for one in late if not -5 < one - ahead - wall < 120] == []
 
 
 async def test_two_press_at_the_same_instant(browser: Browser) -> None:
@@ -247,7 +297,7 @@ async def test_the_store_is_killed_and_comes_back(office: tuple[Stage, Page], br
         with open_sync_redis(stage.office.redis_url) as client:
             os.kill(int(client.info("server")["process_id"]), signal.SIGKILL)
         pushed = await browser.acts("bo", "panel", name="clock", what="push", minutes=15)
-        assert pushed == {"ok": True, "words": ""}
+        assert pushed == {"ok": True, "words": "Time has passed; nothing was due."}
         assert (await bo.until(audit))["timeline"][: len(before)] == before
 
         found = await bo.until(
