@@ -51,5 +51,5 @@ async def test_a_press_that_is_refused_or_not_answered_is_noticed(tab: Tab) -> N
     async with tab.page.expect_request("**/act"):
         await tab.page.locator("#controls").get_by_role("button", name="+15 min").click()
     with pytest.raises(AssertionError, match="minutes"):
-        await tab.is_well()
+        await tab.is_well(within=1)
     tab.forgets()

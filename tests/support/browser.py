@@ -13,8 +13,6 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Request
 
 #: How long something on the screen may take, ms: processes are killed and started in some scenes.
 PATIENCE = 20_000
-#: How long the last press of a scene may stay without an answer.
-ANSWER_SECONDS = 3
 DESK = (1440, 900)
 PHONE = (390, 844)
 #: What is refused by the page's own policy is said in the console.
@@ -80,7 +78,7 @@ class Tab:
     async def becomes(self, name: str) -> None:
         """Be somebody else in this tab."""
         await self.page.get_by_role("radio", name=name).click()
-        await self.page.locator("#slack-as").get_by_text(name).wait_for()
+        await self.page.get_by_role("radio", name=name, checked=True).wait_for()
 
     async def goes_to(self, pane: Pane, channel: str) -> None:
         """Look at a channel."""
@@ -99,12 +97,12 @@ class Tab:
         await card.get_by_role("button", name=button, exact=True).click()
 
     async def presses_panel(self, button: str) -> str:
-        """A button of the clock or of the processes; what it answers at the edge of the page."""
-        toasts = self.page.locator("#toasts .toast")
-        while await toasts.count():
-            await toasts.first.get_by_role("button", name="Close").click()
-        await self.page.locator("#controls").get_by_role("button", name=button, exact=True).click()
-        return await toasts.first.locator("p").inner_text()
+        """A button of the clock or of the processes; what it answers, which then stands on the page."""
+        async with self.page.expect_response(_of_a_panel) as answered:
+            await self.page.locator("#controls").get_by_role("button", name=button, exact=True).click()
+        words: str = (await (await answered.value).json())["words"]
+        await self.page.locator("#toasts .toast").filter(has_text=words).wait_for()
+        return words
 
     # ---- what must hold
 
@@ -123,10 +121,14 @@ class Tab:
         self._refused.clear()
         return self.refusals.pop()
 
-    async def is_well(self) -> None:
-        """Nothing went wrong, and every press was answered, with yes where the scene expects no other."""
+    async def is_well(self, *, within: float = PATIENCE / 1000) -> None:
+        """Nothing went wrong, and every press was answered, with yes where the scene expects no other.
+
+        Args:
+            within: Seconds that the last press may stay without an answer.
+        """
         if self._acts:
-            await asyncio.wait(self._acts.values(), timeout=ANSWER_SECONDS)
+            await asyncio.wait(self._acts.values(), timeout=within)
         silent = [
             f"not answered: {asked.post_data}" for asked, answer in self._acts.items() if not answer.done()
         ]
@@ -207,6 +209,10 @@ class Tabs:
         """Every tab is."""
         for tab in self._open:
             await tab.is_well()
+
+
+def _of_a_panel(answer: Response) -> bool:
+    return answer.url.endswith("/act") and '"do":"panel"' in (answer.request.post_data or "")
 
 
 @asynccontextmanager

@@ -1,0 +1,88 @@
+"""What one looks at stays: over a reload, beside the page's short answers, and for each end in its own colour."""
+
+from __future__ import annotations
+
+import pytest
+from browser import DESK, PHONE, Tabs
+from playwright.async_api import expect
+from sayso.bot.demo.stage import Stage
+
+
+async def test_a_reload_loses_nothing_one_looked_at(tabs: Tabs) -> None:
+    """Who one is, the channels, the table, the step of the guide and the theme; and a second tab has its own."""
+    tab = await tabs.opened("bo")
+    await tab.goes_to("slack", "random")
+    await tab.goes_to("teams", "ops-approvals")
+    await tab.office.get_by_role("button", name="firewall rules").click()
+    await tab.page.get_by_role("button", name="Approve twice at once").click()
+    await tab.page.locator("#theme").click()
+    await tab.page.reload()
+    await expect(tab.page.get_by_role("radio", name="Bo Berg")).to_be_checked()
+    for pane, channel in (("slack", "# random"), ("teams", "# ops-approvals")):
+        chosen = tab.page.locator(f"#{pane} [aria-current=page]")
+        await expect(chosen).to_have_text(channel)
+    await expect(tab.office.get_by_role("region", name="Table firewall_rules")).to_be_visible()
+    await expect(tab.page.get_by_role("button", name="Approve twice at once")).to_have_attribute(
+        "aria-expanded", "true"
+    )
+    await expect(tab.page.locator("html")).to_have_attribute("data-theme", "dark")
+    await tab.becomes("Cy Chen")
+    await tab.becomes("Bo Berg")
+    await expect(tab.page.locator("#slack [aria-current=page]")).to_have_text("# random")
+
+
+async def test_a_telephone_shows_the_same_pane_again(tabs: Tabs) -> None:
+    """Reloading is one pull of a thumb."""
+    tab = await tabs.opened("kim", size=PHONE)
+    await tab.page.get_by_role("navigation", name="Show").get_by_role("button", name="Office").tap()
+    await tab.page.reload()
+    await expect(tab.office).to_be_visible()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE])
+async def test_a_short_answer_covers_nothing_and_goes_with_the_next_press(
+    tabs: Tabs, size: tuple[int, int]
+) -> None:
+    """It has a place of its own; who one becomes is not told what somebody else was told."""
+    tab = await tabs.opened("sue", size=size)
+    if size == PHONE:
+        await tab.page.get_by_role("navigation", name="Show").get_by_role("button", name="Office").tap()
+    words = await tab.presses_panel("+15 min")
+    toast = tab.page.locator("#toasts .toast").filter(has_text=words)
+    under = await toast.evaluate(_UNDER)
+    assert under == [], "it lies over something"
+    await tab.becomes("Kim Oncall")
+    await expect(toast).to_have_count(0)
+
+
+async def test_an_end_that_did_nothing_looks_other_than_one_that_did(tabs: Tabs, stage: Stage) -> None:
+    """Waiting, rejected, done: three colours at the end of the line, in words and tints."""
+    tab = await tabs.opened("bo")
+    tints = []
+    for button, end in (("Reject…", "rejected, nothing done"), ("Approve", "done, once")):
+        stage.asks("refund order 1044 1.00")
+        await expect(tab.line("waits for finance")).to_be_visible()
+        tints.append(await tab.line("waits for finance").evaluate(_TINT))
+        await tab.goes_to("slack", "finance-approvals")
+        await tab.presses(tab.card("slack", "order 1044"), button)
+        if button == "Reject…":
+            form = tab.page.get_by_role("dialog", name="Reject")
+            await form.get_by_role("textbox", name="Why?").fill("Only a look.")
+            await form.get_by_role("button", name="Send").click()
+        await expect(tab.line(end)).to_be_visible()
+        tints.append(await tab.line(end).evaluate(_TINT))
+    waits, rejected, again, done = tints
+    assert waits == again
+    assert len({waits, rejected, done}) == 3
+
+
+_TINT = "one => getComputedStyle(one).backgroundColor"
+#: Panes and the switcher that the answer's rectangle overlaps.
+_UNDER = """one => {
+  const mine = one.getBoundingClientRect();
+  return [...document.querySelectorAll(".pane, #views, #head")].filter((other) => {
+    const its = other.getBoundingClientRect();
+    return other.checkVisibility() && its.bottom > mine.top + 1 && its.top < mine.bottom - 1
+      && its.right > mine.left + 1 && its.left < mine.right - 1;
+  }).map((other) => other.id);
+}"""
