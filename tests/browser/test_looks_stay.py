@@ -76,6 +76,31 @@ async def test_an_end_that_did_nothing_looks_other_than_one_that_did(tabs: Tabs,
     assert len({waits, rejected, done}) == 3
 
 
+async def test_whoever_has_read_a_tall_card_to_its_end_stays_there(tabs: Tabs, stage: Stage) -> None:
+    """It begins at its top; once one has come to its buttons it does not jump back, and a refusal is seen below them."""
+    tab = await tabs.opened("alex")
+    stage.teams.asks("#support", "grant admin to user 77 on billing")
+    await tab.goes_to("teams", "support")
+    card = tab.card("teams", "Grant admin")
+    await expect(card.get_by_text("Grant admin on billing").first).to_be_in_viewport()
+    approve = card.get_by_role("button", name="Approve", exact=True)
+    await expect(approve).not_to_be_in_viewport()
+    await tab.pane("teams").get_by_role("log").evaluate("log => { log.scrollTop = log.scrollHeight }")
+    await expect(approve).to_be_in_viewport()
+    await tab.presses_panel("+15 min")
+    await expect(approve).to_be_in_viewport()
+    await approve.click()
+    refusal = await tab.refusal()
+    await expect(card.get_by_text(refusal)).to_be_in_viewport()
+    await tab.becomes("Cy Chen")
+    await tab.goes_to("teams", "ops-approvals")
+    await tab.presses(tab.card("teams", "Grant admin"), "Reject…")
+    form = tab.card("teams", "Grant admin", button="Send")
+    await form.get_by_role("textbox", name="Why?").fill("Only a look.")
+    await tab.presses(form, "Send")
+    await expect(tab.line("rejected, nothing done")).to_be_visible()
+
+
 _TINT = "one => getComputedStyle(one).backgroundColor"
 #: Panes and the switcher that the answer's rectangle overlaps.
 _UNDER = """one => {

@@ -82,7 +82,10 @@ export function time(at) {
 /** Keep a list at its end if it was there or has just been opened, also when its size changes; else leave it. */
 export function stay(list, opened) {
   if (!list) return;
-  if (opened) ends.add(list);
+  if (opened) {
+    ends.add(list);
+    begun.delete(list);
+  }
   sizes.observe(list);
   list.onscroll = () => {
     const left = list.scrollHeight - list.scrollTop - list.clientHeight;
@@ -92,14 +95,18 @@ export function stay(list, opened) {
   if (ends.has(list)) toEnd(list);
 }
 
-/** The end of a list; of a last message that is taller than the list its beginning, for people read from there. */
+/** The end of a list; of a new last message that is taller than the list its beginning, for people read from there. */
 function toEnd(list) {
   const last = [...list.querySelectorAll("[data-message]")].at(-1);
-  if (last && last.offsetHeight > list.clientHeight) last.scrollIntoView({ block: "start" });
-  else list.scrollTop = list.scrollHeight;
+  if (last && last.offsetHeight > list.clientHeight && begun.get(list) !== last.dataset.message) {
+    begun.set(list, last.dataset.message);
+    ends.delete(list);
+    last.scrollIntoView({ block: "start" });
+  } else list.scrollTop = list.scrollHeight;
 }
 
 const ends = new WeakSet(); // lists that are at their end
+const begun = new WeakMap(); // list -> its last tall message, whose beginning was shown
 const sizes = new ResizeObserver((changed) => {
   for (const { target } of changed) if (ends.has(target)) toEnd(target);
 });
