@@ -75,10 +75,10 @@ def read_change(text: str, command: Command) -> Command | NotUnderstood:
     while found := _ASSIGNMENT.match(plain, end):
         key, end = found["key"].casefold(), found.end()
         if key in said:
-            return NotUnderstood(sentence=f"`{_clip(key)}` is given twice; say it once.", key=key)
+            return NotUnderstood(sentence=f"“{_clip(key)}” is given twice; say it once.", key=key)
         said[key] = found["value"]
     if rest := plain[end:].strip(" \t\r\n,;."):
-        return NotUnderstood(sentence=f"I did not understand `{_clip(rest)}`. {_keys_of(form)}")
+        return NotUnderstood(sentence=f"I did not understand “{_clip(rest)}”. {_keys_of(form)}")
     return _read_arguments(form, said, command.arguments)
 
 
@@ -91,7 +91,7 @@ def spell(command: Command) -> str:
     return _FORM_OF[command.tool].spelling.format_map({"currency": "", **said}).strip()
 
 
-# --- what a value looks like; each reader raises ValueError with the end of the sentence "`amount` must be ..." ---
+# --- what a value looks like; each reader raises ValueError with the end of the sentence "“amount” must be ..." ---
 
 
 def _number(text: str) -> int:
@@ -244,7 +244,7 @@ def _read_arguments(
             read[key] = form.readers[key](bare)
         except ValueError as error:
             return NotUnderstood(
-                sentence=f"`{key}` must be {error}, not `{_clip(bare)}`. For example: `{form.example}`.",
+                sentence=f"“{key}” must be {error}, not “{_clip(bare)}”. For example: “{form.example}”.",
                 key=key,
             )
     return Command(tool=form.tool, arguments=read)
@@ -252,8 +252,8 @@ def _read_arguments(
 
 def _unknown_key(form: Form, key: str) -> NotUnderstood:
     close = get_close_matches(key[:40], form.readers, n=1)
-    guess = f" Did you mean `{close[0]}`?" if close else ""
-    return NotUnderstood(sentence=f"There is no `{_clip(key)}` to change.{guess} {_keys_of(form)}", key=key)
+    guess = f" Did you mean “{close[0]}”?" if close else ""
+    return NotUnderstood(sentence=f"There is no “{_clip(key)}” to change.{guess} {_keys_of(form)}", key=key)
 
 
 def _did_you_mean(plain: str) -> NotUnderstood:
@@ -269,7 +269,7 @@ def _did_you_mean(plain: str) -> NotUnderstood:
         _read_arguments(form, {k: v for k, v in repaired.groupdict().items() if v}, {}) if repaired else None
     )
     suggestion = spell(read) if isinstance(read, Command) else ""
-    guess = f"Did you mean `{_clip(suggestion, 200)}`?" if suggestion else f"Write it like `{form.example}`."
+    guess = f"Did you mean “{_clip(suggestion, 200)}”?" if suggestion else f"Write it like “{form.example}”."
     return NotUnderstood(
         sentence=f"I did not understand that. {guess} {_what_is_understood()}", suggestion=suggestion
     )
@@ -284,15 +284,15 @@ def _no_change(read: NotUnderstood, form: Form) -> NotUnderstood:
 
 
 def _keys_of(form: Form) -> str:
-    keys = ", ".join(f"`{key}=...`" for key in form.readers)
-    return f"I understand {keys}, or a whole command like `{form.example}`."
+    keys = ", ".join(f"“{key}=...”" for key in form.readers)
+    return f"I understand {keys}, or a whole command like “{form.example}”."
 
 
 def _what_is_understood() -> str:
-    return "I understand: " + ", ".join(f"`{form.example}`" for form in FORMS) + "."
+    return "I understand: " + ", ".join(f"“{form.example}”" for form in FORMS) + "."
 
 
 def _clip(text: str, limit: int = 40) -> str:
     """Short enough for a sentence, on one line, and unable to end the code span it stands in."""
-    visible = "".join(char if char.isprintable() and char != "`" else " " for char in text[:limit])
+    visible = "".join(char if char.isprintable() and char not in "“”" else " " for char in text[:limit])
     return visible + ("..." if len(text) > limit else "")

@@ -48,6 +48,9 @@ class Audit:
         self._record = record
         self._name = namer(stage.office.settings)
         self._places = Places(stage)
+        slack, teams = stage.work.slack.workspace.users, stage.work.teams.tenant.users
+        self._strangers = {one.id: f"{one.real_name} in Slack" for one in slack.values()}
+        self._strangers |= {one.aad: f"{one.real_name} in Teams" for one in teams.values()}
         self._choices: dict[RequestId, tuple[int, Json]] = {}
 
     async def state(self, viewer: str, selected: str) -> Json:
@@ -85,7 +88,10 @@ class Audit:
 
     def _by(self, who: str) -> str:
         pid = process_of(who)
-        return f"worker, process {pid}" if pid else self._name(who)
+        if pid:
+            return f"worker, process {pid}"
+        account = who.rpartition("/")[2] if who.startswith(("slack:", "teams:")) else ""
+        return self._strangers.get(account) or self._name(who)
 
 
 def _tone(request: Request | None, record: Record) -> Tone:

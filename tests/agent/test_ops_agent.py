@@ -131,7 +131,7 @@ async def test_a_smaller_scope_is_planned_again_and_shown_again(company: Company
     ("wish", "why"),
     [
         ("make it cheaper", "I did not understand"),
-        ("amount=lots", "`amount` must be"),
+        ("amount=lots", "“amount” must be"),
         ("amount=500", "more than the 129.90 USD that are left"),
         ("order=9999", "There is no order 9999"),
     ],
@@ -179,7 +179,7 @@ async def test_nobody_answers_and_the_firewall_stays_open(company: Company) -> N
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("refnd order 1042 10", "Did you mean `refund order 1042 10.00`?"),
+        ("refnd order 1042 10", "Did you mean “refund order 1042 10.00”?"),
         ("refund order 9999 10", "I did nothing: There is no order 9999."),
         ("refund order 1042 500", "more than the 129.90 USD that are left"),
         ("refund order 1042 10 EUR", "was paid in USD, not in EUR"),

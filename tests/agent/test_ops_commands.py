@@ -114,7 +114,7 @@ def test_a_bad_value_is_named_and_never_guessed(text: str, key: str) -> None:
     answer = read_command(text)
     assert isinstance(answer, NotUnderstood)
     assert answer.key == key
-    assert answer.sentence.startswith(f"`{key}` must be ")
+    assert answer.sentence.startswith(f"“{key}” must be ")
 
 
 def test_an_unknown_command_lists_what_is_understood() -> None:
@@ -129,7 +129,7 @@ def test_a_misspelt_verb_is_offered_back_corrected() -> None:
     answer = read_command("refnd order 1042 129.9")
     assert isinstance(answer, NotUnderstood)
     assert answer.suggestion == "refund order 1042 129.90"
-    assert "Did you mean `refund order 1042 129.90`?" in answer.sentence
+    assert "Did you mean “refund order 1042 129.90”?" in answer.sentence
 
 
 def test_a_misspelt_verb_before_nonsense_is_no_suggestion() -> None:
@@ -137,14 +137,14 @@ def test_a_misspelt_verb_before_nonsense_is_no_suggestion() -> None:
     answer = read_command("refnd order x 5")
     assert isinstance(answer, NotUnderstood)
     assert answer.suggestion == ""
-    assert "Write it like `refund order 1042 129.90`." in answer.sentence
+    assert "Write it like “refund order 1042 129.90”." in answer.sentence
 
 
 def test_a_command_with_a_piece_missing_shows_its_form() -> None:
     """A refund without an amount is not a refund of everything."""
     answer = read_command("refund order 1042")
     assert isinstance(answer, NotUnderstood)
-    assert "Write it like `refund order 1042 129.90`." in answer.sentence
+    assert "Write it like “refund order 1042 129.90”." in answer.sentence
 
 
 def test_one_command_does_not_smuggle_in_a_second() -> None:
@@ -186,13 +186,13 @@ def test_a_change_may_be_a_whole_command() -> None:
 @pytest.mark.parametrize(
     ("text", "key", "says"),
     [
-        ("amont=5", "amont", "Did you mean `amount`?"),
-        ("before=2023-01-01", "before", "There is no `before` to change."),
-        ("amount=lots", "amount", "`amount` must be"),
+        ("amont=5", "amont", "Did you mean “amount”?"),
+        ("before=2023-01-01", "before", "There is no “before” to change."),
+        ("amount=lots", "amount", "“amount” must be"),
         ("amount=5 amount=6", "amount", "given twice"),
-        ("amount=5 and thanks", "", "`and thanks`"),
+        ("amount=5 and thanks", "", "“and thanks”"),
         ("a bit less please", "", "I did not understand the change."),
-        ("amount=5 order=", "", "`order=`"),
+        ("amount=5 order=", "", "“order=”"),
     ],
 )
 def test_a_change_that_is_not_understood_names_its_key(text: str, key: str, says: str) -> None:

@@ -22,7 +22,7 @@ from sayso.sandbox.page import Page
 from whole_office import whole_office
 
 Json = dict[str, Any]
-FINANCE, OPS = "C0FINANCE", "C0OPS"
+SUPPORT, FINANCE, OPS = "C0SUPPORT", "C0FINANCE", "C0OPS"
 
 
 @pytest.fixture(scope="module")
@@ -259,6 +259,22 @@ async def test_two_press_at_the_same_instant(browser: Browser) -> None:
             1,
             1,
         )
+
+
+async def test_who_was_refused_is_called_by_name(office: tuple[Stage, Page], browser: Browser) -> None:
+    """Also somebody whom the settings do not know: a guest has only an account."""
+    office[0].asks("refund order 1036 1.00")
+    async with browser.tab("gil") as gil:
+        found = await gil.until(lambda state: card(state, SUPPORT, "1.00"), timeout=15)
+        assert found is not None
+        pressed = await browser.acts("gil", "slack.click", channel=SUPPORT, ts=found["ts"], label="Approve")
+        assert pressed["ok"], pressed
+        lines = await gil.until(lambda state: _refusals(state), timeout=15)
+        assert lines[-1]["by"] in ("Gil Guest", "Gil Guest in Slack")
+
+
+def _refusals(state: Json) -> list[Json]:
+    return [line for line in audit(state)["timeline"] if line["event"] == "answer refused"]
 
 
 async def test_a_tab_follows_the_request_it_has_chosen(browser: Browser) -> None:
