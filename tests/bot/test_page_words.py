@@ -1,0 +1,27 @@
+"""The links of a page: one to every copy of the card, each called by what people know it by."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from both_channels import both_channels
+from sayso.approvals.people import Place
+from sayso.bot.channel import Channel
+from sayso.bot.page_words import PageWriter
+from sayso.bot.slack.transport import SlackChannel, slack_client
+
+
+async def test_every_copy_has_its_link_and_none_an_id_for_a_name() -> None:
+    """Two cards in Slack and one in Teams: three links, whoever reads them at night."""
+    async with both_channels() as b:
+        places = (Place("slack:C0FINANCE"), Place("slack:C0OPS"), b.there())
+        request = await b.asks(route=replace(b.route, places=places))
+        slack = SlackChannel(slack_client(b.slack.bot_token, base_url=b.slack.api_url))
+        channels: dict[str, Channel] = {"slack": slack, "teams": b.bot.channel}
+        words = await PageWriter(store=b.store, channels=channels, name=str)(request)
+        cards = {name: link for name, link in words.details.items() if name.startswith("Card in ")}
+        assert sorted(cards) == ["Card in Slack", "Card in Slack (2)", "Card in Teams"]
+        assert len(set(cards.values())) == 3
+        assert {one.text for one in words.links} == {
+            f"Open the card ({name.removeprefix('Card in ')})" for name in cards
+        }
