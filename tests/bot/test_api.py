@@ -57,7 +57,7 @@ async def test_the_same_again_finds_the_run_that_has_ended(scene: ApiScene) -> N
     await scene.answers(request, Reject("No."))
     again = await scene.asks(key="k1", wait=5)
     assert (again.status_code, again.json()["id"], again.json()["state"]) == (200, run, "ended")
-    assert again.json()["report"] == "refused: bo said no: No."
+    assert again.json()["report"] == "refused: The answer was no: No."
 
 
 async def test_an_object_is_given_to_the_graph_as_it_is(scene: ApiScene) -> None:
