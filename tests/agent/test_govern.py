@@ -80,7 +80,7 @@ async def test_two_calls_of_one_turn_are_settled_in_any_order() -> None:
     await world.work()
     assert world.ledger.done[1:] == [("issue_refund", {"order": 7, "amount": Decimal("4.00")}, refund.id)]
     said = await told(world)
-    assert said[0] == ("error", "Not done: bo said no: Wrong customer.")
+    assert said[0] == ("error", "Not done: The answer was no: Wrong customer.")
     assert said[1] == ("success", "Sent to p2@example.com.")
     assert said[2] == (
         "success",
@@ -111,7 +111,7 @@ async def test_an_instruction_leads_to_a_call_that_says_what_it_revises() -> Non
     said = (await told(world))[0]
     assert said == (
         "error",
-        "Not done: bo asked for something else; the agent plans again.\nMark it as urgent.",
+        "Not done: Something else was asked for.\nMark it as urgent.",
     )
     (revised,) = await open_requests(world)
     assert revised.ask.revises == request.id
