@@ -24,10 +24,11 @@ test: ready
 	@rm -f .coverage .coverage.*
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
 
-## make test-all   the tests, then killed processes, other Redis servers, PostgreSQL, and the page in Chromium
+## make test-all   the tests, then killed processes, other Redis servers, PostgreSQL, an Agent Server, and the page in Chromium
 test-all: test test-extra
 
 test-extra: ready
+	@sh .ci/agent-server $(BIN)/python
 	@$(PYTEST) -m "not ($(QUICK))" $(ARGS)
 
 ## make check      lint, strict types, directions of import, branch coverage

@@ -126,7 +126,7 @@ def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, no
     Raises: BadVote.
     """
     proposal = canonical.decode(Proposal, frozen)
-    before = _before_this_attempt(request)
+    before = before_this_attempt(request)
     if proposal.assessment.oversight is Oversight.FREE and before.effect is None:
         if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
             raise BadVote("The request does not show what this agent froze.")
@@ -137,7 +137,7 @@ def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, no
     return granted.revision.proposal
 
 
-def _before_this_attempt(request: Request) -> Request:
+def before_this_attempt(request: Request) -> Request:
     """The record as the votes saw it: a started run that is taken over is the one that they allowed."""
     effect = request.effect
     if effect is None or effect.state is not EffectState.STARTED:

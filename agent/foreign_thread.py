@@ -23,9 +23,11 @@ from .checkpoints import forget_later
 from .dialects.asked import ENDS_AT_GATE, Refused, Responded, Settled
 from .dialects.reading import NoSuchAnswer, Reading, answer_of
 from .foreign import read
-from .foreign_words import as_ended, as_past, closed_words
+from .foreign_words import ELSEWHERE, as_ended, as_past, closed_words
 from .handled import Handled, report_notices
 from .letting_go import LettingGo
+from .remote.graph import remote_of
+from .remote.server import Became
 from .resume import answer_foreign, carry_on, raise_anew
 from .runtime import running
 from .settling import settled_by
@@ -51,6 +53,7 @@ class ForeignThread:
         self._runtime = held.runtime
         self._store = held.runtime.store
         self._letting_go = LettingGo(held)
+        self._remote = remote_of(held.graph)
 
     async def bring_back(self, pause: Pause, standing: Standing) -> Handled:
         """Answer a pause once everything that it asks about is settled."""
@@ -73,14 +76,21 @@ class ForeignThread:
     async def past(self, request: Request, standing: Standing) -> Handled:
         """The answer was taken before: never a second one, only what is left to run."""
         requests = await self._same_pause(request)
+        if self._remote is not None:
+            match await self._remote.became(self._held.run.thread, request.ask.key.interrupt):
+                case Became.ENDED if not standing.pauses:
+                    return await self._ended(requests, _NO_ANSWER)
+                case Became.ENDED | Became.ELSEWHERE as became:
+                    return await self._lost(requests, standing, became)
         if standing.unfinished:
             await self._ordered(requests)
             if any(_settled_by_hand(one) for one in requests):
-                return await self.end(requests, _NOT_KNOWN)
+                return await self._ended(requests, _NOT_KNOWN)
             again = [one for one in requests if one.live and one.effect is not None]
             await self._letting_go.neighbours_settled(standing, requests)
             burnt = [await self._letting_go.burn(one, one.ask.first.frozen) for one in again]
-            await self._letting_go.run(self._carry_on, burnt, standing)
+            if burnt or self._remote is None:  # what else runs at a server is not ours to go on with
+                await self._letting_go.run(self._carry_on, burnt, standing)
         for one in requests:
             await self._close_past(one)
         await self._held.settle()
@@ -120,7 +130,7 @@ class ForeignThread:
         """Raises: StillRunning, OutcomeUnknown while it is not known whether an earlier answer arrived."""
         begun = [one for one in requests if one.live and one.effect is not None]
         await self._letting_go.put_to_people(begun)
-        if not all(_ordered_again(one) for one in begun):
+        if not all(_ordered_again(one) for one in begun if one.id not in self._letting_go.unsent):
             raise OutcomeUnknown
 
     # ---- the answer
@@ -134,12 +144,15 @@ class ForeignThread:
             return await self.end(requests, f"{error} Its run was ended where it stood.")
         if answer is ENDS_AT_GATE:
             return await self.end(requests, _NO_ANSWER)
-        held = await held_answers(self._held.graph, self._held.config, standing.pauses)
-        if any((one, said) != (pause.interrupt, answer) for one, said in held.given.items()):
-            return await self._answered_elsewhere(requests, pause, standing)
-        await self._held.entering()
         acts = [one.id for one, how in zip(requests, settled, strict=True) if _may_act(how, reading)]
-        anew = not held.given and not held.earlier
+        if self._remote is None:
+            held = await held_answers(self._held.graph, self._held.config, standing.pauses)
+            if any((one, said) != (pause.interrupt, answer) for one, said in held.given.items()):
+                return await self._answered_elsewhere(requests, pause, standing)
+            anew = not held.given and not held.earlier
+        else:
+            anew = not standing.unfinished  # what it holds of earlier answers, only its server knows
+        await self._held.entering()
         if acts and anew and not await self._still_asks(requests, pause):
             return await self._bring_back_again(requests[0])
         return await self._send(requests, acts, pause, standing, answer)
@@ -179,7 +192,11 @@ class ForeignThread:
         stands before this one in its node: what lies between them would run again.
         """
         with running(self._runtime), suppress(OutcomeUnknown, StillRunning):  # a neighbouring gate's own
-            await carry_on(self._held.graph, self._held.config)
+            await (
+                self._carry_on()
+                if self._remote is not None
+                else carry_on(self._held.graph, self._held.config)
+            )
         today = (await self._held.standing()).pause(pause.interrupt)
         return today is not None and not any(
             self._held.pauses.misfit(self._held.graph, one, today) for one in requests if one.live
@@ -223,7 +240,8 @@ class ForeignThread:
             return Refused(closed_words(request))
         try:
             now = await self._store.now()
-            return settled_by(request, self._runtime, self._frozen(request, pause, reading), now)
+            voted = self._letting_go.as_voted(request)
+            return settled_by(voted, self._runtime, self._frozen(request, pause, reading), now)
         except BadVote as error:
             await note_forgery(self._runtime, request, error)
             words = str(error)
@@ -236,12 +254,21 @@ class ForeignThread:
         return self._held.pauses.frozen(reading, self._held.run, pause, request)
 
     async def _carry_on(self) -> None:
-        await self._held.carry_on()
+        if self._remote is None:
+            await self._held.carry_on()
+        else:
+            await self._remote.carry_on(self._held.run.thread)
 
     # ---- the end
 
     async def end(self, requests: Sequence[Request], why: str) -> Handled:
         """End the run where it stands: nothing is sent to its agent, and everybody concerned reads why."""
+        if self._remote is not None and requests:
+            await self._remote.end(self._held.run.thread, requests[0].ask.key.interrupt)
+            crash_point("remote-ended")
+        return await self._ended(requests, why)
+
+    async def _ended(self, requests: Sequence[Request], why: str) -> Handled:
         here = {one.id for one in requests}
         for one in await self._store.live():
             if one.ask.run.thread == self._held.run.thread:
@@ -255,6 +282,15 @@ class ForeignThread:
         text = f"The agent was stopped. {why}" if why == _NOT_KNOWN else text
         await self._store.finish_run(self._held.run.thread, entry, report_notices(self._held.run, text))
         await forget_later(self._held.graph.checkpointer, self._held.run.thread)
+        return Handled.DONE
+
+    async def _lost(self, requests: Sequence[Request], standing: Standing, became: Became) -> Handled:
+        """At the agent's server this pause is over, and no answer of ours ended it."""
+        for one in requests:
+            lost = (OutcomeKind.INVALIDATED, ELSEWHERE)
+            kind, words = as_ended(one, _NO_ANSWER, here=True) if became is Became.ENDED else lost
+            await self._close(one, kind, words)
+        await self._held.settle(standing)
         return Handled.DONE
 
     async def _close_past(self, request: Request) -> None:

@@ -6,6 +6,10 @@ from ..approvals.request import OutcomeKind, Request, State
 from ..approvals.verdict import Approve, Modify, Reject, Respond
 
 _AT_GATE = " Nothing was done."
+#: Of an agent at its own server.
+ELSEWHERE = (
+    "The agent was answered by somebody else at its server, or moved on there; nothing was sent from here."
+)
 
 
 def as_told(request: Request, others: int = 0) -> str:

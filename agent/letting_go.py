@@ -19,11 +19,14 @@ from ..approvals.change import Change
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadVote
 from ..approvals.request import EffectState, Request, State
-from .acting import OutcomeUnknown, StillRunning
+from ..approvals.verdict import RequestId
+from .acting import OutcomeUnknown, StillRunning, before_this_attempt
 from .dialects.middleware import BATCHED, PER_CALL
 from .dialects.reading import Reading
 from .foreign_words import as_told
 from .handled import GateHeld
+from .remote.graph import remote_of
+from .remote.server import Undelivered
 from .runtime import Runtime, running
 from .settling import settled_by
 from .standing import Pause, Standing
@@ -44,6 +47,9 @@ class LettingGo:
         self._held = held
         self._runtime: Runtime = held.runtime
         self._store = held.runtime.store
+        self._remote = remote_of(held.graph)
+        #: Burnt requests whose answer certainly never reached the agent's server.
+        self.unsent = set[RequestId]()
 
     async def neighbours_settled(self, standing: Standing, besides: Sequence[Request]) -> None:
         """Whoever enters the thread runs again whatever broke off in it.
@@ -68,7 +74,18 @@ class LettingGo:
         for one in silent:
             if await self._store.lease_held(one.id):
                 raise StillRunning
-        await self._unknown(silent, _SILENT)
+            if await self._never_sent(one):
+                self.unsent.add(one.id)
+        await self._unknown([one for one in silent if one.id not in self.unsent], _SILENT)
+
+    async def _never_sent(self, request: Request) -> bool:
+        """Whether it is certain that the agent never got this answer; only a server can be asked."""
+        key = request.ask.key
+        return self._remote is not None and not await self._remote.sent(key.thread, key.interrupt)
+
+    def as_voted(self, request: Request) -> Request:
+        """What the votes are about: an answer that never arrived is still the same attempt."""
+        return before_this_attempt(request) if request.id in self.unsent else request
 
     async def burn(self, request: Request, frozen: str) -> Request:
         """Put on record that the agent may act from here on; verified once more over what is burnt.
@@ -77,9 +94,11 @@ class LettingGo:
         """
 
         def step(record: Request, now: datetime) -> Change:
-            settled_by(record, self._runtime, frozen, now)
+            settled_by(self.as_voted(record), self._runtime, frozen, now)
             if record.current.digest != request.current.digest:
                 raise BadVote("What was decided changed while the agent was brought back.")
+            if record.id in self.unsent:
+                return effects.taken_over(record, worker=self._runtime.worker, lease=self._runtime.lease)
             attempt = record.effect.attempt + 1 if record.effect else 1
             return effects.begin(
                 record, attempt=attempt, worker=self._runtime.worker, lease=self._runtime.lease, now=now
@@ -116,6 +135,8 @@ class LettingGo:
             except UnknownInterruptError:
                 await self.unburn(burnt)
                 raise GateHeld("The pause was gone when it was answered.") from None
+            except Undelivered:
+                raise  # whether it was taken is asked of the server, once it can be
             except Exception:  # other people's code: what it did before it broke is theirs to know
                 await self._broke_off(burnt, before, pause, reading)
                 raise

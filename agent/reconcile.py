@@ -10,6 +10,8 @@ from ..approvals.risk import Oversight
 from .acting import OutcomeUnknown, StillRunning
 from .faults import facts_of
 from .held_thread import HeldThread
+from .remote.gone import end_gone
+from .remote.server import ServerAway, ThreadGone
 from .runner import Runner
 from .standing import Standing
 
@@ -25,14 +27,21 @@ class Reconciler:
     async def reconcile(self) -> None:
         """Compare every unfinished run of the graphs known here."""
         for run in await self._runner.store.unfinished():
-            if run.graph not in self._runner.graphs:
-                continue
-            try:
-                await self._compare(run)
-            except (OutcomeUnknown, StillRunning):
-                continue  # people, or its own worker, have it
-            except Exception as error:  # noqa: BLE001 one broken thread must not hide the others
-                _log.error("reconcile.failed", extra={"run": run.thread, **facts_of(error)})
+            if run.graph in self._runner.graphs:
+                await self.reconcile_run(run)
+
+    async def reconcile_run(self, run: Run) -> None:
+        """Compare one of them."""
+        try:
+            await self._compare(run)
+        except (OutcomeUnknown, StillRunning):
+            return  # people, or its own worker, have it
+        except ServerAway as error:
+            _log.warning("reconcile.server_away", extra={"run": run.thread, "words": str(error)})
+        except ThreadGone:
+            await end_gone(self._runner.store, run, self._runner.worker)
+        except Exception as error:  # noqa: BLE001 one broken thread must not hide the others
+            _log.error("reconcile.failed", extra={"run": run.thread, **facts_of(error)})
 
     async def _compare(self, run: Run) -> None:
         async with self._runner.holding(run, _uncounted) as held:

@@ -23,6 +23,9 @@ from .handled import Handled
 from .keeper import Keeper, Locks
 from .policy import Policy
 from .reconcile import Reconciler
+from .remote.gone import end_gone
+from .remote.server import AgentServer, ServerAway, ThreadGone
+from .remote.watch import WATCH_EVERY, Watcher, graphs_at
 from .resume import Graph
 from .runner import TRIES, GivenUp, Runner, ThreadLost, WorkLost
 from .runtime import LEASE
@@ -57,6 +60,7 @@ class Worker:
         self, store: Store, graphs: Mapping[str, Graph], *, locks: Locks, policy: Policy, verifier: Verifier,
         broker: Broker, name: str = "", concurrency: int = 8, lease: timedelta = LEASE,
         idle: timedelta = IDLE, wait: timedelta = timedelta(seconds=1), backoff: Sequence[float] = BACKOFF,
+        servers: Sequence[AgentServer] = (),
     ) -> None:  # fmt: skip
         self.name = name or worker_name()
         self._store = store
@@ -65,10 +69,11 @@ class Worker:
         self._stopped = asyncio.Event()
         self._keeper = Keeper(store, locks, worker=self.name, lease=lease)
         self.runner = Runner(
-            store=store, graphs=graphs, locks=locks, keeper=self._keeper, policy=policy, verifier=verifier,
+            store=store, graphs={**graphs, **graphs_at(servers)}, locks=locks, keeper=self._keeper, policy=policy, verifier=verifier,
             broker=broker, worker=self.name, lease=lease,
         )  # fmt: skip
         self._reconciler = Reconciler(self.runner)
+        self._watcher = Watcher(self.runner, self._reconciler, servers)
 
     async def run_forever(self) -> None:
         """Work until `stop`; returns when everything that was taken has been done."""
@@ -76,6 +81,8 @@ class Worker:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._reconcile(), name="reconcile")
+                if self._watcher.servers:
+                    tasks.create_task(self._watch(), name="watch")
                 for number in range(self._concurrency):
                     tasks.create_task(self._serve(), name=f"worker {number}")
         finally:
@@ -99,6 +106,18 @@ class Worker:
     async def reconcile_once(self) -> None:
         """Compare record and threads now."""
         await self._reconciler.reconcile()
+
+    async def watch_once(self) -> None:
+        """Look at every Agent Server now."""
+        await self._watcher.look()
+
+    async def _watch(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                await self.watch_once()
+            except Exception as error:  # noqa: BLE001 the outermost edge: looked at again in a moment
+                _log.error("worker.watch_failed", extra=facts_of(error))
+            await self._pause(WATCH_EVERY.total_seconds())
 
     async def _serve(self) -> None:
         while not self._stopped.is_set():
@@ -133,6 +152,12 @@ class Worker:
             except _NOT_OURS as error:
                 _log.warning("work.not_ours", extra={"run": run.thread, "error": type(error).__name__})
                 return False
+            except ServerAway as error:
+                _log.warning("work.server_away", extra={"run": run.thread, "words": str(error)})
+                return False
+            except ThreadGone:
+                await end_gone(self._store, run, self.name)
+                return True
             except GivenUp:
                 break
             except _STORE_AWAY:

@@ -16,6 +16,10 @@ In the process that talks to people and fires deadlines:
 - tell: `notice-said`
 - page: `page-begun`, `page-triggered`, `page-resolved`
 - deadline: `step-before-fired`, `step-after-fired`
+
+In the process that answers agents at a server of their own:
+
+- resume: `remote-sent`, `remote-ended`
 """
 
 from __future__ import annotations

@@ -48,15 +48,19 @@ def _started(request: Request) -> str:
 
 
 def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
-    """Another worker runs an idempotent tool again under the same approval, once its worker's lease has ended.
+    """Another worker goes on under the same approval, once its worker's lease has ended.
+
+    The tool is idempotent, or it is certain that somebody else's agent never got the answer.
 
     Raises: Burnt when it is not started any more.
     """
     effect = request.effect
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.STARTED:
         raise Burnt
+    tool = request.proposal.action.tool
+    words = f"Sends the answer for {tool} again: it had not arrived" if request.ask.dialect else ""
     entry = AuditEntry(
-        event=Event.EFFECT_STARTED, by=worker, words=f"Runs {request.proposal.action.tool} again with the same key",
+        event=Event.EFFECT_STARTED, by=worker, words=(words or f"Runs {tool} again with the same key")[:300],
         facts={"attempt": str(effect.attempt), "digest": request.current.digest},
     )  # fmt: skip
     return Change(

@@ -170,6 +170,13 @@ class MemoryStore:
         self._wake.set()
         return True
 
+    async def start_again(self, run: Run) -> bool:
+        if run.thread in self._runs and run.thread not in self._ended:
+            return False
+        self._runs.pop(run.thread, None)
+        self._ended.discard(run.thread)
+        return await self.start(run)
+
     async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
         for id, held in self._work.items():
             if held.seen is None or self._now - held.seen >= idle:

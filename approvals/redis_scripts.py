@@ -151,13 +151,17 @@ write_audit(ms, thread, request)
 return 1
 """
 
-#: -> 1 when this call (or this token before) started it, 0 when the thread has a run already
+#: -> 1 when this call (or this token before) started it, 0 when the thread has a run already; with `again`, 0 only
+#: while that one goes on
 START = """
-local call, token, token_ms, thread, run = arg(), arg(), arg(), arg(), arg()
+local call, token, token_ms, again, thread, run = arg(), arg(), arg(), arg(), arg(), arg()
 local used = redis.call('GET', stem .. 'tok:' .. token)
 if used then return used == call and 1 or 0 end
-if redis.call('EXISTS', stem .. 'run:' .. thread) == 1 then return 0 end
+local known = redis.call('EXISTS', stem .. 'run:' .. thread) == 1
+if known and (again == '' or redis.call('SISMEMBER', stem .. 'unfinished', thread) == 1) then return 0 end
 redis.call('SET', stem .. 'tok:' .. token, call, 'PX', token_ms)
+redis.call('DEL', stem .. 'run:' .. thread)
+redis.call('PERSIST', stem .. 'trail:' .. thread)
 write_run(thread, run)
 local ms = now()
 write_audit(ms, thread, '')

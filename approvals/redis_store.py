@@ -256,11 +256,18 @@ class RedisStore(RedisOutbox):
 
     @down
     async def start(self, run: Run, *, token: str = "", audit: Sequence[AuditEntry] = ()) -> bool:
+        return await self._start(run, "", token, audit)
+
+    @down
+    async def start_again(self, run: Run) -> bool:
+        return await self._start(run, "again", "", ())
+
+    async def _start(self, run: Run, again: str, token: str, audit: Sequence[AuditEntry]) -> bool:
         call = uuid.uuid4().hex
         name, kept = (f"start:{token}", TOKEN_MS) if token else (call, CALL_MS)
         asked = AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for")
         started = await self._call(
-            "START", self._stem_of_thread(run.thread), self._channel, call, name, kept,
+            "START", self._stem_of_thread(run.thread), self._channel, call, name, kept, again,
             run.thread, self._closed(f"run {run.thread}", run),
             *redis_rows.entries((asked, *audit), run.thread, self._seal),
             1, self._closed("work", Work(kind=WorkKind.START, run=run)),

@@ -92,6 +92,10 @@ class WorkQueue(Protocol):
         """Record a run and queue its start; False (and nothing done) when the thread has a run already."""
         ...
 
+    async def start_again(self, run: Run) -> bool:
+        """As `start`, also for a thread whose run has ended; False (and nothing done) while one goes on."""
+        ...
+
     async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
         """The next item; one whose worker was silent for `idle` is handed on. None after `wait` without work."""
         ...

@@ -26,6 +26,7 @@ from ..approvals.connection import open_redis, open_sync_redis
 from ..approvals.errors import BadSetting
 from ..approvals.redis_store import RedisStore
 from .graphs import GraphLoader
+from .servers import open_servers
 from .settings import Settings
 from .signing_keys import load_verifier
 
@@ -62,9 +63,12 @@ async def open_engine(settings: Settings, url: str) -> AsyncIterator[Engine]:
 @asynccontextmanager
 async def open_worker(settings: Settings, store: RedisStore, url: str) -> AsyncIterator[Worker]:
     """The worker of the settings. Raises: BadSetting, also when none of their graphs can be run."""
-    async with open_engine(settings, url) as engine, open_graphs(settings, engine.saver) as graphs:
+    async with (
+        open_engine(settings, url) as engine, open_graphs(settings, engine.saver) as graphs,
+        open_servers(settings) as servers,
+    ):  # fmt: skip
         yield Worker(
-            store, graphs, locks=engine.locks, policy=settings.policy, verifier=load_verifier(settings),
+            store, graphs, servers=servers, locks=engine.locks, policy=settings.policy, verifier=load_verifier(settings),
             broker=engine.broker, concurrency=settings.worker.concurrency, idle=settings.worker.lease,
             lease=settings.worker.lease,
         )  # fmt: skip
@@ -76,7 +80,7 @@ async def open_graphs(
 ) -> AsyncIterator[Mapping[str, Graph]]:
     """Every graph that can be run; of each other one the log says why not, and its runs are left to other workers.
 
-    Raises: BadSetting, when there is none.
+    Raises: BadSetting, when there is none, nor a server.
     """
     loader, graphs, broken = GraphLoader(settings.file.parent), dict[str, Graph](), dict[str, BadSetting]()
     async with AsyncExitStack() as stack:
@@ -90,7 +94,7 @@ async def open_graphs(
             else:
                 graphs[name] = told(kept.graph, settings.answers[name])
                 log.info("graph.ready", extra={"graph": name, "words": kept.words})
-        if not graphs:
+        if not graphs and not settings.servers:
             raise BadSetting("; ".join(f"graphs.{name}: {error}" for name, error in broken.items()))
         for name, why in broken.items():
             log.error("graph.broken", extra={"graph": name, "words": str(why)})

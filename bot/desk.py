@@ -109,7 +109,7 @@ class Desk:
         self, *, store: Store, directory: Directory, rules: Rules, signer: Signer,
         assess: Callable[[Action], RiskAssessment], graph: str = "ops", operators: Collection[PersonId] = (),
     ) -> None:  # fmt: skip
-        """Take `assess` to score edited actions (pure), and `graph`, the agent that people speak to."""
+        """Take `assess` to score edited actions (pure), and `graph`, the agent that people speak to; empty: none."""
         self._withdrawals = Withdrawals(store=store, operators=operators)
         self._store = store
         self._directory = directory
@@ -203,8 +203,8 @@ class Desk:
 
         Raises: NotAllowed, DirectoryDown, TooLong, StoreDown.
         """
-        if len(goal) > GOAL_CHARACTERS:
-            raise TooLong
+        if not self._graph or len(goal) > GOAL_CHARACTERS:
+            raise TooLong if self._graph else AnswerRefused("No agent is started from here.")
         person = await self._directory.person(who)
         run = Run(thread=thread, graph=self._graph, asked_by=person.id, origin=origin, goal=goal)
         return await self._store.start(run, token=token)

@@ -26,6 +26,7 @@ from .langgraph_json import graphs_of
 from .tables import (
     STORE,
     STORE_WORDS,
+    AgentServerTable,
     ApiTable,
     CredentialTable,
     PagerTable,
@@ -65,6 +66,7 @@ class Settings:
     graphs: Mapping[str, str]
     answers: Mapping[str, Mapping[str, Json]]
     unguarded: frozenset[str]
+    servers: Mapping[str, AgentServerTable]
     people: Mapping[str, PersonTable]
     sets: Mapping[str, SetTable]
     policy: Policy
@@ -157,7 +159,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         file=path, graphs={name: table.graph for name, table in read.graphs.items()},
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
-        people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
+        servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators),
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
@@ -169,6 +171,10 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
 
 def _wrong_names(settings: Settings) -> Iterator[str]:
     """What leads nowhere: a request must not open that nobody could answer."""
+    if not settings.graphs and not settings.servers:
+        yield "graphs: name at least 1, or a LangGraph Agent Server under [servers]"
+    for name, server in settings.servers.items():
+        yield from _strangers(f"servers.{name}", filter(None, (server.asked_by, server.owner)), settings)
     for name, members in settings.sets.items():
         yield from _strangers(f"sets.{name}", members.people, settings)
         if not members.people and not members.groups:

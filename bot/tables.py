@@ -241,10 +241,29 @@ def _graph_only(value: object) -> object:
     return {"graph": value} if isinstance(value, str) else value
 
 
-class SettingsFile(_Table):
-    """The file without its policy."""
+class AgentServerTable(_Table):
+    """`[servers.crm]`: a LangGraph Agent Server; `api_key` names the environment variable that holds its key.
 
-    graphs: dict[Id, Annotated[GraphTable, BeforeValidator(_graph_only)]] = Field(min_length=1)
+    Attributes:
+        graphs: Graphs, or assistants' ids, whose threads are watched.
+        asked_by: Whom its threads act for, where a thread's own metadata does not say.
+        owner: Who answers for its agents; counts as having asked.
+        reads: Dialects whose every answer its agents are known to read.
+    """
+
+    url: Url
+    graphs: Annotated[tuple[Id, ...], listed('graphs, like ["agent"]')] = Field(min_length=1)
+    api_key: Annotated[str, _variable("key", "CRM_API_KEY")] | None = None
+    asked_by: Id | None = None
+    owner: Id | None = None
+    reads: Annotated[tuple[str, ...], listed('dialects, like ["langchain middleware"]')] = ()
+
+
+class SettingsFile(_Table):
+    """The file without its policy; it names graphs, servers, or both."""
+
+    graphs: dict[Id, Annotated[GraphTable, BeforeValidator(_graph_only)]] = {}
+    servers: dict[Id, AgentServerTable] = {}
     people: dict[Id, PersonTable] = Field(min_length=1)
     sets: dict[Id, Annotated[SetTable, BeforeValidator(_people_only)]] = Field(min_length=1)
     slack: SlackTable | None = None

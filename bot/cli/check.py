@@ -22,6 +22,7 @@ from ..tables import CredentialTable
 from .check_api import api_keys
 from .check_graphs import GatedTools
 from .check_reach import out_of_reach
+from .check_servers import server
 from .check_slack import check_slack, ids_of_named, slack_secrets
 from .check_teams import check_teams, teams_secrets
 from .findings import Checks, summed
@@ -61,6 +62,9 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     await checks.each(("settings", lambda: _settings(settings)), *_secrets(settings), *keys)
     tools = GatedTools(settings, offline=offline)
     await checks.each(*((f"graphs.{name}", tools.look(name)) for name in settings.graphs))
+    await checks.each(
+        *((f"servers.{name}", server(settings, name, one, offline=offline)) for name, one in settings.servers.items())
+    )  # fmt: skip
     await checks.each(*tools.compared(), *out_of_reach(settings))
     if offline:
         return

@@ -48,7 +48,7 @@ class GatedTools:
                     f"graphs.{graphs[0]} has this tool, but there is no [tools.{tool}]"
                     f"{did_you_mean(tool, unused) or ';'} it is taken at its worst and always asked about"
                 )  # fmt: skip
-        if self._seen == set(self._settings.graphs):
+        if self._seen == set(self._settings.graphs) and not self._settings.servers:
             for tool in catalog:
                 if tool not in self._graphs and tool not in self._callable:
                     yield f"tools.{tool}", _doubt("no graph here has this tool")

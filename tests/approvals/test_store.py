@@ -214,6 +214,27 @@ async def test_a_thread_is_started_once(store: Store) -> None:
     assert await store.take("w1", idle=SOON, wait=timedelta(0)) is None
 
 
+async def test_a_thread_is_started_again_once_its_run_has_ended(store: Store) -> None:
+    """A conversation at an agent's own server goes on for days: one run at a time, each with its own words."""
+    assert await store.start_again(a_run()) is True
+    assert await store.start_again(a_run()) is False
+    item = await store.take("w1", idle=SOON, wait=timedelta(0))
+    assert item is not None
+    await store.finish(item, "w1")
+    await store.finish_run(a_run().thread, AuditEntry(event=Event.RUN_FINISHED, words="ended"))
+    again = replace(a_run(), goal="And one more")
+    assert await store.start(again) is False
+    assert await store.start_again(again) is True
+    assert await store.unfinished() == [again]
+    assert await store.run(again.thread) == again
+    item = await store.take("w1", idle=SOON, wait=timedelta(0))
+    assert item is not None
+    assert item.work.run == again
+    assert [one.entry.event for one in await store.trail(again.thread)] == [
+        Event.RUN_STARTED, Event.RUN_FINISHED, Event.RUN_STARTED,
+    ]  # fmt: skip
+
+
 async def test_a_run_ends_once_and_says_so_once(store: Store) -> None:
     """The report is told once however often the worker says it."""
     run = a_run()
