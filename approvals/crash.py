@@ -10,15 +10,16 @@ In the order of a run's life, in the process that runs agents:
 
 In the process that talks to people and fires deadlines:
 
-- ask: `ask-before-ack`; over HTTP, where a key is set up, run-before-start and run-after-start
+- ask: `ask-before-ack`
 - show: `card-posted`, `card-redrawn`
 - decide: `decide-before-commit`, `decide-after-commit`
 - tell: `notice-said`
 - page: `page-begun`, `page-triggered`, `page-resolved`
 - deadline: `step-before-fired`, `step-after-fired`
 
-In the process that answers agents at a server of their own:
+Only where they are set up, runs that services start over HTTP and agents at a server of their own:
 
+- start: `run-before-start`, `run-after-start`
 - resume: `remote-sent`, `remote-ended`
 """
 

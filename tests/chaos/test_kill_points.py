@@ -32,7 +32,7 @@ pytestmark = pytest.mark.chaos
 
 _WORKER, _BOT, _ = (
     re.findall(r"`([a-z]+-[a-z-]+)`", part)
-    for part in re.split("talks to people|a server of their own", crash.__doc__ or "")
+    for part in re.split("talks to people|Only where they are set up", crash.__doc__ or "")
 )
 #: Points that only an unanswered request comes by.
 UNANSWERED = tuple(point for point in _BOT if point.startswith(("step-", "page-")))
