@@ -9,6 +9,11 @@ from sayso.bot.cli.check import check
 from settings_files import write_settings
 
 
+@pytest.fixture(autouse=True)
+def _wide_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def test_who_may_answer_needs_an_account_where_the_cards_stand(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
