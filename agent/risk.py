@@ -190,7 +190,7 @@ def _reasons(levels: Mapping[Dimension, Level]) -> tuple[str, ...]:
     high, medium = _at(levels, Level.HIGH), _at(levels, Level.MEDIUM)
     reasons = list[str]()
     if _uncertain_on_high_stakes(levels):
-        reasons.append("The agent is not sure, and what it touches is not harmless.")
+        reasons.append("The agent does not say that it is sure, and what it touches is not harmless.")
     if len(high) >= 2:
         reasons.append(f"{_list(high)} are high.".capitalize())
     elif high:

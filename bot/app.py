@@ -168,7 +168,7 @@ async def _bot(
 
     desk = Desk(
         store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators,
-        assess=lambda action: assess(action, settings.policy), graph=next(iter(settings.graphs), ""),
+        assess=lambda action: assess(action, settings.policy), graphs=tuple(settings.graphs),
     )  # fmt: skip
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
     async with _pages(settings, store, desk, channels) as pages, _api(settings, store) as api:

@@ -107,16 +107,16 @@ class Desk:
 
     def __init__(
         self, *, store: Store, directory: Directory, rules: Rules, signer: Signer,
-        assess: Callable[[Action], RiskAssessment], graph: str = "ops", operators: Collection[PersonId] = (),
+        assess: Callable[[Action], RiskAssessment], graphs: Sequence[str] = ("ops",), operators: Collection[PersonId] = (),
     ) -> None:  # fmt: skip
-        """Take `assess` to score edited actions (pure), and `graph`, the agent that people speak to; empty: none."""
+        """Take `assess` to score edited actions (pure), and `graphs`, the agents that people may speak to, the usual one first."""
         self._withdrawals = Withdrawals(store=store, operators=operators)
         self._store = store
         self._directory = directory
         self._rules = rules
         self._signer = signer
         self._assess = assess
-        self._graph = graph
+        self.graphs = tuple(graphs)
 
     async def answer(
         self, id: RequestId, revision: int, verdict: Verdict, who: Identity, *, token: str, shown: str = ""
@@ -198,15 +198,17 @@ class Desk:
                     waiting.append(request)
         return waiting
 
-    async def ask(self, *, thread: ThreadId, origin: Place, goal: str, who: Identity, token: str) -> bool:
-        """Start the agent for a person; False when this thread has its run already (a redelivered event).
+    async def ask(
+        self, *, graph: str, thread: ThreadId, origin: Place, goal: str, who: Identity, token: str
+    ) -> bool:
+        """Start an agent for a person; False when this thread has its run already (a redelivered event).
 
         Raises: NotAllowed, DirectoryDown, TooLong, StoreDown.
         """
-        if not self._graph or len(goal) > GOAL_CHARACTERS:
-            raise TooLong if self._graph else AnswerRefused("No agent is started from here.")
+        if graph not in self.graphs or len(goal) > GOAL_CHARACTERS:
+            raise TooLong if graph else AnswerRefused("No agent is started from here.")
         person = await self._directory.person(who)
-        run = Run(thread=thread, graph=self._graph, asked_by=person.id, origin=origin, goal=goal)
+        run = Run(thread=thread, graph=graph, asked_by=person.id, origin=origin, goal=goal)
         return await self._store.start(run, token=token)
 
     async def withdraw(self, id: RequestId, why: str, who: Identity, *, token: str) -> Request:
@@ -220,11 +222,9 @@ class Desk:
 
     async def admit(self, id: RequestId, who: Identity, *, token: str) -> Request:
         """The record, for somebody who may decide it: asked before a form is shown. Raises as `answer`."""
-        request = await self._store.get(id)
-        by = str(who)
+        request, by = await self._store.get(id), str(who)
         try:
-            person = await self._directory.person(who)
-            by = str(person.id)
+            by = str((person := await self._directory.person(who)).id)
             if _asks_people(request):
                 (await self._electorate(request)).roster.check(request, person.id)
         except (AnswerRefused, DirectoryDown) as error:
@@ -271,11 +271,9 @@ class Desk:
     # ---- inside
 
     async def _decide(self, id: RequestId, who: Identity, counting: _Counting, token: str) -> Answered:
-        request = await self._store.get(id)
-        by = str(who)
+        request, by = await self._store.get(id), str(who)
         try:
-            person = await self._directory.person(who)
-            by = str(person.id)
+            by = str((person := await self._directory.person(who)).id)
             while True:
                 try:
                     return await self._commit(request, _Voter(person, who), counting, token)

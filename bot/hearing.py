@@ -114,7 +114,7 @@ class Ear:
     async def _does(self, heard: Heard) -> Reply | None:
         match heard.text.casefold():
             case "" | "help" | "?":
-                return words(self._help, Audience.BESIDE)
+                return words(self._help + self._agents(), Audience.BESIDE)
             case "pending":
                 return Waiting(await self._desk.pending(heard.who))
         if (reply := await self._answers_or_takes_back(heard)) is not None:
@@ -125,11 +125,19 @@ class Ear:
         ):  # also when it is delivered again: it is for no agent
             return words(NOTHING_STANDS, Audience.BESIDE)
         goal = heard.text.encode(errors="replace").decode()  # half a character, which no record can hold
+        graph, goal = addressed(goal, self._desk.graphs)
         started = await self._desk.ask(
-            thread=heard.run, origin=heard.thread, goal=goal, who=heard.who, token=heard.token
+            graph=graph, thread=heard.run, origin=heard.thread, goal=goal, who=heard.who, token=heard.token
         )
         crash_point("ask-before-ack")
         return words(STARTED, Audience.THREAD) if started else None
+
+    def _agents(self) -> str:
+        usual, *others = self._desk.graphs or ("",)
+        named = " or ".join(f"“{name}: …”" for name in others)
+        return (
+            f" I ask the agent {usual}, unless you begin with another one's name: {named}." if others else ""
+        )
 
     async def _answers_or_takes_back(self, heard: Heard) -> Reply | None:
         if (reply := await self._answers(heard)) is not None:
@@ -154,6 +162,13 @@ class Ear:
     async def _answers(self, heard: Heard) -> Reply | None:
         spans = await self._answering(heard)
         return Words(spans, Audience.BESIDE) if spans else None
+
+
+def addressed(goal: str, graphs: Sequence[str]) -> tuple[str, str]:
+    """Which agent is meant, and what it should do: the one it begins with ("mails: write to Dana"), else the first."""
+    name, _, rest = goal.partition(":")
+    meant = next((one for one in graphs if one.casefold() == name.strip().casefold()), "")
+    return (meant, rest.strip()) if meant and rest.strip() else (next(iter(graphs), ""), goal)
 
 
 def words(text: str, audience: Audience) -> Words:

@@ -52,8 +52,8 @@ def verdict_words(verdict: Verdict, edits: Edits = Edits.APPLY) -> str:
             return "Rejected"
         case Modify() if is_edit(verdict):
             return "Changed and approved" if edits is Edits.APPLY else "Changed and sent back"
-        case Modify():
-            return "Sent back with an instruction"
+        case Modify(changes):
+            return f"Sent back with {'changed values and ' if changes else ''}an instruction"
         case Respond():
             return "Answered"
 

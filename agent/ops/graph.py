@@ -74,25 +74,22 @@ class OpsAgent:
 
     async def _planned_again(self, outcome: GateOutcome, spelled: str) -> dict[str, Any]:
         """What a reviewer wants instead; where that cannot be had, the old plan with the reason on a new card."""
-        before = read_command(spelled)
-        assert isinstance(before, Command)  # `spell` wrote it
+        plan = read_command(spelled)
+        assert isinstance(plan, Command)  # `spell` wrote it
+        so_far = "as it was"
         try:
-            reading = await self._wanted(outcome, before)
+            if outcome["changes"]:  # typed values stay, also where the words beside them cannot be had
+                plan = self.proposer.changed(plan.tool, outcome["arguments"], outcome["changes"])
+                so_far = "with the values you changed"
+            if not outcome["instruction"]:
+                return await self._planned(Reading(command=plan))
+            reading = await self.reader.revise(outcome["instruction"], plan)
             if not isinstance(reading, NotUnderstood):
                 return await self._planned(reading)
             doubt = reading.sentence
         except (BackOfficeError, BadChange) as error:
             doubt = str(error)
-        return await self._planned(Reading(command=before), f"this is the plan as it was; {doubt}")
-
-    async def _wanted(self, outcome: GateOutcome, before: Command) -> Reading | NotUnderstood:
-        reading = Reading(command=before)
-        if outcome["changes"]:
-            arguments, changes = outcome["arguments"], outcome["changes"]
-            reading = Reading(command=self.proposer.changed(before.tool, arguments, changes))
-        if outcome["instruction"]:
-            return await self.reader.revise(outcome["instruction"], reading.command)
-        return reading
+        return await self._planned(Reading(command=plan), f"this is the plan {so_far}; {doubt}")
 
 
 def _nothing(words: str) -> dict[str, Any]:

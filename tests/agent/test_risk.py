@@ -205,7 +205,7 @@ def test_the_card_says_what_is_risky_first_and_once() -> None:
     assert all(len(flag) <= 40 for flag in assessment.flags)
     assert assessment.reasons == (
         "Deleting records is always put to people.",
-        "The agent is not sure, and what it touches is not harmless.",
+        "The agent does not say that it is sure, and what it touches is not harmless.",
         "Irreversibility, blast radius and uncertainty are high.",
     )
     assert assessment.policy == policy.version

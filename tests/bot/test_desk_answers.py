@@ -9,7 +9,7 @@ import pytest
 from desk_scene import PEOPLE, SIGNER, TWO, Scene, who
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Event
-from sayso.approvals.errors import (
+from sayso.approvals.errors import AnswerRefused, (
     AlreadySettled,
     BadChange,
     BadSetting,
@@ -179,7 +179,7 @@ async def test_a_run_starts_once_and_only_for_somebody_we_know() -> None:
     """The thread's id makes a redelivered mention harmless; a stranger starts nothing."""
     scene = Scene()
     ask = partial(
-        scene.desk.ask, thread=ThreadId("slack:T1:C1:1.1"), origin=Place("slack:C1/1.1"), token="Ev1"
+        scene.desk.ask, graph="ops", thread=ThreadId("slack:T1:C1:1.1"), origin=Place("slack:C1/1.1"), token="Ev1"
     )
     assert await ask(goal="refund order 1042", who=who("alex")) is True
     assert await ask(goal="refund order 1042", who=who("alex")) is False
@@ -190,6 +190,8 @@ async def test_a_run_starts_once_and_only_for_somebody_we_know() -> None:
         await ask(goal="x", who=who("nobody"))
     with pytest.raises(TooLong):
         await ask(goal="x" * 2001, who=who("alex"))
+    with pytest.raises(AnswerRefused):
+        await ask(goal="x", who=who("alex"), graph="nobody knows it")
 
 
 async def test_an_unknown_request_is_said_to_be_unknown() -> None:

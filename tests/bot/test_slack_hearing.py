@@ -9,6 +9,7 @@ from office import ROUTE, Office, office, the_policy
 from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import Request, State
 from sayso.approvals.verdict import Approve, Modify, Reject, Rule, ThreadId
+from sayso.bot.hearing import addressed
 from sayso.sandbox.slack import Message, SlackTimes
 
 TWO = replace(ROUTE, rule=Rule(approvers=("finance",), needed=2))
@@ -40,6 +41,21 @@ async def test_a_mention_starts_a_run_in_its_thread() -> None:
         assert (await o.slack.redeliver(mention)).ok
         assert len(await o.store.unfinished()) == 1
         assert len(o.slack.person("alex").sees_in_thread(said)) == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "graph", "goal"),
+    [
+        ("refund order 1042", "ops", "refund order 1042"),
+        ("mails: write to Dana", "mails", "write to Dana"),
+        ("MAILS : write to Dana", "mails", "write to Dana"),
+        ("nobody: write to Dana", "ops", "nobody: write to Dana"),
+        ("mails:", "ops", "mails:"),
+    ],
+)
+def test_an_agent_is_chosen_by_its_name(said: str, graph: str, goal: str) -> None:
+    """Otherwise it is the first of the settings."""
+    assert addressed(said, ("ops", "mails")) == (graph, goal)
 
 
 @pytest.mark.parametrize(("name", "words"), [("gil", "Guests cannot decide"), ("ned", "I do not know you")])

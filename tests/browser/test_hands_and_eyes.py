@@ -92,6 +92,36 @@ async def test_a_card_is_approved_by_keys_alone(tabs: Tabs, stage: Stage) -> Non
     assert "order 1036" in message
 
 
+async def test_a_reason_is_typed_by_keys_alone(tabs: Tabs, stage: Stage) -> None:
+    """Letters, Backspace and Tab do in Slack's dialog what they do everywhere."""
+    tab = await tabs.opened("alex")
+    keys = tab.page.keyboard
+    before = stage.refunded(1035)
+    await tab.asks("refund order 1035 10.00")
+    await expect(tab.line("waits for finance")).to_be_visible()
+    await tab.becomes("Bo Berg")
+    await tab.goes_to("slack", "finance-approvals")
+    await focus_on(tab, "Reject", within="order 1035")
+    await keys.press("Enter")
+    dialog = tab.page.get_by_role("dialog")
+    reason = dialog.get_by_role("textbox").first
+    await expect(dialog).to_be_visible()
+    for _ in range(FAR):
+        if await reason.evaluate("one => one === document.activeElement"):
+            break
+        await keys.press("Tab")
+    await keys.type("Dana withdrew itt")
+    await keys.press("Backspace")
+    await expect(reason).to_have_value("Dana withdrew it")
+    for _ in range(FAR):
+        if await tab.page.evaluate("document.activeElement.type === 'submit'"):
+            break
+        await keys.press("Tab")
+    await keys.press("Enter")
+    await expect(tab.said("slack", "order 1035")).to_contain_text("Dana withdrew it")
+    assert stage.refunded(1035) == before
+
+
 async def test_a_refund_is_approved_on_a_telephone(tabs: Tabs, stage: Stage) -> None:
     """Guide, Slack, Teams, Office: one at a time, at full width; nothing has to be scrolled sideways."""
     before = stage.refunded(1037)

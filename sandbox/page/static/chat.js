@@ -85,6 +85,8 @@ export function stay(list, opened) {
   if (opened) {
     ends.add(list);
     begun.delete(list);
+  } else if (parked.get(list) === list.scrollTop && begun.get(list) !== newest(list)?.dataset.message) {
+    ends.add(list); // nobody has scrolled since a tall message was shown from its beginning: the next one is followed
   }
   sizes.observe(list);
   list.onscroll = () => {
@@ -97,15 +99,21 @@ export function stay(list, opened) {
 
 /** The end of a list; of a new last message that is taller than the list its beginning, for people read from there. */
 function toEnd(list) {
-  const last = [...list.querySelectorAll("[data-message]")].at(-1);
+  const last = newest(list);
   if (last && last.offsetHeight > list.clientHeight && begun.get(list) !== last.dataset.message) {
     begun.set(list, last.dataset.message);
     ends.delete(list);
     last.scrollIntoView({ block: "start" });
+    parked.set(list, list.scrollTop);
   } else list.scrollTop = list.scrollHeight;
 }
 
+function newest(list) {
+  return [...list.querySelectorAll("[data-message]")].at(-1);
+}
+
 const ends = new WeakSet(); // lists that are at their end
+const parked = new WeakMap(); // list -> where it was left when a tall message was shown from its beginning
 const begun = new WeakMap(); // list -> its last tall message, whose beginning was shown
 const sizes = new ResizeObserver((changed) => {
   for (const { target } of changed) if (ends.has(target)) toEnd(target);
@@ -140,6 +148,7 @@ export function composer(kind, { key, place, names, text, write, send, label }) 
       key, class: `${kind}-composer`,
       onsubmit: (event) => {
         event.preventDefault();
+        follow(event.target);
         send(event.target.querySelector("textarea").value);
       },
     },
@@ -191,6 +200,11 @@ function completed(text, name) {
   return text.replace(/@\w*$/, `@${name} `);
 }
 
+/** Whoever writes sees what they wrote, and what is said back. */
+function follow(node) {
+  for (const log of node.closest(".pane")?.querySelectorAll(".s-log, .t-log") ?? []) ends.add(log);
+}
+
 function onKey(event, offered, { write, send }) {
   if (event.isComposing) return;
   const field = event.target;
@@ -200,6 +214,7 @@ function onKey(event, offered, { write, send }) {
   }
   if (event.key === "Enter" && !event.shiftKey) {
     event.preventDefault();
+    follow(field);
     send(field.value);
   }
 }

@@ -12,7 +12,7 @@ export function h(tag, props = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
     if (name === "key") made[KEY] = String(value);
-    else if (HANDLERS.includes(name)) made[name] = value;
+    else if (HANDLERS.includes(name)) made[name] = value && ((event) => void value(event)); // `false` would cancel a key
     else if (value === false || value === null || value === undefined) continue;
     else if (name === "value" || name === "checked") continue;
     else made.setAttribute(name, value === true ? "" : String(value));
