@@ -48,6 +48,7 @@ class Event(StrEnum):
     VOTE_REJECTED = "forged or stale vote"
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
+    SHADOWED = "next policy differs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

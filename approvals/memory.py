@@ -14,7 +14,7 @@ from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Wor
 from .errors import RequestNotFound
 from .people import Place
 from .request import PARTITIONS, Request, Run, partition_of
-from .store import MOST_LETTERS, DeadLetter, Lane, PureStep, Target, TargetKind, Told, WorkItem
+from .store import MOST_LETTERS, DeadLetter, Lane, PublishedPolicy, PureStep, Target, TargetKind, Told, WorkItem
 from .verdict import RequestId, ThreadId
 
 
@@ -54,6 +54,7 @@ class MemoryStore:
         self._told: defaultdict[str, dict[str, Told]] = defaultdict(dict)
         self._letters: dict[Target, DeadLetter] = {}
         self._leases: dict[RequestId, tuple[str, datetime]] = {}
+        self._policy: PublishedPolicy | None = None
         self._numbers = itertools.count(1)
         self._wake = asyncio.Event()
 
@@ -148,6 +149,15 @@ class MemoryStore:
 
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
         return [record for record in self._trail if record.thread == thread]
+
+    async def happened(self, since: datetime) -> Sequence[AuditRecord]:
+        return [record for record in self._trail if record.at >= since]
+
+    async def publish_policy(self, version: str, text: str) -> None:
+        self._policy = PublishedPolicy(version=version, text=text, at=self._now)
+
+    async def published_policy(self) -> PublishedPolicy | None:
+        return self._policy
 
     async def run(self, thread: ThreadId) -> Run | None:
         return self._runs.get(thread)

@@ -18,6 +18,7 @@ from .copies import needs_copy
 from .errors import BadSetting, RequestNotFound, SaysoError
 from .redis_calls import down
 from .redis_outbox import RedisOutbox
+from .redis_past import RedisPast
 from .request import PARTITIONS, Request, Run
 from .sealing import STATE_KEYS, UNSEALED, Seal
 from .store import PureStep, TargetKind, WorkItem
@@ -41,7 +42,7 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
-class RedisStore(RedisOutbox):
+class RedisStore(RedisOutbox, RedisPast):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     @classmethod

@@ -22,6 +22,21 @@ from .verdict import RequestId, ThreadId
 PureStep = Callable[[Request, datetime], Change | None]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPolicy:
+    """The policy by which the bot works that was started last.
+
+    Attributes:
+        version: Its digest.
+        text: Its canonical bytes, JSON.
+        at: UTC, by the store's time.
+    """
+
+    version: str
+    text: str
+    at: datetime
+
+
 class RequestStore(Protocol):
     """The record of what was asked and answered. Every verb is one atomic step, or a read."""
 
@@ -64,6 +79,18 @@ class RequestStore(Protocol):
 
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
         """The audit trail of one run, in order."""
+        ...
+
+    async def happened(self, since: datetime) -> Sequence[AuditRecord]:
+        """The audit trail of all runs from this instant (UTC) on, in the order of time."""
+        ...
+
+    async def publish_policy(self, version: str, text: str) -> None:
+        """Say by which policy the bot works; the one that was published last counts."""
+        ...
+
+    async def published_policy(self) -> PublishedPolicy | None:
+        """What was published last. It allows nothing: every process acts by the policy of its own settings."""
         ...
 
     async def run(self, thread: ThreadId) -> Run | None:
@@ -294,6 +321,6 @@ class Store(RequestStore, WorkQueue, Outbox, Protocol):
 
 
 __all__ = [
-    "Applied", "Ask", "DeadLetter", "Lane", "MessageRef", "Outbox", "PureStep", "RequestStore", "Store", "Target",
+    "Applied", "Ask", "DeadLetter", "Lane", "MessageRef", "Outbox", "PublishedPolicy", "PureStep", "RequestStore", "Store", "Target",
     "TargetKind", "Told", "Work", "WorkItem", "WorkQueue",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sayso.approvals import effects, machine, redis_scripts
+from sayso.approvals import effects, machine, redis_past, redis_scripts
 from sayso.approvals.change import AuditEntry, Event, Notice, NoticeKind, WorkKind
 from sayso.approvals.errors import AlreadySettled, RequestNotFound
 from sayso.approvals.memory import MemoryStore
@@ -344,3 +344,31 @@ async def test_a_reply_lost_on_the_way_is_not_taken_for_a_lost_race(redis_url: s
     assert (applied.request.state, applied.replayed, applied.request.version) == (State.DECIDED, False, 2)
     assert [r.entry.event for r in await store.trail(ThreadId("t1"))].count(Event.DECIDED) == 1
     await store.close()
+
+
+async def test_what_happened_in_all_runs_is_told_in_its_order(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an instant on, across runs, and however many lines there are."""
+    monkeypatch.setattr(redis_past, "LINES", 2)
+    await opened(store, thread="t1")
+    await push(store, timedelta(hours=1))
+    since = await store.now()
+    second = await opened(store, thread="t2")
+    for number in range(5):
+        await store.note(AuditEntry(event=Event.SHOWN, words=f"{number}"), thread=second.ask.run.thread)
+    told = await store.happened(since)
+    assert [one.entry.words for one in told[1:]] == ["0", "1", "2", "3", "4"]
+    assert {one.thread for one in told} == {"t2"}
+    assert len(await store.happened(since - timedelta(hours=2))) == len(told) + 1
+
+
+async def test_the_policy_that_was_published_last_counts(store: Store) -> None:
+    """With its words and its time."""
+    assert await store.published_policy() is None
+    for version in ("a1", "b2"):
+        await store.publish_policy(version, f'{{"version":"{version}"}}')
+    published = await store.published_policy()
+    assert published is not None
+    assert (published.version, published.text) == ("b2", '{"version":"b2"}')
+    assert published.at <= await store.now()
