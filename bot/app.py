@@ -16,8 +16,11 @@ from ..approvals.redis_store import RedisStore
 from .directory import ApproverSet, ConfiguredDirectory
 from .front import Front
 from .langgraph_version import check_langgraph
+from .one_policy import LOOK_EVERY, OnePolicy
 from .roles import BOT, SCHEDULER, WORKER
 from .settings import Settings
+from .shadowing import LOOK_EVERY as SHADOW_EVERY
+from .shadowing import Shadow
 from .signing_keys import load_signer
 
 if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
@@ -46,12 +49,13 @@ async def run(
     """Build the parts and run them until `stopped`. Raises: SaysoError when one cannot be built."""
     async with AsyncExitStack() as stack:
         parts_running: list[_Running] = []
+        one_policy = OnePolicy(store, settings.policy)
         if parts & {BOT, SCHEDULER}:
             platforms = await stack.enter_async_context(_connected(settings))
             directory = _directory(settings, platforms)
             if BOT in parts:
                 deliverer = await stack.enter_async_context(
-                    _bot(settings, store, directory, platforms, front)
+                    _bot(settings, store, directory, platforms, front, one_policy)
                 )
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
@@ -61,6 +65,7 @@ async def run(
 
             worker = await stack.enter_async_context(open_worker(settings, store, url))
             parts_running.append(_Running("worker", worker.run_forever, worker.stop))
+        await stack.enter_async_context(_comparing(settings, store, one_policy, shadows=BOT in parts))
         at = f" address={front.address}" if front.address else ""
         log.info("serve.ready roles=%s%s", ",".join(sorted(parts)), at)
         await _run_until(stopped, parts_running)
@@ -99,8 +104,10 @@ async def _run_until(stopped: asyncio.Event, parts: Iterable[_Running]) -> None:
 
 def warm(parts: frozenset[str], settings: Settings) -> None:
     """Import what these parts need, away from the event loop. Raises: BadSetting, for a LangGraph that is too old."""
+    from ..scheduler import ticking  # noqa: F401
+
     if parts & {BOT, SCHEDULER}:
-        from ..scheduler import sweep, ticking  # noqa: F401
+        from ..scheduler import sweep  # noqa: F401
 
         if settings.slack is not None:
             from .slack import platform as _slack  # noqa: F401
@@ -158,7 +165,8 @@ def _directory(settings: Settings, platforms: Mapping[str, Platform]) -> Configu
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], front: Front
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], front: Front,
+    one_policy: OnePolicy,
 ) -> AsyncIterator[Deliverer]:  # fmt: skip
     """Desk, delivery, pages and platforms, wired; people are let in when all stand."""
     from ..agent.risk import assess
@@ -182,7 +190,8 @@ async def _bot(
                 desk=desk, store=store, directory=directory, channel=channels[name], deliverer=deliverer
             )
             doors[platform.path] = await platform.door(inside)
-        ready = _readiness(store, platforms.values())
+        await one_policy.publish()
+        ready = _readiness(store, platforms.values(), one_policy)
         front.open(doors, ready=ready, api=api.door if api else None)
         yield deliverer
 
@@ -199,13 +208,15 @@ async def _api(settings: Settings, store: RedisStore) -> AsyncIterator[Api | Non
         yield api
 
 
-def _readiness(store: RedisStore, platforms: Collection[Platform]) -> Callable[[], Awaitable[str]]:
+def _readiness(
+    store: RedisStore, platforms: Collection[Platform], one_policy: OnePolicy
+) -> Callable[[], Awaitable[str]]:
     async def ready() -> str:
         try:
             await store.now()
         except StoreDown as error:
             return str(error)
-        return " ".join(filter(None, (platform.problem() for platform in platforms)))
+        return " ".join(filter(None, (*(platform.problem() for platform in platforms), one_policy.problem)))
 
     return ready
 
@@ -236,6 +247,24 @@ async def _pages(
             pagers[name] = Pager(sender=PagerDuty(table.url, http), key=key)
         words = PageWriter(store=store, channels=channels, name=desk.name)
         yield Pages(store=store, pagers=pagers, words=words, source="sayso")
+
+
+# ---- the policy
+
+
+@asynccontextmanager
+async def _comparing(
+    settings: Settings, store: RedisStore, one_policy: OnePolicy, *, shadows: bool
+) -> AsyncIterator[None]:
+    """Holds this process's policy against the published one and, in a bot, each action against the next policy."""
+    from ..scheduler.ticking import Job, ticking
+
+    jobs = [Job(name="policy", every=LOOK_EVERY, run=one_policy.look)]
+    if shadows and settings.shadow:
+        shadow = Shadow(store, live=settings.policy, other=settings.shadow)
+        jobs.append(Job(name="shadow", every=SHADOW_EVERY, run=shadow.look))
+    async with ticking(*jobs):
+        yield
 
 
 # ---- the scheduler

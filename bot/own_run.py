@@ -37,6 +37,7 @@ from ..approvals.store import Store
 from ..approvals.verdict import RequestId, ThreadId
 from .agents import Engine, open_engine
 from .langgraph_version import check_langgraph
+from .one_policy import OnePolicy
 from .opening import connect, store_server
 from .settings import Settings, load_settings
 from .signing_keys import load_verifier
@@ -79,6 +80,7 @@ async def run(
         raise BadSetting(f"asked_by: there is no [people.{asked_by}] in {chosen.file}")
     with store_server(chosen) as url:
         async with connect(url, chosen) as store, open_engine(chosen, url) as engine:
+            await OnePolicy(store, chosen.policy).look()
             ready = kept(graph, engine.saver)
             if ready.own is not None:
                 await _tried(ready.own)

@@ -58,6 +58,7 @@ class Settings:
         answers: What each graph is told, by "reject" and "expired"; empty where its dialect's own words hold.
         unguarded: Those whose models may call any tool without asking.
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
+        shadow: The next policy, which is held against every action and changes nothing; None where there is none.
         demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
     """
@@ -79,6 +80,7 @@ class Settings:
     api: ApiTable | None
     worker: WorkerTable
     operators: frozenset[PersonId]
+    shadow: Policy | None
     redis_url: str | None = field(repr=False)
     demo: bool
     env: Mapping[str, str] = field(repr=False)
@@ -109,6 +111,21 @@ class Settings:
     def beside(self, path: Path) -> Path:
         """A path of the settings: beside their file, unless it is absolute."""
         return (self.file.parent / path).absolute()
+
+
+def policy_of(path: Path) -> Policy:
+    """The policy that another settings file would bring, or a file that holds a policy alone. Raises: BadSetting."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        said = tomllib.loads(text)
+    except OSError as error:
+        raise BadSetting(f"The policy {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(f"The policy {path} is not TOML: {error}.") from error
+    try:
+        return read_policy({key: said[key] for key in said if key not in SettingsFile.model_fields})
+    except BadSettings as error:
+        raise BadSetting(f"{path}: {BadSettings(with_lines(error.problems, text))}") from error
 
 
 def load_settings(file: Path | None = None, env: Mapping[str, str] | None = None) -> Settings:
@@ -155,18 +172,26 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     refuse(problems)
     assert policy is not None
     assert read is not None
+    shadow = _shadow(path.parent / read.shadow.policy) if read.shadow else None
     settings = Settings(
         file=path, graphs={name: table.graph for name, table in read.graphs.items()},
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
-        worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators),
+        worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow,
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
         demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,
     )  # fmt: skip
     refuse(_wrong_names(settings))
     return settings
+
+
+def _shadow(path: Path) -> Policy:
+    try:
+        return policy_of(path)
+    except BadSetting as error:
+        raise BadSettings([f"shadow.policy: {error}"]) from error
 
 
 def _wrong_names(settings: Settings) -> Iterator[str]:

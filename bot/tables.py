@@ -241,6 +241,16 @@ def _graph_only(value: object) -> object:
     return {"graph": value} if isinstance(value, str) else value
 
 
+class ShadowTable(_Table):
+    """`[shadow]`: a policy that is held against every action beside the live one; where they differ, the audit says so.
+
+    Attributes:
+        policy: Another settings file, or one that holds a policy alone.
+    """
+
+    policy: Path
+
+
 class AgentServerTable(_Table):
     """`[servers.crm]`: a LangGraph Agent Server; `api_key` names the environment variable that holds its key.
 
@@ -274,4 +284,5 @@ class SettingsFile(_Table):
     server: ServerTable = ServerTable()
     api: ApiTable | None = None
     worker: WorkerTable = WorkerTable()
+    shadow: ShadowTable | None = None
     operators: People = ()

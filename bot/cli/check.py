@@ -21,6 +21,7 @@ from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
 from ..tables import CredentialTable
 from .check_api import api_keys
 from .check_graphs import GatedTools
+from .check_policy import same_policy
 from .check_reach import out_of_reach
 from .check_servers import server
 from .check_slack import check_slack, ids_of_named, slack_secrets
@@ -68,7 +69,8 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     await checks.each(*tools.compared(), *out_of_reach(settings))
     if offline:
         return
-    await checks.each(("store", lambda: _store(settings)))
+    if await checks.each(("store", lambda: _store(settings))):
+        await checks.each(("policy", lambda: same_policy(settings)))
     if settings.slack:
         await check_slack(settings, settings.slack, checks)
     if settings.teams:

@@ -42,6 +42,35 @@ def explain(
     print_explained(settings, tool, args, confidence=confidence, category=category)
 
 
+@app.command()
+def compare(
+    other: Annotated[Path, typer.Argument(help="The next policy: a settings file, or a policy alone.")],
+    since: Annotated[str, typer.Option(help="How far back to look in the record.")] = "7d",
+    settings: SettingsFile = None,
+) -> None:
+    """Hold the next policy against what happened: which gates would vanish, which would appear, with examples.
+
+    Nothing is changed. `[shadow] policy = "next.toml"` in the settings does the same with every action from now on.
+    """
+    from .policy_record import print_compared
+
+    print_compared(settings, other, since)
+
+
+@app.command()
+def advice(
+    since: Annotated[str, typer.Option(help="How far back to look in the record.")] = "30d",
+    settings: SettingsFile = None,
+) -> None:
+    """Say what the record suggests: gates where people add nothing, agents that are never right, answers unread.
+
+    Each suggestion says its numbers; none is applied.
+    """
+    from .policy_record import print_advice
+
+    print_advice(settings, since)
+
+
 @app.command("test")
 def hold_against(
     cases: Annotated[Path, typer.Argument(help="A TOML file of cases, like the one above.")],

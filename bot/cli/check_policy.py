@@ -1,0 +1,17 @@
+"""What `sayso check` sees of the policy: whether it is the one by which the running bot works."""
+
+from __future__ import annotations
+
+from ..one_policy import unlike
+from ..opening import open_store
+from ..settings import Settings
+from .looks import Doubtful
+
+
+async def same_policy(settings: Settings) -> str:
+    """Raises: Doubtful, naming what differs."""
+    async with open_store(settings) as store:
+        published = await store.published_policy()
+    if problem := unlike(settings.policy, published):
+        raise Doubtful(problem)
+    return f"{settings.policy.version}: " + ("the bot works by it" if published else "no bot was started yet")

@@ -1,0 +1,203 @@
+"""`sayso policy compare` and `advice`: what the record says about the next policy, and about this one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sayso.agent.policy_file import load_policy
+from sayso.agent.risk import assess
+from sayso.approvals import machine
+from sayso.approvals.action import Action
+from sayso.approvals.change import AuditEntry, Event
+from sayso.approvals.errors import BadSetting
+from sayso.approvals.people import PersonId
+from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.request import Request
+from sayso.approvals.verdict import Modify
+from sayso.bot.cli.commands import app
+from sayso.bot.settings import load_settings, policy_of
+from sayso.bot.shadowing import Shadow
+from scenes import BO, CY, a_vote, an_action, an_ask
+from settings_files import RIGHT, with_store, write_settings
+from typer.testing import CliRunner, Result
+
+LOOK_UP = """
+[tools.look_up]
+category = "read"
+irreversibility = "low"
+blast_radius = "low"
+compliance = "low"
+
+[server]
+"""
+NOTE = 'category = "internal_change"\nirreversibility = "high"\nblast_radius = "high"\ncompliance = "low"\n'
+EVERYBODY = frozenset({BO, CY})
+
+
+def policy(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["policy", *arguments], env={"COLUMNS": "300"})
+
+
+def call(tool: str, **more: object) -> Action:
+    return an_action(tool=tool, category="", confidence=0.95, summary=f"{tool} for Dana", **more)
+
+
+@pytest.fixture
+def file(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A policy under which notes are gated and look-ups are free, over a store whose clock can be pushed."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    monkeypatch.setenv("SAYSO_DEMO", "1")
+    return write_settings(tmp_path, ("[server]\n", LOOK_UP.replace("[server]", f"[tools.note]\n{NOTE}\n[server]")))
+
+
+def the_next(folder: Path) -> Path:
+    """Notes are watched, look-ups gated."""
+    text = (folder / "sayso.toml").read_text()
+    text = text.replace('blast_radius = "high"', 'blast_radius = "low"', 1)
+    rule = '[[rules]]\nname = "look-ups"\ntools = ["look_up"]\noversight = "gate"\nreason = "Too many of them."\n\n[server]'
+    path = folder / "next.toml"
+    path.write_text(text.replace("[server]", rule))
+    return path
+
+
+async def opened(store: RedisStore, file: Path, action: Action, thread: str) -> Request:
+    """As a worker opens it under this policy: with or without asking."""
+    rules = load_settings(file).policy
+    ask = an_ask(thread=thread, action=action, assessment=assess(action, rules), opened_at=await store.now())
+    free = ask.first.proposal.assessment.oversight == "free"
+    return await store.open(machine.opened_free(ask, "w") if free else machine.opened(ask))
+
+
+async def in_demo(url: str, file: Path, *actions: Action) -> None:
+    store = await RedisStore.connect(url, demo=True)
+    for number, action in enumerate(actions):
+        await opened(store, file, action, f"t{number}")
+    await store.close()
+
+
+async def test_gates_that_would_vanish_or_appear_are_counted_with_examples(file: Path, redis_url: str) -> None:
+    """From what happened; what stays the same is only counted."""
+    await in_demo(redis_url, file, call("note"), call("note"), call("look_up"), call("issue_refund"))
+    said = await _said("compare", str(the_next(file.parent)), "-s", str(file))
+    assert "4 actions of the last 7 d" in said
+    assert "2 gates would vanish\n  note: gate -> watch, 2 times" in said
+    assert "1 gates would appear\n  look_up: free -> gate, 1 times" in said
+    assert "look_up for Dana: Too many of them." in said
+    assert "1 would stay as they are" in said
+
+
+async def test_what_is_older_is_left_out(file: Path, redis_url: str) -> None:
+    """By the store's time."""
+    await in_demo(redis_url, file, call("note"))
+    store = await RedisStore.connect(redis_url, demo=True)
+    await store.push_clock(timedelta(hours=3))
+    await store.close()
+    assert "0 actions of the last 2 h" in await _said(
+        "compare", str(the_next(file.parent)), "--since", "2h", "-s", str(file)
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("default_route = 1", "default_route"), ("[", "is not TOML"), (None, "cannot be read")]
+)
+def test_a_next_policy_that_is_none_is_refused(file: Path, text: str | None, words: str) -> None:
+    """Before anything is compared."""
+    path = file.parent / "next.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(BadSetting, match=words):
+        policy_of(path)
+    ran = policy("compare", str(path), "-s", str(file))
+    assert isinstance(ran.exception, BadSetting)
+
+
+async def test_the_shadow_notes_each_difference_once_and_changes_nothing(file: Path, redis_url: str) -> None:
+    """However many bots look, and however often."""
+    live, other = load_settings(file).policy, policy_of(the_next(file.parent))
+    store = await RedisStore.connect(redis_url, demo=True)
+    note = await opened(store, file, call("note"), "t1")
+    await opened(store, file, call("issue_refund"), "t2")
+    for shadow in (Shadow(store, live=live, other=other), Shadow(store, live=live, other=other)):
+        await shadow.look()
+        await shadow.look()
+    found = [one for one in await store.happened(await store.now() - timedelta(hours=1)) if one.entry.event is Event.SHADOWED]
+    assert [(one.request, one.entry.facts["before"], one.entry.facts["after"]) for one in found] == [
+        (note.id, "gate", "watch")
+    ]
+    assert found[0].entry.facts["next"] == other.version
+    assert await store.get(note.id) == note
+    await store.close()
+
+
+def test_the_shadow_of_the_settings_is_read_with_them(file: Path) -> None:
+    """A file that is wrong stops the start, not the watching."""
+    the_next(file.parent)
+    file.write_text(file.read_text() + '\n[shadow]\npolicy = "next.toml"\n')
+    settings = load_settings(file)
+    assert settings.shadow is not None
+    assert settings.shadow.version != settings.policy.version
+    (file.parent / "next.toml").write_text("tools = 1")
+    with pytest.raises(BadSetting, match=r"line \d+, shadow.policy: .*next.toml"):
+        load_settings(file)
+
+
+async def decided(
+    store: RedisStore, request: Request, *, after: timedelta, changed: bool = False, by: PersonId = BO
+) -> None:
+    """Shown, and answered so much later."""
+    facts = {"digest": request.current.digest, "revision": "1"}
+    await store.note(
+        AuditEntry(event=Event.SHOWN, words="Shown", facts=facts), thread=request.ask.run.thread, request=request.id
+    )
+    await store.push_clock(after)
+    now = await store.now()
+    verdict = Modify({}, "Half of it.") if changed else None
+    vote = a_vote(request, by, verdict, at=now)
+    await store.change(request.id, lambda r, at: machine.vote(r, replace(vote, at=at), EVERYBODY, 1, at))
+
+
+@pytest.mark.parametrize(
+    ("tool", "seconds", "changed", "words"),
+    [
+        ("note", 4, False, "tools.note: 6 of 6 approved as asked, half of them within 4 s. People seem to add little: rate it lower"),
+        ("issue_refund", 4, False, "but financial_transaction is always put to people"),
+        ("note", 900, True, "tools.note: 0 of 6 approved as asked (0 edited first). What the agent proposes is not what"),
+        ("note", 2, False, "people.bo: 6 of 6 votes came faster than the card can be read (half within 2 s, for"),
+    ],
+)  # fmt: skip
+async def test_the_record_advises_with_its_numbers(
+    file: Path, redis_url: str, tool: str, seconds: int, changed: bool, words: str
+) -> None:
+    """Suggestions, and nothing is changed."""
+    store = await RedisStore.connect(redis_url, demo=True)
+    for number in range(6):
+        request = await opened(store, file, call(tool), f"t{number}")
+        await decided(store, request, after=timedelta(seconds=seconds), changed=changed)
+    await store.close()
+    said = " ".join((await _said("advice", "-s", str(file))).split())
+    assert words in said
+    assert "from 6 decisions of the last 30 d. Nothing was changed." in said
+
+
+async def test_too_few_cases_advise_nothing(file: Path, redis_url: str) -> None:
+    """Nor does somebody who takes the time."""
+    store = await RedisStore.connect(redis_url, demo=True)
+    for number in range(4):
+        await decided(store, await opened(store, file, call("note"), f"t{number}"), after=timedelta(seconds=1))
+    for number in range(6):
+        request = await opened(store, file, call("issue_refund"), f"u{number}")
+        await decided(store, request, after=timedelta(minutes=5), by=CY)
+    await store.close()
+    assert (await _said("advice", "-s", str(file))).startswith("0 suggestions from 10 decisions")
+
+
+async def _said(*arguments: str) -> str:
+    """What a command prints; it runs its own loop, so in a thread of its own."""
+    import asyncio
+
+    ran = await asyncio.to_thread(policy, *arguments)
+    assert ran.exception is None, ran.output
+    return ran.output
