@@ -18,7 +18,7 @@ class Difference:
     Attributes:
         before, after: What the one and what the other policy has a person do.
         routes: Where each would ask; empty where it asks nobody or has no such route.
-        reason: The other policy's first reason.
+        reason: Why the other policy does so.
     """
 
     request: Request
@@ -32,13 +32,13 @@ class Difference:
         return self.request.ask.first.proposal.action.tool
 
     @property
-    def kind(self) -> str:
-        """What becomes of the gate, in words."""
+    def kind(self) -> tuple[str, str]:
+        """What would happen to what, in words."""
         if self.before is self.after:
-            return "gates would ask on another route"
+            return "action", "would be asked about on another route"
         if self.before is Oversight.GATE:
-            return "gates would vanish"
-        return "gates would appear" if self.after is Oversight.GATE else "actions would be treated otherwise"
+            return "gate", "would vanish"
+        return ("gate", "would appear") if self.after is Oversight.GATE else ("action", "would change oversight")
 
 
 def differences(requests: Iterable[Request], live: Policy, other: Policy) -> tuple[Difference, ...]:
@@ -62,7 +62,7 @@ def difference(request: Request, live: Policy, other: Policy) -> Difference | No
         return None
     return Difference(
         request=request, before=before.oversight, after=after.oversight, routes=(routes[0], routes[1]),
-        reason=after.reasons[0],
+        reason=next((one for one in after.reasons if one not in before.reasons), after.reasons[-1]),
     )  # fmt: skip
 
 

@@ -52,11 +52,11 @@ def print_compared(file: Path | None, other: Path, since: str) -> None:
         f"{_counted(len(past.requests), 'action')} of the last {span_words(span)}, by policy "
         f"{settings.policy.version} and by {policy.version} ({other})."
     )
-    by_kind = defaultdict[str, list[Difference]](list)
+    by_kind = defaultdict[tuple[str, str], list[Difference]](list)
     for one in found:
         by_kind[one.kind].append(one)
-    for kind, some in sorted(by_kind.items(), reverse=True):
-        out.print(Text(f"{len(some)} {kind}", style="bold"))
+    for (what, becomes), some in sorted(by_kind.items(), reverse=True):
+        out.print(Text(f"{_counted(len(some), what)} {becomes}", style="bold"))
         _print_differences(out, some)
     out.print(f"{len(past.requests) - len(found)} would stay as they are.")
     if past.gone:
@@ -69,7 +69,7 @@ def _print_differences(out: Console, some: Sequence[Difference]) -> None:
     for one in some:
         by_tool[one.tool, _change(one)].append(one)
     for (tool, change), alike in sorted(by_tool.items(), key=lambda pair: -len(pair[1])):
-        out.print(f"  {tool}: {change}, {len(alike)} times", soft_wrap=True)
+        out.print(f"  {tool}: {change}, {len(alike)} x", soft_wrap=True)
         for one in alike[:EXAMPLES]:
             summary = cut(line(one.request.ask.first.proposal.action.summary), 80)
             out.print(f"    {one.request.id}  {summary}: {one.reason}", soft_wrap=True)

@@ -83,8 +83,8 @@ async def test_gates_that_would_vanish_or_appear_are_counted_with_examples(file:
     await in_demo(redis_url, file, call("note"), call("note"), call("look_up"), call("issue_refund"))
     said = await _said("compare", str(the_next(file.parent)), "-s", str(file))
     assert "4 actions of the last 7 d" in said
-    assert "2 gates would vanish\n  note: gate -> watch, 2 times" in said
-    assert "1 gates would appear\n  look_up: free -> gate, 1 times" in said
+    assert "2 gates would vanish\n  note: gate -> watch, 2 x" in said
+    assert "1 gate would appear\n  look_up: free -> gate, 1 x" in said
     assert "look_up for Dana: Too many of them." in said
     assert "1 would stay as they are" in said
 
