@@ -1,0 +1,91 @@
+"""One policy for all replicas: the bot publishes its own, and whoever works by another says what differs."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from sayso.agent.policy import Policy
+from sayso.approvals.memory import MemoryStore
+from sayso.approvals.redis_store import RedisStore
+from sayso.bot.app import _comparing, _readiness
+from sayso.bot.cli.check import check
+from sayso.bot.one_policy import OnePolicy
+from sayso.bot.settings import load_settings
+from settings_files import with_store, write_settings
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Policy:
+    return load_settings(write_settings(tmp_path), {}).policy
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Policy:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    edits = (('irreversibility = "high"', 'irreversibility = "low"'), ('operators = ["sue"]', 'low_confidence = 0.5'))
+    return load_settings(write_settings(folder, *edits), {}).policy
+
+
+async def test_a_worker_with_another_policy_says_once_what_differs(
+    ours: Policy, other: Policy, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And that it is over, when it is."""
+    caplog.set_level(logging.INFO)
+    store = MemoryStore()
+    await OnePolicy(store, ours).publish()
+    worker = OnePolicy(store, other)
+    await worker.look()
+    await worker.look()
+    (said,) = (one.getMessage() for one in caplog.records if one.levelno == logging.ERROR)
+    assert said.startswith(f"policy.differs The policy here is {other.version}, but the bot that was started last works by {ours.version}")
+    assert "low_confidence, tools.issue_refund differ" in said
+    await OnePolicy(store, other).publish()
+    await worker.look()
+    assert worker.problem == ""
+    assert caplog.records[-1].getMessage() == f"policy.same version={other.version}"
+
+
+async def test_nobody_complains_before_a_bot_was_started(ours: Policy) -> None:
+    """A worker may be first."""
+    worker = OnePolicy(MemoryStore(), ours)
+    await worker.look()
+    assert worker.problem == ""
+
+
+async def test_a_bot_whose_policy_was_replaced_is_not_ready(
+    tmp_path: Path, redis_url: str, ours: Policy, other: Policy
+) -> None:
+    """The newer bot takes over; the older one finds out by itself."""
+    settings = load_settings(tmp_path / "sayso.toml", {})
+    store = await RedisStore.connect(redis_url)
+    old, new = OnePolicy(store, ours), OnePolicy(store, other)
+    ready = _readiness(store, (), old)
+    await old.publish()
+    async with _comparing(settings, store, old, shadows=True):
+        assert await ready() == ""
+    await new.publish()
+    await old.look()
+    assert (await ready()).startswith("The policy here is")
+    assert await _readiness(store, (), new)() == ""
+    await store.close()
+
+
+def test_check_says_whether_the_running_bot_works_by_this_file(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], other: Policy
+) -> None:
+    """A file that was changed and a bot that was not started again."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+    file = write_settings(tmp_path, ("[slack]\n", '[slack]\napi = "http://127.0.0.1:1/"\n'), ("https://127.0.0.1:1", "https://127.0.0.1:2"))
+
+    def line() -> str:
+        check(file, offline=False)
+        return next(one for one in capsys.readouterr().out.splitlines() if one[7:].startswith("policy"))
+
+    assert "no bot was started yet" in line()
+    with_store(redis_url, lambda store: OnePolicy(store, other).publish())
+    assert line().startswith("WARN")
+    with_store(redis_url, lambda store: OnePolicy(store, load_settings(file, {}).policy).publish())
+    assert "the bot works by it" in line()
