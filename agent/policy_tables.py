@@ -87,7 +87,11 @@ def _place_or_none(value: str) -> str:
     return _place(value) if value else value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+#: "24h", "7d" or "1h30m".
+Duration = Annotated[
+    timedelta,
+    BeforeValidator(_duration, json_schema_input_type=Annotated[str, Field(pattern=r"^([0-9]{1,6}[smhd])+$")]),
+]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 #: Empty where there is none.
 MaybeName = Annotated[str, written(rf"({NAME.pattern})?", NAME_WORDS)]
@@ -113,6 +117,13 @@ class Strict(BaseModel):
 
 
 class _Case(Strict):
+    """How bad it is where a condition holds; of a list the first that holds counts.
+
+    Attributes:
+        if: A condition in CEL, like "amount > 500".
+        reason: Why, as a sentence for the card.
+    """
+
     when: Condition = Field(alias="if")
     level: LevelName
     reason: Words = ""
@@ -122,9 +133,18 @@ class _Case(Strict):
         return Case(self.when, Level[self.level.upper()], words)
 
 
-class _Rating(Strict):
+class _Plain(Strict):
+    """How bad it is.
+
+    Attributes:
+        reason: Why, as a sentence for the card.
+    """
+
     level: LevelName
     reason: Words = ""
+
+
+class _Rating(_Plain):
     cases: tuple[_Case, ...] = ()
 
     def rating(self, what: str) -> Rating:
@@ -132,7 +152,10 @@ class _Rating(Strict):
         return Rating(Level[self.level.upper()], words, tuple(case.case(what) for case in self.cases))
 
 
-Rated = Annotated[_Rating, BeforeValidator(_rating)]
+Rated = Annotated[
+    _Rating,
+    BeforeValidator(_rating, json_schema_input_type=LevelName | _Plain | list[LevelName | _Case | _Plain]),
+]
 
 
 class Hints(Strict):
@@ -145,6 +168,21 @@ class Hints(Strict):
 
 
 class ToolTable(Strict):
+    """`[tools.issue_refund]`: how risky a tool is, whom it asks and how long.
+
+    Attributes:
+        category: The kind of consequence; all but read and internal_change are always put to people.
+        irreversibility: How hard it is to take back: a level, a table with a reason, or a list with cases.
+        blast_radius: How many people or things it reaches.
+        compliance: How much somebody outside has to be told of it, or may ask.
+        route: Whom it asks, unless it is the default route.
+        ttl_class: How long approvers have, as [ttl] says.
+        ttl: The approvers' time for this tool instead of its class's.
+        edits: Whether edited arguments run as edited, or the agent plans again from them.
+        flags: Words at the top of its cards.
+        mcp: What its MCP server says of it; that can raise a level and never lower one.
+    """
+
     category: Category
     irreversibility: Rated
     blast_radius: Rated
@@ -168,7 +206,23 @@ class ToolTable(Strict):
 
 
 class RuleTable(Strict):
-    """One of `[[rules]]`: for whom, when, and what becomes stricter."""
+    """One of `[[rules]]`: for whom, when, and what becomes stricter.
+
+    Attributes:
+        name: What `sayso policy explain` calls it.
+        if: A condition in CEL, like "amount > 500"; without one it always holds.
+        tools: Whom it is about; all of them unless given.
+        categories: Whom it is about, by kind of consequence.
+        flag: Stands at the top of the card.
+        irreversibility: At least so bad.
+        blast_radius: At least so bad.
+        compliance: At least so bad.
+        confidence: At least so uncertain.
+        oversight: The least a person has to do with it.
+        reason: Why, as a sentence for the card.
+        route: Replaces the tool's own.
+        ttl_class: Replaces the tool's own.
+    """
 
     name: Words
     when: Condition = Field(default="", alias="if", validate_default=False)
@@ -206,6 +260,21 @@ class RuleTable(Strict):
 
 
 class RouteTable(Strict):
+    """`[routes.finance]`: where its cards stand, who decides, and who is told when nobody does.
+
+    Attributes:
+        places: Channels in which each card stands: "slack:C0123ABC", "teams:19:…@thread.tacv2", "person:bo".
+        approvers: Sets whose members decide.
+        needed: How many different people have to agree.
+        second_line: A set that is told, and may decide too, when most of the time is over.
+        supervisor: A set that is told, and may decide too, shortly before the end.
+        on_call: A set that is told when the time is over.
+        pager: Who pages on-call, a name of [pagers].
+        fallback: Where cards go that stand nowhere else.
+        on_call_decides: Whether those on call may decide once they are paged.
+        unattended: Whether runs may ask here that no known person started.
+    """
+
     places: Places = Field(min_length=1)
     approvers: SetNames = Field(min_length=1)
     needed: int = Field(default=1, ge=1, le=20)
@@ -227,7 +296,16 @@ class RouteTable(Strict):
 
 
 class ChainTable(Strict):
-    """What is not said stays as in `approvals.deadline.CHAINS`."""
+    """`[ttl.sensitive]`: how long approvers have and what happens meanwhile; what is not said keeps its default.
+
+    Attributes:
+        ttl: The approvers' time.
+        remind: Shares of it after which they are reminded.
+        second_line: The share after which the second line is told; 0 is never.
+        supervisor: The share after which the supervisor is told; 0 is never.
+        pages: Whether on-call is paged at the end.
+        grace: How long on-call has then.
+    """
 
     ttl: Duration | None = None
     remind: tuple[Share, ...] | None = None
@@ -243,12 +321,32 @@ class ChainTable(Strict):
 
 
 class ChainsTable(Strict):
+    """`[ttl]`: what each class of urgency means.
+
+    Attributes:
+        routine: What can wait: a week unless you say otherwise.
+        sensitive: What should not wait: a day, and an hour after the page.
+        urgent: Where minutes count: half an hour, and ten minutes after the page.
+    """
+
     routine: ChainTable = ChainTable()
     sensitive: ChainTable = ChainTable()
     urgent: ChainTable = ChainTable()
 
 
 class PolicyTable(Strict):
+    """The policy: which actions people decide, and who.
+
+    Attributes:
+        default_route: Takes the requests of tools that name no route, and of unknown tools.
+        routes: Where cards stand and who decides.
+        tools: How risky each tool is; one that is not named is taken at its worst.
+        rules: What makes single actions stricter.
+        ttl: How long approvers have.
+        denied: People who may decide nothing.
+        low_confidence: Below this stated confidence (0 to 1) an action counts as uncertain.
+    """
+
     default_route: Name
     routes: dict[Name, RouteTable] = Field(min_length=1)
     tools: dict[Name, ToolTable] = {}

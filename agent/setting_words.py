@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, GetJsonSchemaHandler, ValidationError
+from pydantic_core import CoreSchema
 
 from ..approvals.errors import BadSetting
 
@@ -52,6 +54,19 @@ def refuse(problems: Iterable[str]) -> None:
         raise BadSettings(said)
 
 
+@dataclass(frozen=True, slots=True)
+class _Written(AfterValidator):
+    """Checks a text, and tells editors its form."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^({self.pattern})$", "description": self.words}
+
+
 def written(pattern: str, words: str) -> AfterValidator:
     """Text of this form; `words` say what to write, for people who cannot read patterns. They never quote it."""
 
@@ -60,7 +75,7 @@ def written(pattern: str, words: str) -> AfterValidator:
             raise ValueError(words)
         return text
 
-    return AfterValidator(check)
+    return _Written(check, pattern, words)
 
 
 def listed(what: str) -> BeforeValidator:

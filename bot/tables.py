@@ -270,12 +270,32 @@ class AgentServerTable(_Table):
 
 
 class SettingsFile(_Table):
-    """The file without its policy; it names graphs, servers, or both."""
+    """The file without its policy; it names graphs, servers, or both.
 
-    graphs: dict[Id, Annotated[GraphTable, BeforeValidator(_graph_only)]] = {}
+    Attributes:
+        graphs: The agents: "file.py:attribute", "package.module:attribute" or "langgraph.json:name" by name; or all of
+            a project, "langgraph.json".
+        servers: LangGraph Agent Servers whose threads are watched.
+        people: Who asks and who answers, with their accounts.
+        sets: Who may answer together: people, or a group of Slack or Entra.
+        slack: The workspace.
+        teams: The bot's registration in Entra.
+        pagers: Who pages on-call.
+        credentials: Where fresh tokens come from.
+        store: Where the record is kept.
+        server: Where the bot listens.
+        api: Services that start runs over HTTP.
+        worker: What runs agents.
+        shadow: The next policy, held against every action beside the live one.
+        operators: People who may put right what got stuck.
+    """
+
+    graphs: dict[
+        Id, Annotated[GraphTable, BeforeValidator(_graph_only, json_schema_input_type=str | GraphTable)]
+    ] = {}
     servers: dict[Id, AgentServerTable] = {}
     people: dict[Id, PersonTable] = Field(min_length=1)
-    sets: dict[Id, Annotated[SetTable, BeforeValidator(_people_only)]] = Field(min_length=1)
+    sets: dict[Id, Annotated[SetTable, BeforeValidator(_people_only, json_schema_input_type=People | SetTable)]] = Field(min_length=1)
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
     pagers: dict[Id, PagerTable] = {}

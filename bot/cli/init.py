@@ -11,6 +11,7 @@ import typer
 
 from ...approvals.errors import BadSetting
 from ..settings import DEFAULT_FILE, load_settings
+from ..settings_schema import settings_schema
 from .init_answers import SLACK_CHANNEL, Told, agent, enough, humans, slack_place, teams_place
 from .init_file import Chosen, secrets_text, settings_text
 from .init_questions import asked
@@ -18,6 +19,7 @@ from .init_questions import asked
 T = TypeVar("T")
 
 SECRETS = "sayso.env.example"
+SCHEMA = "sayso.schema.json"
 
 
 def init(told: Told, folder: Path, *, ask: bool) -> None:
@@ -28,8 +30,8 @@ def init(told: Told, folder: Path, *, ask: bool) -> None:
 
     Raises: BadSetting, naming the option or the file; then nothing is left behind.
     """
-    settings, secrets = folder / DEFAULT_FILE, folder / SECRETS
-    for file in (settings, secrets):
+    settings, secrets, schema = folder / DEFAULT_FILE, folder / SECRETS, folder / SCHEMA
+    for file in (settings, secrets, schema):
         if file.exists():
             raise BadSetting(
                 f"{file} is there already, so nothing was written: move it away, or name another --folder"
@@ -41,6 +43,7 @@ def init(told: Told, folder: Path, *, ask: bool) -> None:
         for file, text, mode in (
             (settings, settings_text(chosen), 0o666),
             (secrets, secrets_text(chosen), 0o600),
+            (schema, settings_schema(), 0o666),
         ):
             _write(file, text, mode)
             written.append(file)
@@ -93,7 +96,7 @@ def _next(chosen: Chosen) -> str:
     platform = "slack" if chosen.slack else "teams"
     return "\n".join(
         (
-            f"Wrote {DEFAULT_FILE} and {SECRETS}. Next:",
+            f"Wrote {DEFAULT_FILE}, {SECRETS} and {SCHEMA}, by which editors complete the first. Next:",
             f"  sayso manifest {platform}    gives you the app to install",
             f"  cp {SECRETS} sayso.env    and fill it in; set -a; . ./sayso.env; set +a loads it",
             "  sayso check    looks at every setting, token, channel and person",

@@ -126,6 +126,7 @@ def _settings(chosen: Chosen) -> Iterator[str]:
         places.append(f"slack:{chosen.slack.channel}")
     if chosen.teams:
         places.append(f"teams:{chosen.teams.channel}")
+    yield "#:schema sayso.schema.json"
     yield "# Written by `sayso init`. No secret belongs in here: sayso.env.example names those."
     yield "# `sayso check` looks at every line, `sayso serve` runs it."
     yield from ("", 'default_route = "approvals"', "", "[graphs]")

@@ -43,6 +43,17 @@ def explain(
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON Schema of the settings file, by which editors complete and check it.
+
+    Save it beside your settings and begin them with [bold]#:schema sayso.schema.json[/].
+    """
+    from ..settings_schema import settings_schema
+
+    typer.echo(settings_schema(), nl=False)
+
+
+@app.command()
 def compare(
     other: Annotated[Path, typer.Argument(help="The next policy: a settings file, or a policy alone.")],
     since: Annotated[str, typer.Option(help="How far back to look in the record.")] = "7d",

@@ -227,10 +227,12 @@ def test_no_secret_is_written_and_the_template_is_for_its_reader_alone(folder: P
         line.startswith("#") or line.endswith("=") for line in template.read_text().splitlines() if line
     )
     assert ".gitignore" in ran.output
-    assert sorted(one.name for one in folder.iterdir()) == ["sayso.env.example", "sayso.toml"]
+    assert sorted(one.name for one in folder.iterdir()) == [
+        "sayso.env.example", "sayso.schema.json", "sayso.toml",
+    ]  # fmt: skip
 
 
-@pytest.mark.parametrize("there", ["sayso.toml", "sayso.env.example"])
+@pytest.mark.parametrize("there", ["sayso.toml", "sayso.env.example", "sayso.schema.json"])
 def test_nothing_is_written_over(folder: Path, there: str) -> None:
     """Not even half of it: refused before the first question."""
     (folder / there).write_text("mine")
