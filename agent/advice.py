@@ -72,7 +72,9 @@ def advice(
     for request in requests.values():
         if request.decision is not None:
             by_tool[request.ask.first.proposal.action.tool].append(request)
-    about_tools = (one for tool, some in sorted(by_tool.items()) for one in _of_tool(tool, some, votes, policy))
+    about_tools = (
+        one for tool, some in sorted(by_tool.items()) for one in _of_tool(tool, some, votes, policy)
+    )
     return (*about_tools, *_of_people(one for some in votes.values() for one in some))
 
 
@@ -152,7 +154,11 @@ def _signs(proposal: Proposal) -> int:
 
 
 def _approved_as_asked(request: Request) -> bool:
-    return request.decision is not None and isinstance(request.decision.verdict, Approve) and not request.revisions
+    return (
+        request.decision is not None
+        and isinstance(request.decision.verdict, Approve)
+        and not request.revisions
+    )
 
 
 def _seconds(span: timedelta) -> str:

@@ -25,13 +25,17 @@ WALKED, WALKED_IN_ALL = 1_000, 5_000
 
 _TEXT = re.compile(r"""[rb]?(""" r""""(\\.|[^"\\])*"|'(\\.|[^'\\])*')""")
 _WALK = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
+_WALKS_AS = re.compile(r"\.\s*(?:all|exists|exists_one)\s*\(\s*([A-Za-z_]\w*)\s*,")
+_ARGUMENT = re.compile(r"""\bargs\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*["']([A-Za-z_]\w*)["']\s*\])""")
 #: These build new lists, each as long as the one they walk through.
 _BUILDS = re.compile(r"\.\s*(map|filter)\s*\(")
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
-#: What CEL keeps for itself (its specification, "Syntax"), and our own names.
-_TAKEN = frozenset(
-    ["as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while", "args", "targets", "evidence", "confidence", "tool", "category"]
+#: What a condition may ask about besides arguments.
+OWN_NAMES = frozenset(["args", "targets", "evidence", "confidence", "tool", "category"])
+#: These, and what CEL keeps for itself (its specification, "Syntax").
+_TAKEN = OWN_NAMES | frozenset(
+    ["as", "break", "const", "continue", "else", "false", "for", "function", "if", "import", "in", "let", "loop", "namespace", "null", "package", "return", "true", "var", "void", "while"]
 )  # fmt: skip
 
 
@@ -53,6 +57,14 @@ def checked(source: str) -> str:
     except ValueError as error:
         raise BadSetting(f"it is no condition in CEL: {' '.join(str(error).split())[:200]}") from None
     return source
+
+
+def names_in(condition: str) -> frozenset[str]:
+    """What it asks about: names of arguments (also those asked for as `args.name`) and our own names."""
+    bare = _TEXT.sub('""', condition)
+    walked = {found[1] for found in _WALKS_AS.finditer(bare)}
+    under = {found[1] or found[2] for found in _ARGUMENT.finditer(condition)}
+    return frozenset({*_read(condition).program.variables(), *under} - walked)
 
 
 class Circumstances:

@@ -90,7 +90,9 @@ def _place_or_none(value: str) -> str:
 #: "24h", "7d" or "1h30m".
 Duration = Annotated[
     timedelta,
-    BeforeValidator(_duration, json_schema_input_type=Annotated[str, Field(pattern=r"^([0-9]{1,6}[smhd])+$")]),
+    BeforeValidator(
+        _duration, json_schema_input_type=Annotated[str, Field(pattern=r"^([0-9]{1,6}[smhd])+$")]
+    ),
 ]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 #: Empty where there is none.

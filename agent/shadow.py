@@ -38,7 +38,9 @@ class Difference:
             return "action", "would be asked about on another route"
         if self.before is Oversight.GATE:
             return "gate", "would vanish"
-        return ("gate", "would appear") if self.after is Oversight.GATE else ("action", "would change oversight")
+        return (
+            ("gate", "would appear") if self.after is Oversight.GATE else ("action", "would change oversight")
+        )
 
 
 def differences(requests: Iterable[Request], live: Policy, other: Policy) -> tuple[Difference, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from langchain_core.tools import BaseTool
+
 from ..approvals.action import Action
 from ..approvals.errors import BadSetting
 from .found_tools import graphs_called, tools_at
@@ -41,9 +43,14 @@ def check_guarded(graph: Graph, policy: Policy) -> None:
 def tools_of(graph: Graph) -> Mapping[str, bool]:
     """Every tool that a model can call in a graph and in those within it, and whether something there asks first."""
     found = dict[str, bool]()
-    for name, guarded in _tools(graph, ()):
-        found[name] = guarded and found.get(name, True)
+    for tool, guarded in _tools(graph, ()):
+        found[tool.name] = guarded and found.get(tool.name, True)
     return found
+
+
+def callable_tools(graph: Graph) -> Mapping[str, BaseTool]:
+    """The same tools themselves, by name."""
+    return {tool.name: tool for tool, _ in _tools(graph, ())}
 
 
 def _asks(tool: str, policy: Policy) -> bool:
@@ -52,14 +59,14 @@ def _asks(tool: str, policy: Policy) -> bool:
     return needs_people(assess_call(call, policy).oversight)
 
 
-def _tools(graph: Graph, around: tuple[Graph, ...]) -> Iterator[tuple[str, bool]]:
+def _tools(graph: Graph, around: tuple[Graph, ...]) -> Iterator[tuple[BaseTool, bool]]:
     builder: Any = getattr(graph, "builder", None)  # LangGraph's functional form has none
     if builder is None or isinstance(builder, GateGraph) or any(graph is one for one in around):
         return
     asked = {name for node in builder.nodes.values() for name in _asked_by_middleware(node)}
     tools = [tool for node in builder.nodes.values() for tool in tools_at(node)]
     for tool in tools:
-        yield tool.name, isinstance(tool, Governed) or tool.name in asked
+        yield tool, isinstance(tool, Governed) or tool.name in asked
     called = [inner for tool in tools for inner in graphs_called(tool)]
     for inner in [*(inner for _, inner in graph.get_subgraphs()), *called]:
         yield from _tools(inner, (*around, graph))  # type: ignore[arg-type]

@@ -14,7 +14,17 @@ from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Wor
 from .errors import RequestNotFound
 from .people import Place
 from .request import PARTITIONS, Request, Run, partition_of
-from .store import MOST_LETTERS, DeadLetter, Lane, PublishedPolicy, PureStep, Target, TargetKind, Told, WorkItem
+from .store import (
+    MOST_LETTERS,
+    DeadLetter,
+    Lane,
+    PublishedPolicy,
+    PureStep,
+    Target,
+    TargetKind,
+    Told,
+    WorkItem,
+)
 from .verdict import RequestId, ThreadId
 
 

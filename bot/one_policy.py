@@ -67,6 +67,8 @@ def _places(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]
         if one == other:
             continue
         if isinstance(one, dict) and isinstance(other, dict):
-            yield from (f"{key}.{name}" for name in sorted({*one, *other}) if one.get(name) != other.get(name))
+            yield from (
+                f"{key}.{name}" for name in sorted({*one, *other}) if one.get(name) != other.get(name)
+            )
         else:
             yield key

@@ -90,4 +90,6 @@ def _is_noise(name: str, value: Any) -> bool:
     """A default that is empty or not written so in TOML, and names that pydantic made up; a key may have such a name."""
     if name == "default" and not isinstance(value, Mapping):
         return not isinstance(value, str | int | float) or value == "" or bool(_SPAN.fullmatch(str(value)))
-    return (name == "title" and isinstance(value, str)) or (name == "default" and "$ref" not in value and "type" not in value)
+    return (name == "title" and isinstance(value, str)) or (
+        name == "default" and "$ref" not in value and "type" not in value
+    )

@@ -51,4 +51,7 @@ class Shadow:
         request = found.request
         token = f"shadow-{request.id}-{self._live.version}-{self._other.version}"
         await self._store.note(entry, thread=request.ask.run.thread, request=request.id, token=token)
-        log.info("policy.shadowed", extra={"request": request.id, "before": str(found.before), "after": str(found.after)})
+        log.info(
+            "policy.shadowed",
+            extra={"request": request.id, "before": str(found.before), "after": str(found.after)},
+        )

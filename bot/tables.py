@@ -295,7 +295,9 @@ class SettingsFile(_Table):
     ] = {}
     servers: dict[Id, AgentServerTable] = {}
     people: dict[Id, PersonTable] = Field(min_length=1)
-    sets: dict[Id, Annotated[SetTable, BeforeValidator(_people_only, json_schema_input_type=People | SetTable)]] = Field(min_length=1)
+    sets: dict[
+        Id, Annotated[SetTable, BeforeValidator(_people_only, json_schema_input_type=People | SetTable)]
+    ] = Field(min_length=1)
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
     pagers: dict[Id, PagerTable] = {}

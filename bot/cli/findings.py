@@ -58,12 +58,12 @@ class Checks:
         row.add_column(min_width=24, max_width=32 if self.out.is_terminal else None, overflow="fold")
         row.add_column(overflow="fold")
         row.add_row(
-            _mark(found), Text(found.what), Text(_harmless(found.problem or found.doubt or found.words))
+            _mark(found), Text(found.what), Text(harmless(found.problem or found.doubt or found.words))
         )
         self.out.print(row)
 
 
-def _harmless(words: str) -> str:
+def harmless(words: str) -> str:
     """Names come from outside: none may move the cursor or change colours."""
     return "".join(one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in words)
 

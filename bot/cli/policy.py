@@ -43,6 +43,18 @@ def explain(
 
 
 @app.command()
+def lint(settings: SettingsFile = None) -> None:
+    """Find what cannot be meant: rules that never apply, conditions nobody can answer, tools that nobody rated.
+
+    Loads the graphs to see their tools, and calls nobody. Prints a line for each with [bold]WRONG[/] or
+    [bold]WARN[/], where it stands, and what to do. Exits 1 if anything is wrong.
+    """
+    from .policy_lint import run_lint
+
+    raise typer.Exit(run_lint(settings))
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON Schema of the settings file, by which editors complete and check it.
 

@@ -25,7 +25,10 @@ def ours(tmp_path: Path) -> Policy:
 def other(tmp_path: Path) -> Policy:
     folder = tmp_path / "other"
     folder.mkdir()
-    edits = (('irreversibility = "high"', 'irreversibility = "low"'), ('operators = ["sue"]', 'low_confidence = 0.5'))
+    edits = (
+        ('irreversibility = "high"', 'irreversibility = "low"'),
+        ('operators = ["sue"]', "low_confidence = 0.5"),
+    )
     return load_settings(write_settings(folder, *edits), {}).policy
 
 
@@ -40,7 +43,9 @@ async def test_a_worker_with_another_policy_says_once_what_differs(
     await worker.look()
     await worker.look()
     (said,) = (one.getMessage() for one in caplog.records if one.levelno == logging.ERROR)
-    assert said.startswith(f"policy.differs The policy here is {other.version}, but the bot that was started last works by {ours.version}")
+    assert said.startswith(
+        f"policy.differs The policy here is {other.version}, but the bot that was started last works by {ours.version}"
+    )
     assert "low_confidence, tools.issue_refund differ" in said
     await OnePolicy(store, other).publish()
     await worker.look()
@@ -74,11 +79,19 @@ async def test_a_bot_whose_policy_was_replaced_is_not_ready(
 
 
 def test_check_says_whether_the_running_bot_works_by_this_file(
-    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], other: Policy
+    tmp_path: Path,
+    redis_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    other: Policy,
 ) -> None:
     """A file that was changed and a bot that was not started again."""
     monkeypatch.setenv("REDIS_URL", redis_url)
-    file = write_settings(tmp_path, ("[slack]\n", '[slack]\napi = "http://127.0.0.1:1/"\n'), ("https://127.0.0.1:1", "https://127.0.0.1:2"))
+    file = write_settings(
+        tmp_path,
+        ("[slack]\n", '[slack]\napi = "http://127.0.0.1:1/"\n'),
+        ("https://127.0.0.1:1", "https://127.0.0.1:2"),
+    )
 
     def line() -> str:
         check(file, offline=False)

@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sayso.agent.policy_file import load_policy
 from sayso.agent.risk import assess
 from sayso.approvals import machine
 from sayso.approvals.action import Action
@@ -21,7 +20,7 @@ from sayso.bot.cli.commands import app
 from sayso.bot.settings import load_settings, policy_of
 from sayso.bot.shadowing import Shadow
 from scenes import BO, CY, a_vote, an_action, an_ask
-from settings_files import RIGHT, with_store, write_settings
+from settings_files import write_settings
 from typer.testing import CliRunner, Result
 
 LOOK_UP = """
@@ -50,7 +49,9 @@ def file(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Pat
     """A policy under which notes are gated and look-ups are free, over a store whose clock can be pushed."""
     monkeypatch.setenv("REDIS_URL", redis_url)
     monkeypatch.setenv("SAYSO_DEMO", "1")
-    return write_settings(tmp_path, ("[server]\n", LOOK_UP.replace("[server]", f"[tools.note]\n{NOTE}\n[server]")))
+    return write_settings(
+        tmp_path, ("[server]\n", LOOK_UP.replace("[server]", f"[tools.note]\n{NOTE}\n[server]"))
+    )
 
 
 def the_next(folder: Path) -> Path:
@@ -78,7 +79,9 @@ async def in_demo(url: str, file: Path, *actions: Action) -> None:
     await store.close()
 
 
-async def test_gates_that_would_vanish_or_appear_are_counted_with_examples(file: Path, redis_url: str) -> None:
+async def test_gates_that_would_vanish_or_appear_are_counted_with_examples(
+    file: Path, redis_url: str
+) -> None:
     """From what happened; what stays the same is only counted."""
     await in_demo(redis_url, file, call("note"), call("note"), call("look_up"), call("issue_refund"))
     said = await _said("compare", str(the_next(file.parent)), "-s", str(file))
@@ -101,7 +104,8 @@ async def test_what_is_older_is_left_out(file: Path, redis_url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "words"), [("default_route = 1", "default_route"), ("[", "is not TOML"), (None, "cannot be read")]
+    ("text", "words"),
+    [("default_route = 1", "default_route"), ("[", "is not TOML"), (None, "cannot be read")],
 )
 def test_a_next_policy_that_is_none_is_refused(file: Path, text: str | None, words: str) -> None:
     """Before anything is compared."""
@@ -123,7 +127,11 @@ async def test_the_shadow_notes_each_difference_once_and_changes_nothing(file: P
     for shadow in (Shadow(store, live=live, other=other), Shadow(store, live=live, other=other)):
         await shadow.look()
         await shadow.look()
-    found = [one for one in await store.happened(await store.now() - timedelta(hours=1)) if one.entry.event is Event.SHADOWED]
+    found = [
+        one
+        for one in await store.happened(await store.now() - timedelta(hours=1))
+        if one.entry.event is Event.SHADOWED
+    ]
     assert [(one.request, one.entry.facts["before"], one.entry.facts["after"]) for one in found] == [
         (note.id, "gate", "watch")
     ]
@@ -150,7 +158,9 @@ async def decided(
     """Shown, and answered so much later."""
     facts = {"digest": request.current.digest, "revision": "1"}
     await store.note(
-        AuditEntry(event=Event.SHOWN, words="Shown", facts=facts), thread=request.ask.run.thread, request=request.id
+        AuditEntry(event=Event.SHOWN, words="Shown", facts=facts),
+        thread=request.ask.run.thread,
+        request=request.id,
     )
     await store.push_clock(after)
     now = await store.now()
@@ -186,7 +196,9 @@ async def test_too_few_cases_advise_nothing(file: Path, redis_url: str) -> None:
     """Nor does somebody who takes the time."""
     store = await RedisStore.connect(redis_url, demo=True)
     for number in range(4):
-        await decided(store, await opened(store, file, call("note"), f"t{number}"), after=timedelta(seconds=1))
+        await decided(
+            store, await opened(store, file, call("note"), f"t{number}"), after=timedelta(seconds=1)
+        )
     for number in range(6):
         request = await opened(store, file, call("issue_refund"), f"u{number}")
         await decided(store, request, after=timedelta(minutes=5), by=CY)

@@ -121,7 +121,10 @@ def test_what_cannot_be_read_is_marked(old: str, new: str, where: str) -> None:
 
 def test_every_key_of_the_policy_says_what_it_is_for() -> None:
     """In the docstring of its table, from which the schema takes it."""
-    tables = {name: SCHEMA["$defs"][name] for name in ("ToolTable", "RuleTable", "RouteTable", "ChainTable", "_Case")}
+    tables = {
+        name: SCHEMA["$defs"][name]
+        for name in ("ToolTable", "RuleTable", "RouteTable", "ChainTable", "_Case")
+    }
     bare = [
         f"{name}.{key}"
         for name, table in {"the file": SCHEMA, **tables}.items()
@@ -129,5 +132,3 @@ def test_every_key_of_the_policy_says_what_it_is_for() -> None:
         if not one.get("description") and key != "level"
     ]
     assert not bare
-
-
