@@ -43,6 +43,21 @@ def explain(
 
 
 @app.command()
+def scaffold(
+    graph: Annotated[str, typer.Argument(help="A graph of the settings, or where one is: agent.py:graph.")],
+    settings: SettingsFile = None,
+) -> None:
+    """Write a first table for each tool of a graph, to be rated: `sayso policy scaffold agent >> sayso.toml`.
+
+    What the code or an MCP server says of a tool stands in its table; where nobody has rated it, it is at its worst, and
+    people are asked. Of a graph of the settings only the tools are written that the policy does not know.
+    """
+    from .policy_scaffold import print_scaffold
+
+    print_scaffold(graph, settings)
+
+
+@app.command()
 def lint(settings: SettingsFile = None) -> None:
     """Find what cannot be meant: rules that never apply, conditions nobody can answer, tools that nobody rated.
 
