@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from statistics import median
 
 from ..approvals.change import AuditRecord, Event
@@ -19,8 +18,8 @@ from .policy import MANDATORY, Policy
 
 #: Below this number of cases nothing is concluded.
 ENOUGH = 5
-#: An approval that comes within this time was hardly thought about.
-AT_ONCE = timedelta(seconds=15)
+#: An approval that comes within this time was hardly thought about, seconds.
+AT_ONCE = 15
 #: Signs that a fast reader takes in within a second (about 300 words in a minute).
 SIGNS_A_SECOND = 30
 #: From this share of somebody's votes on, it is a habit.
@@ -44,15 +43,15 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class _Vote:
-    """One vote, how long after the card stood there, and how much there was to read (signs)."""
+    """One vote, how many seconds after the card stood there, and how much there was to read (signs)."""
 
     by: PersonId
-    after: timedelta
+    seconds: float
     signs: int
 
     @property
     def unread(self) -> bool:
-        return self.after.total_seconds() * SIGNS_A_SECOND < self.signs
+        return self.seconds * SIGNS_A_SECOND < self.signs
 
 
 def advice(
@@ -84,11 +83,11 @@ def _of_tool(
     if len(decided) < ENOUGH:
         return
     as_asked = [one for one in decided if _approved_as_asked(one)]
-    took = [votes[one.id][-1].after for one in as_asked if votes[one.id]]
+    took = [votes[one.id][-1].seconds for one in as_asked if votes[one.id]]
     if len(as_asked) == len(decided) and len(took) >= ENOUGH and median(took) <= AT_ONCE:
         yield Suggestion(
             about=f"tools.{tool}",
-            numbers=f"{len(decided)} of {len(decided)} approved as asked, half of them within {_seconds(median(took))}",
+            numbers=f"{len(decided)} of {len(decided)} approved as asked, half of them within {median(took):.0f} s",
             words=_ask_less(tool, policy),
         )
     if not as_asked:
@@ -121,12 +120,12 @@ def _of_people(votes: Iterable[_Vote]) -> Iterator[Suggestion]:
         unread = [one for one in some if one.unread]
         if len(some) < ENOUGH or len(unread) < HABIT * len(some):
             continue
-        took, signs = median(one.after for one in unread), round(median(one.signs for one in unread))
+        took, signs = median(one.seconds for one in unread), round(median(one.signs for one in unread))
         yield Suggestion(
             about=f"people.{person}",
             numbers=(
                 f"{len(unread)} of {len(some)} votes came faster than the card can be read "
-                f"(half within {_seconds(took)}, for {signs} signs)"
+                f"(half within {took:.0f} s, for {signs} signs)"
             ),
             words="Ask about less, or have two people agree (`needed = 2`) on what has to be read.",
         )
@@ -143,7 +142,7 @@ def _votes(request: Request, mine: Sequence[AuditRecord]) -> Iterator[_Vote]:
     for record in mine:
         revision = record.entry.facts.get("revision", "")
         if record.entry.event is Event.VOTED and revision == "1" and revision in shown:
-            yield _Vote(PersonId(record.entry.by), record.at - shown[revision], signs)
+            yield _Vote(PersonId(record.entry.by), (record.at - shown[revision]).total_seconds(), signs)
 
 
 def _signs(proposal: Proposal) -> int:
@@ -159,7 +158,3 @@ def _approved_as_asked(request: Request) -> bool:
         and isinstance(request.decision.verdict, Approve)
         and not request.revisions
     )
-
-
-def _seconds(span: timedelta) -> str:
-    return f"{span.total_seconds():.0f} s"

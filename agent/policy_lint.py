@@ -91,7 +91,9 @@ def _of_cases(key: str, rating: Rating, tool: ToolPolicy, sight: Sight) -> Itera
             always = constant
         yield from _unanswered(key, which, case.when, [tool.name], sight)
         before.add(case.when)
-        if constant is None and all(one.level is case.level for one in (*rating.cases[at + 1 :], rating)):
+        if constant is None and {rating.level, *(one.level for one in rating.cases[at + 1 :])} == {
+            case.level
+        }:
             yield Lint(key, f"{which} changes no level: without it the same would follow")
 
 
@@ -115,7 +117,7 @@ def _of_rule(key: str, rule: PolicyRule, policy: Policy, sight: Sight) -> Iterat
             yield Lint(
                 f"{key}.if", "it is true of no tool here, so the rule never applies", wrong=sight.whole
             )
-        yield from _unanswered(f"{key}.if", "it", rule.when, about, sight, policy)
+        yield from _unanswered(f"{key}.if", "it", rule.when, about, sight, policy=policy)
     if (
         about
         and not (rule.flag or rule.route or rule.ttl_class)
@@ -125,7 +127,7 @@ def _of_rule(key: str, rule: PolicyRule, policy: Policy, sight: Sight) -> Iterat
 
 
 def _unanswered(
-    key: str, what: str, condition: str, about: Sequence[str], sight: Sight, policy: Policy | None = None
+    key: str, what: str, condition: str, about: Sequence[str], sight: Sight, *, policy: Policy | None = None
 ) -> Iterator[Lint]:
     """Arguments that no tool has, or not every tool: then the worst is assumed, each time."""
     schemas = {name: schema for name in about if name in sight.tools and (schema := sight.tools[name].schema)}

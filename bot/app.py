@@ -55,7 +55,7 @@ async def run(
             directory = _directory(settings, platforms)
             if BOT in parts:
                 deliverer = await stack.enter_async_context(
-                    _bot(settings, store, directory, platforms, front, one_policy)
+                    _bot(settings, store, directory, platforms, front=front, one_policy=one_policy)
                 )
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
@@ -165,8 +165,8 @@ def _directory(settings: Settings, platforms: Mapping[str, Platform]) -> Configu
 
 @asynccontextmanager
 async def _bot(
-    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], front: Front,
-    one_policy: OnePolicy,
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], *,
+    front: Front, one_policy: OnePolicy,
 ) -> AsyncIterator[Deliverer]:  # fmt: skip
     """Desk, delivery, pages and platforms, wired; people are let in when all stand."""
     from ..agent.risk import assess

@@ -50,7 +50,8 @@ def _of(table: type[BaseModel]) -> dict[str, Any]:
 
 def _within(table: type[BaseModel]) -> set[type[BaseModel]]:
     """Every kind of table of ours."""
-    found, left = set[type[BaseModel]](), [*table.__bases__[0].__subclasses__()]
+    found = set[type[BaseModel]]()
+    left: list[type[BaseModel]] = [*table.__bases__[0].__subclasses__()]
     while left:
         kind = left.pop()
         found.add(kind)

@@ -47,7 +47,7 @@ def _print(out: Console, one: Lint, text: str) -> None:
 
 
 async def _found(settings: Settings) -> list[Lint]:
-    tools, broken, whole = dict[str, SeenTool](), list[Lint](), True
+    tools, broken, whole = dict[str, SeenTool](), list[Lint](), not settings.servers
     for name, spec in settings.graphs.items():
         try:
             found = await tools_of_graph(spec, settings.file.parent)
@@ -55,8 +55,8 @@ async def _found(settings: Settings) -> list[Lint]:
             broken.append(Lint(f"graphs.{name}", str(error).removesuffix("."), wrong=True))
             found = {}
         tools |= found
-        whole = whole and bool(found)  # of a graph that shows no tool, nothing is concluded
-    sight = Sight(tools, whole=whole)
+        whole = whole and bool(found)  # nothing is concluded about a graph that shows no tool
+    sight = Sight(tools, whole=whole and bool(tools))
     return [
         *broken,
         *lint(settings.policy, sight),

@@ -24,13 +24,13 @@ BEGINS = "# ---- written by `sayso policy scaffold`"
 LEVELS = ("irreversibility", "blast_radius", "compliance")
 #: Until somebody says otherwise: together with levels that are high, people are asked, and no flag says what nobody knows.
 _UNTIL_RATED = Category.INTERNAL_CHANGE
-_ROUTE = '''default_route = "approvals"
+_ROUTE = """default_route = "approvals"
 
 [routes.approvals]
 places = ["slack:C0CHANNEL"] # the channel's id, from its details in Slack
 approvers = ["approvers"] # a set of people, under [sets] in the settings
 on_call = "approvers" # better: a set of other people
-'''
+"""
 #: Longest words of an author that become a reason, characters.
 _WORDS = 160
 
@@ -50,7 +50,9 @@ def print_scaffold(graph: str, file: Path | None) -> None:
     settings = load_settings(file)
     if graph not in settings.graphs:
         hint = did_you_mean(graph, settings.graphs)
-        raise BadSetting(f"there is no graph {graph!r} in {settings.file}{hint}; or say where it is: agent.py:graph")
+        raise BadSetting(
+            f"there is no graph {graph!r} in {settings.file}{hint}; or say where it is: agent.py:graph"
+        )
     tools = _some(asyncio.run(tools_of_graph(settings.graphs[graph], settings.file.parent)), graph)
     unknown = {name: tool for name, tool in tools.items() if name not in settings.policy.tools}
     typer.echo(scaffold(unknown, graph, whole=False), nl=False)
@@ -69,7 +71,9 @@ def scaffold(tools: Mapping[str, SeenTool], graph: str, *, whole: bool) -> str:
 
 def _some(tools: Mapping[str, SeenTool], graph: str) -> Mapping[str, SeenTool]:
     if not tools:
-        raise BadSetting(f"{graph} shows no tool: nothing in it is a gate or a ToolNode, so name its tools yourself")
+        raise BadSetting(
+            f"{graph} shows no tool: nothing in it is a gate or a ToolNode, so name its tools yourself"
+        )
     return tools
 
 
@@ -81,7 +85,7 @@ def _table(tool: SeenTool) -> Iterator[str]:
     if not tool.asks:
         yield "# Nothing asks before it runs: put govern([...]) around the tools of its graph."
     if not NAME.fullmatch(tool.name):
-        yield f"# The policy cannot name {_one_line(tool.name)!r}: rename it to letters, digits, \".\", \"_\" and \"-\"."
+        yield f'# The policy cannot name {_one_line(tool.name)!r}: rename it to letters, digits, ".", "_" and "-".'
         return
     yield f"[tools.{_key(tool.name)}]"
     yield _category(tool)
@@ -91,7 +95,9 @@ def _table(tool: SeenTool) -> Iterator[str]:
             yield f'{what} = "{tool.levels[what].name.lower()}" # as its code declares'
         else:
             note = f" # its server suggests {proposed[what]}" if what in proposed else ""
-            reason = _text(f"Not rated yet: {tool.words}" if tool.words else "Nobody has rated this tool yet.")
+            reason = _text(
+                f"Not rated yet: {tool.words}" if tool.words else "Nobody has rated this tool yet."
+            )
             yield f'{what} = {{ level = "high", reason = {reason} }}{note}'
     if tool.hints:
         yield "# What its server says of it; nobody vouches for that, so it raises a level and never lowers one."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -33,6 +35,8 @@ compliance = "low"
 [server]
 """
 NOTE = 'category = "internal_change"\nirreversibility = "high"\nblast_radius = "high"\ncompliance = "low"\n'
+#: After how many seconds people answer, and whether they want it otherwise.
+APPROVED, REPLANNED = (4, False), (900, True)
 EVERYBODY = frozenset({BO, CY})
 
 
@@ -170,25 +174,25 @@ async def decided(
 
 
 @pytest.mark.parametrize(
-    ("tool", "seconds", "changed", "words"),
+    ("tool", "answer", "words"),
     [
-        ("note", 4, False, "tools.note: 6 of 6 approved as asked, half of them within 4 s. People seem to add little: rate it lower"),
-        ("issue_refund", 4, False, "but financial_transaction is always put to people"),
-        ("note", 900, True, "tools.note: 0 of 6 approved as asked (0 edited first). What the agent proposes is not what"),
-        ("note", 2, False, "people.bo: 6 of 6 votes came faster than the card can be read (half within 2 s, for"),
+        ("note", APPROVED, r"tools.note: 6 of 6 approved as asked, half of them within [4-6] s. People seem to add little: rate it lower"),
+        ("issue_refund", APPROVED, "but financial_transaction is always put to people"),
+        ("note", REPLANNED, r"tools.note: 0 of 6 approved as asked \(0 edited first\). What the agent proposes is not what"),
+        ("note", APPROVED, r"people.bo: 6 of 6 votes came faster than the card can be read \(half within [4-6] s, for \d\d\d signs\)"),
     ],
 )  # fmt: skip
 async def test_the_record_advises_with_its_numbers(
-    file: Path, redis_url: str, tool: str, seconds: int, changed: bool, words: str
+    file: Path, redis_url: str, tool: str, answer: tuple[int, bool], words: str
 ) -> None:
     """Suggestions, and nothing is changed."""
     store = await RedisStore.connect(redis_url, demo=True)
     for number in range(6):
         request = await opened(store, file, call(tool), f"t{number}")
-        await decided(store, request, after=timedelta(seconds=seconds), changed=changed)
+        await decided(store, request, after=timedelta(seconds=answer[0]), changed=answer[1])
     await store.close()
     said = " ".join((await _said("advice", "-s", str(file))).split())
-    assert words in said
+    assert re.search(words, said), said
     assert "from 6 decisions of the last 30 d. Nothing was changed." in said
 
 
@@ -208,8 +212,6 @@ async def test_too_few_cases_advise_nothing(file: Path, redis_url: str) -> None:
 
 async def _said(*arguments: str) -> str:
     """What a command prints; it runs its own loop, so in a thread of its own."""
-    import asyncio
-
     ran = await asyncio.to_thread(policy, *arguments)
     assert ran.exception is None, ran.output
     return ran.output

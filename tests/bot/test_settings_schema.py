@@ -67,7 +67,7 @@ def wrong(text: str) -> list[str]:
 
 
 def test_the_published_schema_is_the_one_of_the_tables() -> None:
-    """Made anew with: sayso policy schema > docs/sayso.schema.json"""
+    """Where they changed, make it anew: `sayso policy schema > docs/sayso.schema.json`."""
     assert (ROOT / "docs" / "sayso.schema.json").read_text(encoding="utf-8") == settings_schema()
     assert CliRunner().invoke(app, ["policy", "schema"]).output == settings_schema()
     jsonschema.Draft202012Validator.check_schema(SCHEMA)

@@ -69,7 +69,9 @@ def run(block: str) -> str:
 
 def test_its_table_of_oversight_is_the_codes() -> None:
     """Cell by cell: what stands in a row holds for every count that it covers."""
-    rows = re.findall(r"^\| (\d)( or more)? \| (?:(any)|(\d)( or more)?) \| \*\*(\w+)\*\*", PAGE, re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d)( or more)? \| (?:(any)|(\d)( or more)?) \| \*\*(\w+)\*\*", PAGE, re.MULTILINE
+    )
     covered = dict[tuple[int, int], str]()
     for high, more_high, every, medium, more_medium, word in rows:
         highs = range(int(high), 3) if more_high else [int(high)]
@@ -87,7 +89,15 @@ def test_its_categories_are_the_codes() -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["policy.differs", "policy.shadowed", "next policy differs", "readOnlyHint", "sayso.schema.json", "/readyz"]
+    "word",
+    [
+        "policy.differs",
+        "policy.shadowed",
+        "next policy differs",
+        "readOnlyHint",
+        "sayso.schema.json",
+        "/readyz",
+    ],
 )
 def test_it_names_what_people_look_for(word: str) -> None:
     """In the log, in the trail, in a file."""
