@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
+from typing import Annotated
+
+from pydantic import PlainSerializer
 
 from ..approvals.action import Action
 from ..approvals.deadline import Chain, TtlClass
@@ -159,7 +162,7 @@ class Policy:
         denied: Persons who may decide nothing.
         rules: Asked of every action, in their order.
         low_confidence: Below this stated confidence (0 to 1) an action counts as uncertain.
-        version: Digest of everything above, 12 hex digits.
+        version: Digest of everything above, 12 hex digits; the same in every process.
     """
 
     tools: Mapping[str, ToolPolicy]
@@ -167,7 +170,7 @@ class Policy:
     chains: Mapping[TtlClass, Chain]
     default_route: str
     rules: tuple[PolicyRule, ...] = ()
-    denied: frozenset[PersonId] = frozenset()
+    denied: Annotated[frozenset[PersonId], PlainSerializer(sorted)] = frozenset()
     low_confidence: float = LOW_CONFIDENCE
     version: str = ""
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,3 +105,17 @@ def test_check_says_whether_the_running_bot_works_by_this_file(
     assert line().startswith("WARN")
     with_store(redis_url, lambda store: OnePolicy(store, load_settings(file, {}).policy).publish())
     assert "the bot works by it" in line()
+
+
+def test_every_process_finds_the_same_version_of_one_file(tmp_path: Path) -> None:
+    """Also where names stand in a set, whose order is another one in each process."""
+    file = write_settings(tmp_path, ('operators = ["sue"]', 'denied = ["sue", "alex", "zoe"]'), ("sue = {", 'zoe = { name = "Zoe", slack = "U0ZOE" }\nsue = {'))
+    script = f"from pathlib import Path; from sayso.bot.settings import load_settings as l; print(l(Path({str(file)!r}), {{}}).policy.version)"
+    ran = [
+        subprocess.run(
+            [sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, text=True, check=False
+        )
+        for seed in ("1", "2", "3")
+    ]
+    assert len({one.stdout for one in ran}) == 1, ran
+    assert ran[0].stdout.strip()
