@@ -9,7 +9,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sayso.agent.risk import assess
+from sayso.agent.risk import assess, assess_call
+from sayso.agent.shadow import difference
 from sayso.approvals import machine
 from sayso.approvals.action import Action
 from sayso.approvals.change import AuditEntry, Event
@@ -18,7 +19,9 @@ from sayso.approvals.people import PersonId
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import Request
 from sayso.approvals.verdict import Modify
+from sayso.bot.app import _comparing
 from sayso.bot.cli.commands import app
+from sayso.bot.one_policy import OnePolicy
 from sayso.bot.settings import load_settings, policy_of
 from sayso.bot.shadowing import Shadow
 from scenes import BO, CY, a_vote, an_action, an_ask
@@ -44,8 +47,8 @@ def policy(*arguments: str) -> Result:
     return CliRunner().invoke(app, ["policy", *arguments], env={"COLUMNS": "300"})
 
 
-def call(tool: str, **more: object) -> Action:
-    return an_action(tool=tool, category="", confidence=0.95, summary=f"{tool} for Dana", **more)
+def call(tool: str, confidence: float | None = 0.95) -> Action:
+    return an_action(tool=tool, category="", confidence=confidence, summary=f"{tool} for Dana")
 
 
 @pytest.fixture
@@ -107,6 +110,27 @@ async def test_what_is_older_is_left_out(file: Path, redis_url: str) -> None:
     )
 
 
+def test_a_bare_call_and_an_agent_that_does_not_say_how_sure_it_is_are_told_apart(file: Path) -> None:
+    """As they were when they were asked about: nobody expects a model to say so."""
+    live, path = load_settings(file).policy, file.parent / "next.toml"
+    head, _, rest = file.read_text().partition("[tools.look_up]")
+    path.write_text(f"{head}[tools.look_up]{rest.replace('low', 'medium', 1)}")
+    action = call("look_up", confidence=None)
+    for judge, before in ((assess_call, "free"), (assess, "watch")):
+        request = Request(ask=an_ask(action=action, assessment=judge(action, live)))
+        found = difference(request, live, policy_of(path))
+        assert found is not None
+        assert (found.before, found.after) == (before, "gate")
+
+
+def test_agents_that_pause_by_themselves_are_left_out(file: Path) -> None:
+    """No policy decides whether they do."""
+    other, request = policy_of(the_next(file.parent)), Request(ask=an_ask(action=call("note")))
+    live = load_settings(file).policy
+    assert difference(request, live, other) is not None
+    assert difference(Request(ask=replace(request.ask, dialect="langchain middleware")), live, other) is None
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [("default_route = 1", "default_route"), ("[", "is not TOML"), (None, "cannot be read")],
@@ -144,14 +168,33 @@ async def test_the_shadow_notes_each_difference_once_and_changes_nothing(file: P
     await store.close()
 
 
-def test_the_shadow_of_the_settings_is_read_with_them(file: Path) -> None:
-    """A file that is wrong stops the start, not the watching."""
+def test_the_shadow_of_the_settings_follows_what_agents_do(file: Path, redis_url: str) -> None:
+    """In the bot, from its start."""
     the_next(file.parent)
     file.write_text(file.read_text() + '\n[shadow]\npolicy = "next.toml"\n')
     settings = load_settings(file)
-    assert settings.shadow is not None
-    assert settings.shadow.version != settings.policy.version
+
+    async def scene() -> None:
+        store = await RedisStore.connect(redis_url, demo=True)
+        note = await opened(store, file, call("note"), "t1")
+        one_policy = OnePolicy(store, settings.policy)
+        async with asyncio.timeout(30), _comparing(settings, store, one_policy, shadows=True):
+            while Event.SHADOWED not in await events(store, note):  # noqa: ASYNC110 a tick tells nobody
+                await asyncio.sleep(0.01)
+        await store.close()
+
+    asyncio.run(scene())
+
+
+async def events(store: RedisStore, request: Request) -> list[Event]:
+    """What is on its trail."""
+    return [one.entry.event for one in await store.trail(request.ask.run.thread)]
+
+
+def test_a_shadow_that_is_no_policy_stops_the_start(file: Path) -> None:
+    """Named with its line, and the file that is wrong."""
     (file.parent / "next.toml").write_text("tools = 1")
+    file.write_text(file.read_text() + '\n[shadow]\npolicy = "next.toml"\n')
     with pytest.raises(BadSetting, match=r"line \d+, shadow.policy: .*next.toml"):
         load_settings(file)
 
