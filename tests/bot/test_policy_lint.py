@@ -85,6 +85,13 @@ def test_a_rule_that_never_applies_or_always_cannot_be_meant(text: str, words: s
     assert line.startswith(words)
 
 
+def test_a_rule_without_an_answer_harms_nothing_that_is_asked_about_anyway() -> None:
+    """A mail has no amount, and is always put to people."""
+    mail = LOOK_UP.replace("look_up", "mail").replace('"read"', '"external_communication"')
+    more = {"mail": SeenTool(name="mail", schema=QUERY, asks=True)}
+    assert found(REFUND, mail, rule('if = "amount > 500"'), more=more) == []
+
+
 def test_what_is_not_seen_is_not_concluded_from() -> None:
     """A tool of a graph that did not load may have that argument, or that category."""
     others = REFUND.replace("refund", "other")

@@ -239,6 +239,16 @@ async def test_the_record_advises_with_its_numbers(
     assert "from 6 decisions of the last 30 d. Nothing was changed." in said
 
 
+async def test_a_gate_that_once_said_no_is_needed(file: Path, redis_url: str) -> None:
+    """However fast the others were."""
+    store = await RedisStore.connect(redis_url, demo=True)
+    for number in range(7):
+        request = await opened(store, file, call("note"), f"t{number}")
+        await decided(store, request, after=timedelta(seconds=4), changed=number == 3)
+    await store.close()
+    assert "tools.note" not in await _said("advice", "-s", str(file))
+
+
 async def test_too_few_cases_advise_nothing(file: Path, redis_url: str) -> None:
     """Nor does somebody who takes the time."""
     store = await RedisStore.connect(redis_url, demo=True)
