@@ -16,6 +16,7 @@ from ..approvals.risk import Level
 from .called import CalledTool
 from .effect import Effect
 from .fingerprint import gates_of
+from .found_tools import graphs_called
 from .govern import Governed
 from .resume import Graph
 from .unguarded import callable_tools, tools_of
@@ -34,6 +35,7 @@ class SeenTool:
         category, levels: As declared with `@effect`; empty where nothing is.
         hints: What an MCP server says of it.
         asks: Whether something in the graph asks the policy before it runs.
+        runs_agent: Whether it calls an agent, whose tools are among the graph's.
     """
 
     name: str
@@ -43,6 +45,7 @@ class SeenTool:
     levels: Mapping[str, Level] = field(default_factory=dict)
     hints: Mapping[str, bool] = field(default_factory=dict)
     asks: bool = False
+    runs_agent: bool = False
 
 
 def seen_tools(graph: Graph) -> Mapping[str, SeenTool]:
@@ -70,8 +73,9 @@ def _of_effect(effect: Effect) -> SeenTool:
 
 def _of_tool(tool: BaseTool, *, asks: bool) -> SeenTool:
     return SeenTool(
-        name=tool.name, words=_first(tool.description), schema=_schema(tool), hints=_hints(tool), asks=asks
-    )
+        name=tool.name, words=_first(tool.description), schema=_schema(tool), hints=_hints(tool), asks=asks,
+        runs_agent=any(graphs_called(tool)),
+    )  # fmt: skip
 
 
 def _schema(tool: BaseTool) -> Mapping[str, Any] | None:

@@ -99,9 +99,10 @@ def _quorum(route: Route, settings: Settings) -> Iterator[Lint]:
             wrong=True,
         )
     elif len(able) == needed:
+        who = "".join(able) if needed == 1 else f"one of {', '.join(sorted(able))}"
         yield Lint(
             key,
-            f"what one of {', '.join(sorted(able))} asks for can never be approved: nobody approves their own",
+            f"what {who} asks for can never be approved: nobody approves their own",
         )
 
 

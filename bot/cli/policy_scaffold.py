@@ -82,7 +82,9 @@ def _table(tool: SeenTool) -> Iterator[str]:
         yield f"# {_one_line(tool.words)}"
     if tool.schema is not None:
         yield f"# Arguments: {_one_line(', '.join(tool.schema.get('properties', {}))) or 'none'}"
-    if not tool.asks:
+    if tool.runs_agent:
+        yield "# It runs an agent whose tools stand here too: rate what it does beside that."
+    elif not tool.asks:
         yield "# Nothing asks before it runs: put govern([...]) around the tools of its graph."
     if not NAME.fullmatch(tool.name):
         yield f'# The policy cannot name {_one_line(tool.name)!r}: rename it to letters, digits, ".", "_" and "-".'

@@ -46,13 +46,23 @@ search = StructuredTool.from_function(
     metadata={"title": "Search", "readOnlyHint": True, "openWorldHint": True, "destructiveHint": None},
 )
 
+inner = StateGraph(MessagesState)
+inner.add_node("say", lambda state: {})
+inner.add_edge(START, "say")
+inner = inner.compile()
+
+@tool
+async def ask_billing(task: str) -> str:
+    """Ask the agent of billing."""
+    return str(await inner.ainvoke({"messages": [task]}))
+
 class State(GateState, MessagesState):
     pass
 
 graph = StateGraph(State)
 graph.add_node("plan", lambda state: {})
 graph.add_node("report", lambda state: {})
-graph.add_node("tools", ToolNode([*govern([add_note]), search]))
+graph.add_node("tools", ToolNode([*govern([add_note]), search, ask_billing]))
 graph.add_edge(START, "plan")
 graph.add_edge("plan", "gate")
 graph.add_edge("report", "tools")
@@ -100,6 +110,10 @@ def test_it_says_what_is_to_be_rated(folder: Path) -> None:
     assert '# its server suggests "low"' in said
     assert '# its server suggests "medium" or more' in said
     assert said.count("# Nothing asks before it runs") == 1
+    assert (
+        "# It runs an agent whose tools stand here too: rate what it does beside that.\n[tools.ask_billing]"
+        in said
+    )
 
 
 def test_below_settings_stand_only_the_tools_that_they_do_not_know(folder: Path) -> None:
@@ -109,7 +123,7 @@ def test_below_settings_stand_only_the_tools_that_they_do_not_know(folder: Path)
     assert ran.exception is None, ran.output
     assert "[tools.issue_refund]" not in ran.output
     file.write_text(file.read_text() + ran.output)
-    assert set(load_settings(file).policy.tools) == {"issue_refund", "add_note", "search"}
+    assert set(load_settings(file).policy.tools) == {"issue_refund", "add_note", "search", "ask_billing"}
     assert "# The policy knows every tool of ops already." in run("ops", "-s", str(file)).output
 
 
