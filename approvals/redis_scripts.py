@@ -13,6 +13,7 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 <stem>told:<id>     HASH    target -> what it shows;  <stem>notice:<id> STRING;  <stem>at:<place> SET of requests
 <stem>dead          ZSET    target that is a dead letter -> since when (store ms);  <stem>dead:<id> HASH target -> letter
 <stem>lease:<id>    STRING  the worker whose tool runs; expires
+<stem>policy        STRING  (first partition only) by which policy the bot works
 <stem>clock         STRING  the largest time seen;  <stem>offset (demo stores only) what the clock is pushed by
 """
 

@@ -90,7 +90,10 @@ class RequestStore(Protocol):
         ...
 
     async def published_policy(self) -> PublishedPolicy | None:
-        """What was published last. It allows nothing: every process acts by the policy of its own settings."""
+        """What was published last. It allows nothing: every process acts by the policy of its own settings.
+
+        Raises: CannotOpen, when it was sealed with a key that is not here.
+        """
         ...
 
     async def run(self, thread: ThreadId) -> Run | None:

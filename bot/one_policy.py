@@ -14,6 +14,7 @@ from typing import Any
 
 from ..agent.policy import Policy
 from ..approvals import canonical
+from ..approvals.sealing import CannotOpen
 from ..approvals.store import PublishedPolicy, RequestStore
 
 log = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ class OnePolicy:
 
     async def look(self) -> None:
         """Compare, and say once what is new. Raises: StoreDown."""
-        self.problem = unlike(self._policy, await self._store.published_policy())
+        self.problem = await difference_to_published(self._store, self._policy)
         if self.problem and self.problem != self._said:
             log.error("policy.differs %s", self.problem)
         elif self._said and not self.problem:
@@ -49,8 +50,15 @@ class OnePolicy:
         self._said = self.problem
 
 
-def unlike(policy: Policy, published: PublishedPolicy | None) -> str:
-    """In what this policy differs from the published one, a sentence; empty when in nothing."""
+async def difference_to_published(store: RequestStore, policy: Policy) -> str:
+    """In what this policy differs from the published one, a sentence; empty when in nothing. Raises: StoreDown."""
+    try:
+        return _unlike(policy, await store.published_policy())
+    except CannotOpen as error:
+        return f"{error} It is the policy by which the bot works: start the bot again with the keys of today."
+
+
+def _unlike(policy: Policy, published: PublishedPolicy | None) -> str:
     if published is None or published.version == policy.version:
         return ""
     where = ", ".join(list(_places(json.loads(canonical.encode(policy)), json.loads(published.text)))[:NAMED])

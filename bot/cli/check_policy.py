@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..one_policy import unlike
+from ..one_policy import difference_to_published
 from ..opening import open_store
 from ..settings import Settings
 from .looks import Doubtful
@@ -11,7 +11,7 @@ from .looks import Doubtful
 async def same_policy(settings: Settings) -> str:
     """Raises: Doubtful, naming what differs."""
     async with open_store(settings) as store:
+        if problem := await difference_to_published(store, settings.policy):
+            raise Doubtful(problem)
         published = await store.published_policy()
-    if problem := unlike(settings.policy, published):
-        raise Doubtful(problem)
     return f"{settings.policy.version}: " + ("the bot works by it" if published else "no bot was started yet")

@@ -13,6 +13,7 @@ import pytest
 from sayso.agent.policy import Policy
 from sayso.approvals.memory import MemoryStore
 from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.sealing import Seal
 from sayso.bot.app import _comparing, _readiness
 from sayso.bot.cli.check import check
 from sayso.bot.one_policy import OnePolicy
@@ -80,6 +81,25 @@ async def test_a_bot_whose_policy_was_replaced_is_not_ready(
             await asyncio.sleep(0.01)
     assert problem.startswith("The policy here is")
     assert await _readiness(store, (), new)() == ""
+    await store.close()
+
+
+async def test_a_policy_that_cannot_be_opened_is_told_and_stops_nothing(redis_url: str, ours: Policy) -> None:
+    """Keys were changed, and the bot still runs with the old ones."""
+    for seal, verb in (
+        (Seal([b"o" * 32]), OnePolicy.publish),
+        (Seal([b"n" * 32, b"o" * 32]), OnePolicy.look),
+    ):
+        store = await RedisStore.connect(redis_url, seal=seal)
+        await verb(OnePolicy(store, ours))
+        await store.close()
+    store = await RedisStore.connect(redis_url, seal=Seal([b"n" * 32]))
+    worker = OnePolicy(store, ours)
+    await worker.look()
+    assert "start the bot again with the keys of today" in worker.problem
+    await worker.publish()
+    await worker.look()
+    assert worker.problem == ""
     await store.close()
 
 
