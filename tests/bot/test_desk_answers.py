@@ -9,8 +9,9 @@ import pytest
 from desk_scene import PEOPLE, SIGNER, TWO, Scene, who
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Event
-from sayso.approvals.errors import AnswerRefused, (
+from sayso.approvals.errors import (
     AlreadySettled,
+    AnswerRefused,
     BadChange,
     BadSetting,
     NotAllowed,
@@ -179,7 +180,11 @@ async def test_a_run_starts_once_and_only_for_somebody_we_know() -> None:
     """The thread's id makes a redelivered mention harmless; a stranger starts nothing."""
     scene = Scene()
     ask = partial(
-        scene.desk.ask, graph="ops", thread=ThreadId("slack:T1:C1:1.1"), origin=Place("slack:C1/1.1"), token="Ev1"
+        scene.desk.ask,
+        graph="ops",
+        thread=ThreadId("slack:T1:C1:1.1"),
+        origin=Place("slack:C1/1.1"),
+        token="Ev1",
     )
     assert await ask(goal="refund order 1042", who=who("alex")) is True
     assert await ask(goal="refund order 1042", who=who("alex")) is False
