@@ -85,11 +85,24 @@ class Effect:
         return inspect.iscoroutinefunction(self.function)
 
     def freeze(self, arguments: Mapping[str, object]) -> Mapping[str, Json]:
-        """The arguments as JSON values in the order of the signature, defaults filled in. Raises: BadChange."""
-        return self._checked(arguments).model_dump(mode="json")
+        """The arguments as JSON values in the order of the signature, defaults filled in.
+
+        What is frozen is read once more before the tool runs, so it has to mean the same every time.
+
+        Raises: BadChange.
+        """
+        read = self._checked(arguments)
+        frozen = read.model_dump(mode="json")
+        again = self._checked(frozen)
+        shown = again.model_dump(mode="json")
+        for name, value in frozen.items():  # a set has no order that its text could keep
+            if shown[name] != value and getattr(again, name) != getattr(read, name):
+                raise BadChange({name: "it becomes another value each time it is read"})
+        return frozen
 
     def thaw(self, frozen: Mapping[str, Json]) -> dict[str, Any]:
         """What the function is called with: frozen arguments in the types of its signature. Raises: BadChange."""
+        self.freeze(frozen)
         model = self._checked(frozen)
         return {name: getattr(model, name) for name in type(model).model_fields}
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from sayso.agent.effect import effect
 from sayso.approvals.editing import check_arguments
 from sayso.approvals.errors import BadChange
@@ -69,6 +69,23 @@ def test_a_form_refuses_an_amount_that_is_no_number() -> None:
     for text in ("12,5", "ten", "", "1e5", "NaN"):
         with pytest.raises(BadChange):
             check_arguments(transfer.schema, {"amount": text, "to": "x"})
+
+
+@effect()
+def in_cents(
+    amount: Annotated[int, AfterValidator(lambda euros: euros * 100)], to: frozenset[str] = frozenset()
+) -> None:
+    """A tool whose validator changes what was validated before."""
+
+
+def test_what_changes_with_each_reading_is_not_frozen() -> None:
+    """What is frozen is read again to be run: people would see 500 and 50000 would go out."""
+    with pytest.raises(BadChange) as caught:
+        in_cents.freeze({"amount": 5})
+    assert set(caught.value.problems) == {"amount"}
+    with pytest.raises(BadChange):
+        in_cents.thaw({"amount": 500, "to": []})
+    assert in_cents.freeze({"amount": 0, "to": {"a", "b", "c"}})["amount"] == 0
 
 
 async def never_negative(price: Annotated[Decimal, Field(gt=0, decimal_places=2)]) -> None:
