@@ -39,6 +39,8 @@ from .tool_words import words_for_model
 ARTIFACT = "sayso"
 #: An event loop that does nothing for so long is blocked.
 BLOCKED_SECONDS = 30.0
+#: How deep objects and lists may stand in one another in a call: as over HTTP, and far from what any reader stops at.
+DEEPEST = 32
 #: Arguments that LangChain fills in itself.
 _TAKEN = frozenset({"runtime", "config", "run_manager", "callbacks"})
 _NO_GOAL = "no goal given"
@@ -143,18 +145,22 @@ async def _call(
             "action": canonical.encode(_action(effect, frozen, runtime)).decode(),
             "outcome": _before(runtime.state, effect.name),
         }
+        inside = _config(effect, runtime, _which(effect, runtime, frozen))
+        if not _is_first(runtime, inside):
+            return _message(effect, runtime, "Not done: it is the same call as another one of this turn.", None)
         with opened(runtime):
-            ended = await gate.graph.ainvoke(given, _config(effect, runtime))
+            ended = await gate.graph.ainvoke(given, inside)
     outcome: GateOutcome = ended["outcome"]
     return _message(effect, runtime, words_for_model(outcome, frozen), outcome)
 
 
 @dataclass(slots=True)
 class _Task:
-    """One execution of a task, and how its first call left it, if that was not with a result."""
+    """One execution of a task: how its first call left it, if that was not with a result, and where its calls stand."""
 
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     left: GraphBubbleUp | None = None
+    made: set[str] = field(default_factory=set)
 
 
 _TASKS: WeakKeyDictionary[Any, _Task] = WeakKeyDictionary()
@@ -185,6 +191,16 @@ async def _one_by_one(runtime: ToolRuntime[Any, Any]) -> AsyncIterator[None]:
             raise task.left from error
 
 
+def _is_first(runtime: ToolRuntime[Any, Any], inside: RunnableConfig) -> bool:
+    """Whether no other call of this task has the same tool, id and arguments: the two would share one answer."""
+    made = _TASKS[runtime.config["configurable"][_SEND]].made
+    namespace = inside["configurable"][_NAMESPACE]
+    if namespace in made:
+        return False
+    made.add(namespace)
+    return True
+
+
 def _message(
     effect: Called, runtime: ToolRuntime[Any, Any], words: str, outcome: GateOutcome | None
 ) -> ToolMessage:
@@ -205,11 +221,17 @@ def _action(effect: Called, frozen: Mapping[str, Json], runtime: ToolRuntime[Any
 
 
 def _too_much(frozen: Mapping[str, Json]) -> bool:
-    """More than people would be shown, or no text at all; what is revised shows it twice over."""
+    """More or deeper than people would be shown, or no text at all; what is revised shows it twice over."""
     try:
-        return len(canonical.encode(dict(frozen))) > LARGEST_PROPOSAL // 4
-    except ValueError:
+        size = len(canonical.encode(dict(frozen)))
+    except (ValueError, RecursionError):
         return True
+    return size > LARGEST_PROPOSAL // 4 or _deeper(frozen, DEEPEST)
+
+
+def _deeper(value: object, left: int) -> bool:
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return left < 0 or any(_deeper(one, left - 1) for one in inner)
 
 
 def _summary(effect: Called, frozen: Mapping[str, Json]) -> str:
@@ -232,8 +254,8 @@ def _reasoning(state: Any, call: str | None) -> str:
     return ""
 
 
-def _before(state: Any, name: str) -> GateOutcome | None:
-    """What became of the last call of the same tool."""
+def _before(state: Any, name: str) -> object:
+    """What became of the last call of the same tool, as the state has it; the gate asks the record."""
     for message in reversed(_messages(state)):
         if isinstance(message, ToolMessage) and message.name == name:
             artifact = message.artifact
@@ -241,12 +263,35 @@ def _before(state: Any, name: str) -> GateOutcome | None:
     return None
 
 
+def _which(effect: Called, runtime: ToolRuntime[Any, Any], frozen: Mapping[str, Json]) -> int:
+    """The number of this call among those of the same tool and id: some models give one id to several.
+
+    Only what the model said is compared: a default may be another one each time.
+    """
+    for message in reversed(_messages(runtime.state)):
+        made = message.tool_calls if isinstance(message, AIMessage) else []
+        twins = [one["args"] for one in made if (one["id"], one["name"]) == (runtime.tool_call_id, effect.name)]
+        if len(twins) > 1:
+            return next((at for at, said in enumerate(twins) if _reads_as(effect, said, frozen)), 0)
+        if twins:
+            break
+    return 0
+
+
+def _reads_as(effect: Called, said: Mapping[str, Any], frozen: Mapping[str, Json]) -> bool:
+    try:
+        read = effect.freeze(said)
+    except BadChange:
+        return False
+    return all(value == frozen.get(name) for name, value in read.items() if name in said)
+
+
 def _messages(state: Any) -> list[BaseMessage]:
     found = state.get("messages") if isinstance(state, Mapping) else getattr(state, "messages", state)
     return [one for one in found if isinstance(one, BaseMessage)] if isinstance(found, list) else []
 
 
-def _config(effect: Called, runtime: ToolRuntime[Any, Any]) -> RunnableConfig:
+def _config(effect: Called, runtime: ToolRuntime[Any, Any], which: int) -> RunnableConfig:
     """Where this call keeps its state: by its own id, because a task may make several calls, in any order.
 
     LangGraph numbers the graphs that one task calls as they come; with that, one call could find another's pause.
@@ -256,7 +301,8 @@ def _config(effect: Called, runtime: ToolRuntime[Any, Any]) -> RunnableConfig:
         raise BadGate(f"{effect.name} is governed, and a call of it needs an id.")
     if not inside.get(_SAVER):
         raise BadGate(f"{effect.name} is governed, and the agent that calls it keeps no state.")
-    mark = hashlib.sha256(f"{effect.name}\0{runtime.tool_call_id}".encode()).hexdigest()[:32]
+    call = f"{effect.name}\0{runtime.tool_call_id}\0{which}"
+    mark = hashlib.sha256(call.encode()).hexdigest()[:32]
     inside[_NAMESPACE] = f"{inside[_NAMESPACE]}|{effect.name}:{mark}"
     inside[_SCRATCHPAD] = replace(inside[_SCRATCHPAD], subgraph_counter=lambda: 0)
     return {**runtime.config, "configurable": inside}

@@ -203,6 +203,21 @@ async def test_whatever_the_model_writes_the_run_goes_on(hostile: str) -> None:
     assert (await world.events())[-1] == "run finished"
 
 
+async def test_what_is_nested_too_deeply_is_told_to_the_model() -> None:
+    """Deeper than a record can be read again, and than anybody would look."""
+    deep: Any = "x"
+    for _ in range(150):
+        deep = [deep]
+
+    @effect(name="send_mail", category="external_communication")
+    async def send(to: Any) -> None: ...
+
+    world = governed_world(says("", call(1, to=deep)), tools=[send])
+    await world.ask()
+    assert await told(world) == [("error", "Not done: these arguments cannot be shown to people.")]
+    assert (await world.events())[-1] == "run finished"
+
+
 async def test_the_author_may_ask_for_more_than_the_worker_and_never_for_less() -> None:
     """Of two policies the stricter one holds."""
     ledger = Ledger()
