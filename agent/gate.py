@@ -19,7 +19,7 @@ from typing_extensions import TypedDict
 from ..approvals import canonical, machine
 from ..approvals.action import Action, Entity, Evidence, Json
 from ..approvals.credential import CredentialRef
-from ..approvals.errors import SaysoError
+from ..approvals.errors import RequestNotFound, SaysoError
 from ..approvals.request import OutcomeKind, PauseKey, Proposal, Request, State
 from ..approvals.risk import RiskAssessment
 from ..approvals.verdict import RequestId
@@ -27,7 +27,7 @@ from .acting import act, nothing_done
 from .asking import ask_of
 from .credentials import CredentialDead, CredentialSourceDown
 from .effect import Effect
-from .outcome import GateOutcome
+from .outcome import GateOutcome, closing, outcome_of
 from .risk import needs_people
 from .runtime import Runtime, current
 from .schema import Answer, GatePayload, payload_of
@@ -158,7 +158,7 @@ class Gate:
         action, tool = self._action(state)
         if config["configurable"]["thread_id"] != runtime.run.thread:
             raise BadGate("The graph runs in another thread than its worker was told.")
-        before = _predecessor(state.get("outcome"), action)
+        before = _predecessor(await _recorded(runtime, state.get("outcome")), action)
         proposal = Proposal(
             action=action, assessment=await _assessment(runtime, action, tool), thread=runtime.run.thread,
             asked_by=runtime.run.asked_by, revises=before["digest"] if before else "",
@@ -252,6 +252,22 @@ async def _assessment(runtime: Runtime, action: Action, tool: Effect) -> RiskAss
     except CredentialSourceDown:
         return assessment  # it is asked for again when the tool runs
     return assessment
+
+
+async def _recorded(runtime: Runtime, said: object) -> GateOutcome | None:
+    """How an earlier request of this very run ended, or is about to; what a state says may have come from outside."""
+    id = said.get("request") if isinstance(said, Mapping) else None
+    if not isinstance(id, str):
+        return None
+    try:
+        request = await runtime.store.get(RequestId(id))
+    except RequestNotFound:
+        return None
+    if request.ask.run.thread != runtime.run.thread or request.state is State.OPEN:
+        return None
+    ended = closing(request) if request.outcome is None else None
+    outcome = outcome_of(request, None)
+    return {**outcome, "kind": ended[0].value, "words": ended[1]} if ended else outcome
 
 
 def _predecessor(outcome: GateOutcome | None, action: Action) -> GateOutcome | None:
