@@ -23,12 +23,20 @@ LONGEST = 500
 #: Most items of a list that a condition walks through, and of all that the conditions on one action walk through.
 WALKED, WALKED_IN_ALL = 1_000, 5_000
 
-_TEXT = re.compile(r"""[rb]?(""" r""""(\\.|[^"\\])*"|'(\\.|[^'\\])*')""")
+_TEXT = re.compile(
+    r"""[bB]?[rR][bB]?("[^"]*"|'[^']*')|[bB]?("(\\.|[^"\\])*"|'(\\.|[^'\\])*')"""
+)
 _WALK = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
 _WALKS_AS = re.compile(r"\.\s*(?:all|exists|exists_one)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _ARGUMENT = re.compile(r"""\bargs\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*["']([A-Za-z_]\w*)["']\s*\])""")
 #: These build new lists, each as long as the one they walk through.
 _BUILDS = re.compile(r"\.\s*(map|filter)\s*\(")
+#: A text is looked through for what the policy says, never for what an agent wrote: that could take for ever.
+_LOOKS_FOR = re.compile(r"\.\s*matches\s*\((?!\s*\"\"\s*\))")
+#: What is compared with a number for being the same: were it text, that would be no error, only another answer.
+_EQUATED = re.compile(
+    r"([A-Za-z_][\w.]*|\])\s*(?:[=!]=|in\s*\[)\s*-?\.?\d|\d\s*[=!]=\s*([A-Za-z_][\w.]*(?:\s*[(\[])?)"
+)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,29})(\.[0-9]{1,30})?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,79}")
 #: What a condition may ask about besides arguments.
@@ -48,6 +56,10 @@ def checked(source: str) -> str:
     if len(source) > LONGEST:
         raise BadSetting(f"a condition has at most {LONGEST} characters")
     bare = _TEXT.sub('""', source)
+    if "//" in bare:
+        raise BadSetting("a condition takes no comments")
+    if _LOOKS_FOR.search(bare):
+        raise BadSetting("matches() looks for a text in quotes, never for one of the agent's")
     if found := _BUILDS.search(bare):
         raise BadSetting(f"{found[1]}() builds a list; a condition asks with exists(), all() or exists_one()")
     if _nested(bare):
@@ -82,21 +94,32 @@ class Circumstances:
         read = _read(condition)
         if read.walks:
             self._pay_for(read.walks)
-        self._as_said = self._as_said or cel.Context(variables=self._facts)
         try:
+            self._as_said = self._as_said or cel.Context(variables=self._facts)
             found = read.program.execute(self._as_said)
         except TypeError as error:
-            found = self._with_numbers(read, error)
+            found = self._with_numbers(read, _why(error))
         except Exception as error:  # noqa: BLE001 whatever the library raises, the condition has no answer
             raise CannotTell(_why(error)) from None
+        else:
+            if any(map(self._may_be_number, read.equated)):
+                found = self._with_numbers(read, "a text is compared with a number")
         if not isinstance(found, bool):
             raise CannotTell("it is neither true nor false")
         return found
 
-    def _with_numbers(self, read: _Read, before: TypeError) -> object:
+    def _may_be_number(self, path: str) -> bool:
+        """Whether what stands there is a text that reads as a number, as far as that can be seen from outside."""
+        try:
+            value = _read(path).program.execute(self._as_said)
+        except Exception:  # noqa: BLE001 the name of a macro, or no name at all
+            return True
+        return isinstance(value, str) and _NUMBER.fullmatch(value) is not None
+
+    def _with_numbers(self, read: _Read, why: str) -> object:
         """Once more with texts read as numbers, which would no longer be equal to the same text in quotes."""
         if read.quotes_number:
-            raise CannotTell(f"{_why(before)}; say double(…) where a number is meant")
+            raise CannotTell(f"{why}; say double(…) where a number is meant")
         self._as_numbers = self._as_numbers or cel.Context(variables=_numbers(self._facts))
         try:
             return read.program.execute(self._as_numbers)
@@ -117,20 +140,24 @@ class _Read:
     Attributes:
         walks: How many lists it walks through.
         quotes_number: A text in it reads as a number.
+        equated: What it asks to be the same as a number.
     """
 
     program: Any
     walks: int
     quotes_number: bool
+    equated: tuple[str, ...]
 
 
 @lru_cache(maxsize=4096)
 def _read(source: str) -> _Read:
     """Raises: ValueError, when it is no condition."""
-    quoted = [found[0].strip("rb").strip("\"'") for found in _TEXT.finditer(source)]
+    quoted = [found[0].strip("rbRB").strip("\"'") for found in _TEXT.finditer(source)]
+    bare = _TEXT.sub('""', source)
     return _Read(
-        cel.compile(source), len(_WALK.findall(_TEXT.sub('""', source))), any(map(_NUMBER.fullmatch, quoted))
-    )
+        cel.compile(source), len(_WALK.findall(bare)), any(map(_NUMBER.fullmatch, quoted)),
+        tuple(left or right for left, right in _EQUATED.findall(bare)),
+    )  # fmt: skip
 
 
 def _nested(bare: str) -> bool:

@@ -28,6 +28,13 @@ def an_action(**arguments: Any) -> Action:
         ("amount > 500.5", True),
         ("amount == '600.00'", True),
         ("order == '0042'", True),
+        ("amount == 600", True),
+        ("600.0 != amount", False),
+        ("args['amount'] == 600 && tool == 'send_mail'", True),
+        ("amount in [500, 600]", True),
+        ("targets.exists(t, t.facts.lifetime == 4310)", True),
+        ("size(recipients) == 2 && order == '0042'", True),
+        ("evidence == 1 && order == '0042'", True),
         ("double(amount) > 500.0 && order == '0042'", True),
         ("amount > 500 && order != currency", True),
         ("args.amount < 500 || currency == 'USD'", True),
@@ -59,6 +66,7 @@ def test_a_condition_sees_the_action(condition: str, holds: bool) -> None:
         ("amount / 0 > 1", "division by zero"),
         ("currency", "neither true nor false"),
         ("targets[3].kind == 'x'", "[Ii]ndex"),
+        ("price == 600 && order == '42'", r"say double\(…\) where a number is meant"),
         ("price > 500 && order == '42'", r"say double\(…\) where a number is meant"),
     ],
 )
@@ -78,6 +86,10 @@ def test_what_has_no_answer_says_so(condition: str, why: str) -> None:
         ("true" + " || true" * 99, f"at most {LONGEST} characters"),
         ("recipients.map(a, a).size() > 1", r"map\(\) builds a list"),
         ("recipients . filter (a, a != '').size() > 1", r"filter\(\) builds a list"),
+        ("a.//\nmap(x, x).size() > 1", "takes no comments"),
+        ("r'\\' == '' && a.map(x, x) == [] && '' == ''", r"map\(\) builds a list"),
+        ("note.matches(pattern)", r"matches\(\) looks for a text in quotes"),
+        ("note.matches('a' + pattern)", r"matches\(\) looks for a text in quotes"),
         ("a.exists(x, b.exists(y, x == y))", "one list is walked through inside another"),
     ],
 )
@@ -109,6 +121,12 @@ def test_many_conditions_on_long_lists_end_soon() -> None:
                 break
         assert len(answers) == 5
     assert time.process_time() - begun < 20
+
+
+def test_what_cannot_be_read_has_no_answer() -> None:
+    """Half a character, in an argument that the condition is not about."""
+    with pytest.raises(CannotTell):
+        Circumstances(an_action(amount=1, note="half \ud83d of a sign")).hold("amount < 5")
 
 
 names = st.text(st.characters(codec="utf-8"), max_size=20)
