@@ -13,6 +13,10 @@ from ...approvals.errors import SaysoError
 
 _USUAL = {"https": 443, "http": 80}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+#: All that is handed out of IPv6 (IANA); the rest is inside somewhere, or carries another address.
+_HANDED_OUT = ipaddress.ip_network("2000::/3")
+#: Kept for protocols, and for routers of the old way to IPv6: no server of anybody stands there.
+_NOBODYS = (ipaddress.ip_network("192.0.0.0/24"), ipaddress.ip_network("192.88.99.0/24"))
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -93,4 +97,6 @@ def _is_public(place: IpAddress) -> bool:
             inner = ipaddress.IPv4Address(int(place) & 0xFFFFFFFF)
         if inner is not None:
             return _is_public(inner)
-    return place.is_global and not place.is_multicast
+        if place not in _HANDED_OUT:
+            return False
+    return place.is_global and not place.is_multicast and not any(place in one for one in _NOBODYS)
