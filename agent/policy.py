@@ -95,7 +95,7 @@ class PolicyRule:
         at_least: Dimension -> the lowest level it can have.
         oversight: The least a person has to do with it.
         reason: Why, for the card; never empty.
-        route, ttl_class: Replace the tool's own; of several rules the last one's.
+        route, ttl_class: Replace the tool's own; of several rules the last one's. In doubt, no route with fewer votes.
     """
 
     name: str
@@ -195,9 +195,18 @@ class Policy:
         return tuple(found for rule in about if (found := _applied(rule, seen)))
 
     def route_for(self, action: Action) -> Route:
-        """Where this action's request goes. Raises: UnknownRoute."""
-        named = [one.rule.route for one in self.applying(action) if one.rule.route]
-        return self.route(named[-1] if named else self.of(action.tool).route)
+        """Where this action's request goes; a rule in doubt sends it to nobody who would ask for fewer people.
+
+        Raises: UnknownRoute.
+        """
+        found = self.of(action.tool).route
+        for one in self.applying(action):
+            if one.rule.route and not (one.doubt and self._asks_fewer(one.rule.route, found)):
+                found = one.rule.route
+        return self.route(found)
+
+    def _asks_fewer(self, name: str, than: str) -> bool:
+        return than in self.routes and self.route(name).rule.needed < self.routes[than].rule.needed
 
     def ttl_class_for(self, action: Action) -> TtlClass:
         """How urgent it is."""

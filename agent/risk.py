@@ -89,7 +89,8 @@ def _assessed(
     levels = {finding.dimension: finding.level for finding in findings}
     always = _always_asked(action, tool)
     ruled = [(one, _oversight_of(one)) for one in applying]
-    weighed = weighing(levels)
+    unsure = any(one.rule.at_least.get(Dimension.CONFIDENCE) for one in applying)
+    weighed = weigh(levels) if unsure else weighing(levels)
     oversight = _strictest(GATE if always else weighed, *(least for _, least in ruled if least))
     reasons = (
         *(rule.reason for rule in always), *(_reasons(levels) if weighed is weigh(levels) else _HARMLESS),

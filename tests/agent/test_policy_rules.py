@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from decimal import Decimal
 from statistics import median
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from sayso.agent.asking import ask_of
 from sayso.agent.policy import Policy
 from sayso.agent.policy_file import read_policy
-from sayso.agent.risk import assess
+from sayso.agent.risk import assess, assess_call
 from sayso.agent.setting_words import BadSettings
 from sayso.approvals import canonical
 from sayso.approvals.action import Action, Entity
@@ -157,6 +158,24 @@ def test_a_rule_sends_what_is_large_to_others() -> None:
         a_run(), frozen, key=PauseKey(thread=a_run().thread, interrupt="i", round=1), policy=policy, now=NOON, schema="{}"
     )  # fmt: skip
     assert (ask.rule.needed, ask.ttl_class) == (2, TtlClass.URGENT)
+
+
+def test_a_rule_in_doubt_asks_no_fewer_people() -> None:
+    """Whoever writes an argument that no rule can judge does not choose who decides by it."""
+    many = {"name": "large", "if": "args.amount > 500", "route": "finance"}
+    few = {"name": "small", "if": "args.amount < 50", "route": "ops"}
+    policy = a_policy(many, few)
+    routes = [policy.route_for(an_action(amount=amount)).name for amount in (900, 5, "9e2")]
+    assert routes == ["finance", "ops", "finance"]
+    assert a_policy(few, many).route_for(an_action(amount="9e2")).name == "finance"
+
+
+def test_a_rule_about_confidence_counts_for_a_models_bare_call() -> None:
+    """Which has no words for how sure it is: that alone asks nobody, and a rule that says so does."""
+    rule = {"name": "never sure", "if": "args.amount > 500", "confidence": "high"}
+    calls = [an_action(amount=amount) for amount in (5, 900)]
+    judged = [assess_call(replace(one, confidence=None), a_policy(rule)).oversight for one in calls]
+    assert judged == [FREE, WATCH]
 
 
 @pytest.mark.parametrize(
