@@ -239,7 +239,7 @@ async def _report(
 async def _done(
     runtime: Runtime, request: Request, tool: Effect, result: object, token: Token | None
 ) -> GateOutcome:
-    text = _without_secrets(pydantic_core.to_json(result, fallback=repr).decode(), token)
+    text = _without_secrets(_as_json(result), token)
     told = json.loads(text)
     words = told if isinstance(told, str) and told.strip() else f"{tool.name} ran."
     applied = await runtime.store.change(
@@ -249,6 +249,18 @@ async def _done(
     )  # fmt: skip
     crash_point("after-done")
     return outcome_of(applied.request, None)
+
+
+def _as_json(result: object) -> str:
+    """What a tool returned; the tool has run, so nothing that it can return may keep that off the record."""
+    if isinstance(result, str):  # text from elsewhere may hold half a character
+        result = result.encode(errors="replace").decode()
+    try:
+        text = pydantic_core.to_json(result, fallback=repr).decode()
+        json.loads(text)
+    except (ValueError, RecursionError):
+        text = json.dumps(f"(a {type(result).__name__} that cannot be kept as JSON)")
+    return text
 
 
 def _same_run(record: Request, started: Request) -> Request:

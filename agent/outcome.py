@@ -54,10 +54,18 @@ def outcome_of(request: Request, answer: Answer | None) -> GateOutcome:
         "tool": proposal.action.tool, "summary": proposal.action.summary,
         "arguments": dict(proposal.action.arguments),
         "by": list(request.decision.by) if request.decision else [],
-        "result": json.loads(request.effect.result) if done and request.effect else None,
+        "result": json.loads(request.effect.result, parse_int=_kept) if done and request.effect else None,
         "reason": verdict.reason if isinstance(verdict, Reject) else "",
         "instruction": instruction if revised else "", "changes": changes if revised else {},
     }  # fmt: skip
+
+
+def _kept(digits: str) -> int | str:
+    """A whole number as a graph's state can hold it: one beyond 64 bits stays text."""
+    if len(digits) > 20:
+        return digits
+    number = int(digits)
+    return number if -(2**63) <= number < 2**64 else digits
 
 
 def closing(request: Request) -> tuple[OutcomeKind, str] | None:

@@ -23,7 +23,7 @@ from langchain.agents import create_agent
 from langchain.agents.middleware import ToolRetryMiddleware
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode, tools_condition
-from sayso import govern
+from sayso import effect, govern
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Change, Work, WorkKind
 from sayso.approvals.request import EffectState, OutcomeKind, Request
@@ -251,3 +251,36 @@ async def test_what_another_run_was_refused_is_not_revised_here() -> None:
     await world.work()
     (request,) = [one for one in await open_requests(world) if one.ask.run.thread == "t2"]
     assert request.proposal.revises == ""
+
+
+def _endless() -> Any:
+    deep: Any = []
+    for _ in range(400):
+        deep = [deep]
+    return deep
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (lambda: "half \ud83d of a sign", "half ? of a sign"),
+        (_endless, "(a list that cannot be kept as JSON)"),
+        (lambda: ["half \ud83d"], "(a list that cannot be kept as JSON)"),
+        (lambda: {"wei": 10**20}, '{"wei": "100000000000000000000"}'),
+        (lambda: {"wei": 10**5000}, "(a dict that cannot be kept as JSON)"),
+    ],
+)
+async def test_a_tool_that_ran_is_on_record_whatever_it_returned(made: Any, words: str) -> None:
+    """The agent goes on, and nobody has to find out what happened."""
+
+    @effect(name="send_mail")
+    def send(to: str) -> Any:
+        return made()
+
+    world = governed_world(ONE, tools=[send])
+    await world.ask()
+    (request,) = await open_requests(world)
+    await world.answer(request)
+    await world.work()
+    assert await told(world) == [("success", words)]
+    assert (await world.events())[-1] == "run finished"
