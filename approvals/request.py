@@ -296,7 +296,8 @@ class Request:
 
     @property
     def oversight(self) -> Oversight:
-        return self.proposal.assessment.oversight
+        """How people were asked to begin with: an edit that makes it harmless does not make it nobody's."""
+        return self.ask.first.proposal.assessment.oversight
 
     @property
     def approver_sets(self) -> tuple[str, ...]:

@@ -7,17 +7,23 @@ from decimal import Decimal
 
 import jsonschema
 import pytest
-from gated import REJECT, Ledger, World, an_agent, lookup_tool, planning, refund_tool
+from gated import POLICY, REJECT, TEAM, Ledger, World, an_agent, lookup_tool, planning, refund_tool
 from langgraph.types import Command
 from pydantic import ValidationError
+from sayso.agent.effect import effect
 from sayso.agent.gate import BadGate, Gate
+from sayso.agent.policy_file import read_policy
 from sayso.agent.resume import answer_pause
+from sayso.agent.risk import assess
 from sayso.agent.runtime import NotActing, NotInWorker, running, token
 from sayso.agent.schema import SCHEMA_FILE, json_schema
-from sayso.approvals import canonical
+from sayso.approvals import canonical, editing, machine, marks
 from sayso.approvals.errors import NotOffered
-from sayso.approvals.request import OutcomeKind, Request, State
+from sayso.approvals.request import EffectState, OutcomeKind, Request, State
+from sayso.approvals.risk import Oversight
+from sayso.approvals.store import TargetKind
 from sayso.approvals.verdict import Modify, Way
+from scenes import BO, a_vote
 
 
 async def outcome(world: World, request: Request) -> tuple[OutcomeKind, str]:
@@ -235,3 +241,31 @@ async def test_an_action_of_another_tool_does_not_pass() -> None:
     await world.ask()
     assert ledger.done == []
     assert "given up (BadGate)" in (await world.reports())[0]
+
+
+async def test_an_edit_that_makes_it_harmless_leaves_it_with_people() -> None:
+    """The policy would ask nobody about what they made of it: cards are told of it, and what breaks off stays theirs."""
+    rule = {"name": "large", "if": "amount > 500", "oversight": "gate"}
+    policy, ledger = read_policy({**POLICY, "rules": [rule]}), Ledger()
+
+    @effect(name="look_up", category="read")
+    async def look_up(order: int, amount: Decimal) -> None:
+        ledger.done.append(("look_up", {"amount": amount}, ""))
+        raise ConnectionError
+
+    world = World(look_up, ledger=ledger, policy=policy)
+    await world.ask("900.00")
+    request, verdict = await world.open_request(), Modify({"amount": "5.00"})
+    revision, _ = editing.edited(request, verdict.changes, BO, lambda action: assess(action, policy))
+    assert revision.proposal.assessment.oversight is Oversight.FREE
+    changed = {"revision": revision.number, "digest": revision.digest}
+    vote = a_vote(request, BO, verdict, signer=world.signer, changed=changed)
+    edited = await world.store.change(
+        request.id, lambda r, now: machine.edit(r, revision, vote, TEAM, 1, ask_again=False, now=now)
+    )
+    assert {target.kind for _, target in marks.of_request(request, edited.request)} == {TargetKind.CARD}
+    await world.work()
+    assert ledger.amounts == [Decimal("5.00")]
+    record = await world.request(request)
+    assert record.effect is not None
+    assert (record.state, record.effect.state) == (State.RESUMING, EffectState.UNKNOWN)
