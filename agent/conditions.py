@@ -23,9 +23,7 @@ LONGEST = 500
 #: Most items of a list that a condition walks through, and of all that the conditions on one action walk through.
 WALKED, WALKED_IN_ALL = 1_000, 5_000
 
-_TEXT = re.compile(
-    r"""[bB]?[rR][bB]?("[^"]*"|'[^']*')|[bB]?("(\\.|[^"\\])*"|'(\\.|[^'\\])*')"""
-)
+_TEXT = re.compile(r"""[bB]?[rR][bB]?("[^"]*"|'[^']*')|[bB]?("(\\.|[^"\\])*"|'(\\.|[^'\\])*')""")
 _WALK = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
 _WALKS_AS = re.compile(r"\.\s*(?:all|exists|exists_one)\s*\(\s*([A-Za-z_]\w*)\s*,")
 _ARGUMENT = re.compile(r"""\bargs\s*(?:\.\s*([A-Za-z_]\w*)|\[\s*["']([A-Za-z_]\w*)["']\s*\])""")

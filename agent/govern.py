@@ -147,7 +147,9 @@ async def _call(
         }
         inside = _config(effect, runtime, _which(effect, runtime, frozen))
         if not _is_first(runtime, inside):
-            return _message(effect, runtime, "Not done: it is the same call as another one of this turn.", None)
+            return _message(
+                effect, runtime, "Not done: it is the same call as another one of this turn.", None
+            )
         with opened(runtime):
             ended = await gate.graph.ainvoke(given, inside)
     outcome: GateOutcome = ended["outcome"]
@@ -270,7 +272,9 @@ def _which(effect: Called, runtime: ToolRuntime[Any, Any], frozen: Mapping[str, 
     """
     for message in reversed(_messages(runtime.state)):
         made = message.tool_calls if isinstance(message, AIMessage) else []
-        twins = [one["args"] for one in made if (one["id"], one["name"]) == (runtime.tool_call_id, effect.name)]
+        twins = [
+            one["args"] for one in made if (one["id"], one["name"]) == (runtime.tool_call_id, effect.name)
+        ]
         if len(twins) > 1:
             return next((at for at, said in enumerate(twins) if _reads_as(effect, said, frozen)), 0)
         if twins:

@@ -223,7 +223,13 @@ async def test_what_is_revised_is_taken_from_the_record(said: Any) -> None:
     given = [
         {"type": "human", "content": "Go on."},
         {"type": "ai", "content": "", "tool_calls": [call(9)]},
-        {"type": "tool", "name": "send_mail", "content": "no", "tool_call_id": "call-9", "artifact": artifact},
+        {
+            "type": "tool",
+            "name": "send_mail",
+            "content": "no",
+            "tool_call_id": "call-9",
+            "artifact": artifact,
+        },
     ]
     world = governed_world(says("", call(9)), ONE)
     await world.store.start(replace(a_run("t1", ALEX), graph="ops", input=json.dumps({"messages": given})))
