@@ -168,7 +168,7 @@ class MsalSource:
             instance_discovery=None if self._host in _PUBLIC_HOSTS else False,
             token_cache=_Forgetful(), http_cache=self._answers,
             # No proxy stands between us and our own machine.
-            http_client=_Session(self._ca_file, trust_env=not _is_loopback(self._host)),
+            http_client=_Session(self._ca_file, trust_env=not is_loopback(self._host)),
         )  # fmt: skip
 
 
@@ -196,7 +196,8 @@ class _Session(requests.Session):
         return super().request(method, url, *args, **{"timeout": ANSWER_SECONDS, **said})
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether this is our own machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

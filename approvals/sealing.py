@@ -49,6 +49,12 @@ class Seal:
         nonce = os.urandom(_NONCE_BYTES)
         return _MARK + name + nonce + key.encrypt(nonce, body, about.encode())
 
+    def open_sealed(self, about: str, stored: bytes) -> bytes:
+        """What was sealed, and nothing that anybody wrote there in the clear. Raises: CannotOpen."""
+        if not stored.startswith(_MARK):
+            raise CannotOpen(f"This was not sealed here, so it is not believed: {about}.")
+        return self.open(about, stored)
+
     def open(self, about: str, stored: bytes) -> bytes:
         """What was sealed, or what was never sealed as it stands. Raises: CannotOpen."""
         if not stored.startswith(_MARK):
