@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from langgraph.errors import GraphBubbleUp
 
 from ..approvals.credential import CredentialRef
-from ..approvals.errors import SaysoError
-from .secrets import LiveTokens
+from ..approvals.errors import BadSetting, SaysoError
+from .secrets import SHORTEST_TOKEN, LiveTokens
+
+#: The end of a token that has none.
+NEVER = datetime.max.replace(tzinfo=UTC)
 
 #: A token that dies sooner than this is no use to any tool.
 LEAST_LIFE = timedelta(seconds=30)
@@ -34,13 +37,17 @@ class Token:
 
     Attributes:
         value: The token itself; `repr` hides it.
-        expires_at: UTC.
+        expires_at: UTC; `NEVER` where nobody can say.
+        provider: By its name in the settings; the broker says it.
     """
 
     value: str = field(repr=False)
     expires_at: datetime
+    provider: str = ""
 
     def __str__(self) -> str:
+        if self.expires_at == NEVER:
+            return "a token without an end"
         return f"a token until {self.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
@@ -48,7 +55,7 @@ class TokenSource(Protocol):
     """One provider's token service."""
 
     async def fetch(self, ref: CredentialRef) -> Token:
-        """A token that was issued for this call, never a kept one.
+        """A token that was issued for this call or while it waited, never one from before; a static key is what it is.
 
         Raises:
             CredentialDead: The service refuses this credential for good.
@@ -60,6 +67,26 @@ class TokenSource(Protocol):
 def utc_now() -> datetime:
     """The wall clock, which a token's life is measured by."""
     return datetime.now(UTC)
+
+
+class StaticSource:
+    """One key that does not change, for one account."""
+
+    def __init__(self, secret: str, *, name: str, service: str) -> None:
+        """`name` is the provider's in the settings. Raises: BadSetting."""
+        if len(secret.encode()) < SHORTEST_TOKEN:
+            raise BadSetting(
+                f"The key of {name} has fewer than {SHORTEST_TOKEN} characters: it could not be told from ordinary text, "
+                "so it could not be kept out of state and logs."
+            )
+        self._token = Token(value=secret, expires_at=NEVER)
+        self._name, self._service = name, service
+
+    async def fetch(self, ref: CredentialRef) -> Token:
+        """The key; an account of its own is no other's authority."""
+        if ref.subject != self._service:
+            raise CredentialDead(f"The key of {self._name} is {self._service}'s, not {ref.subject}'s.")
+        return self._token
 
 
 class Broker:
@@ -92,6 +119,8 @@ class Broker:
         if source is None:
             raise CredentialDead(f"No provider {ref.provider!r} is set up, so {ref.subject} has no token.")
         token = await source.fetch(ref)
+        if len(token.value.encode()) < SHORTEST_TOKEN:
+            raise CredentialDead(f"{ref.provider} gives {ref.subject} tokens too short to be guarded.")
         self._live_tokens.remember(token.value)
         left = token.expires_at - self._clock()
         if left < lives:
@@ -99,4 +128,4 @@ class Broker:
                 f"{ref.provider} gives {ref.subject} tokens that live {max(int(left.total_seconds()), 0)} s, "
                 f"but the tool needs one for {int(lives.total_seconds())} s."
             )
-        return token
+        return replace(token, provider=ref.provider)

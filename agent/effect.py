@@ -18,6 +18,7 @@ from pydantic_core import core_schema
 
 from ..approvals import canonical
 from ..approvals.action import Action, Json
+from ..approvals.credential import CredentialRef
 from ..approvals.errors import BadChange, SaysoError
 from ..approvals.risk import Level, RiskAssessment
 from .policy import Category, Policy
@@ -45,6 +46,7 @@ class Effect:
         version: Changed by its author whenever the same arguments come to mean something else.
         summary: What a card says of a model's call of it, with arguments in braces ("Refund {amount} {currency}");
             empty where name and arguments say it.
+        credential: Whose authority it runs under where its action does not say; a reference, never a token.
     """
 
     function: Callable[..., Any]
@@ -56,6 +58,7 @@ class Effect:
     limit: timedelta = LIMIT
     version: str = "1"
     summary: str = ""
+    credential: CredentialRef | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -126,7 +129,7 @@ class Effect:
 def effect(
     *, category: str = "", irreversibility: str = "", blast_radius: str = "", compliance: str = "",
     undo: Effect | None = None, idempotent: bool = False, limit: timedelta = LIMIT, version: str = "1",
-    name: str = "", summary: str = "",
+    name: str = "", summary: str = "", credential: CredentialRef | None = None,
 ) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
@@ -143,7 +146,7 @@ def effect(
     def declare(function: Callable[..., Any]) -> Effect:
         made = Effect(
             function=function, name=name or function.__name__, category=str(category), levels=levels, undo=undo,
-            idempotent=idempotent, limit=limit, version=version, summary=summary,
+            idempotent=idempotent, limit=limit, version=version, summary=summary, credential=credential,
         )  # fmt: skip
         _refuse_open_ended(function, made.name)
         _refuse_unknown_names(summary, made)

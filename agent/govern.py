@@ -218,7 +218,7 @@ def _action(effect: Called, frozen: Mapping[str, Json], runtime: ToolRuntime[Any
     return Action(
         tool=effect.name, arguments=frozen, category=effect.category,
         goal=current().run.goal.strip() or _NO_GOAL, summary=_summary(effect, frozen),
-        reasoning=_reasoning(runtime.state, runtime.tool_call_id) or NO_REASONING,
+        reasoning=_reasoning(runtime.state, runtime.tool_call_id) or NO_REASONING, credential=effect.credential,
     )  # fmt: skip
 
 

@@ -88,10 +88,13 @@ def worker_loop() -> asyncio.AbstractEventLoop:
         raise NotInWorker from None
 
 
-def token() -> str:
+def token(provider: str = "") -> str:
     """The fresh access token of the running tool; never keep, log or return it.
 
-    Raises: NotActing outside of a tool, or when its action names no credential.
+    Args:
+        provider: Whose token the tool expects, by its name in the settings; empty is whatever the action names.
+
+    Raises: NotActing outside of a tool, when its action names no credential, or one of another provider.
     """
     try:
         call = _CALL.get()
@@ -99,6 +102,10 @@ def token() -> str:
         raise NotActing from None
     if call.token is None:
         raise NotActing("This action names no credential, so there is no token for it.")
+    if provider not in ("", call.token.provider):
+        raise NotActing(
+            f"This action names a credential of {call.token.provider}, so there is no token of {provider}."
+        )
     return call.token.value
 
 

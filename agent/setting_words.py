@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from types import UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, GetJsonSchemaHandler, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, GetJsonSchemaHandler, Tag, ValidationError
 from pydantic_core import CoreSchema
 
 from ..approvals.errors import BadSetting
@@ -27,6 +27,7 @@ _WORDS: Mapping[str, str] = {
     "greater_than": "it must be above {gt}", "greater_than_equal": "it must be at least {ge}",
     "less_than": "it must be below {lt}", "less_than_equal": "it must be at most {le}",
     "too_short": "name at least {min_length}",
+    "kind": "its kind must be {expected}",
     "enum": "it must be {expected}", "literal_error": "it must be {expected}",
 }  # fmt: skip
 _TABLES = frozenset({"model_type", "model_attributes_type", "dict_type", "dataclass_type"})
@@ -129,8 +130,13 @@ def problems_of(error: ValidationError, model: type[BaseModel], more: Collection
 def _path(loc: Sequence[str | int], *, is_table: bool = False) -> str:
     """As in "routes.finance.places" or "rules.1.if", which is the first; of a list of words the words tell which one."""
     said = loc if is_table or not loc or not isinstance(loc[-1], int) else loc[:-1]
-    parts = (part + 1 if isinstance(part, int) else part for part in said if part != "[key]")
+    parts = (part + 1 if isinstance(part, int) else part for part in said if not _is_mark(part))
     return ".".join(map(str, parts)) or "settings"
+
+
+def _is_mark(part: str | int) -> bool:
+    """Whether it is pydantic's word for a key, or ours for one of several kinds of table; neither stands in the file."""
+    return isinstance(part, str) and part.startswith("[")
 
 
 def _words(one: Any, misspelt: Mapping[tuple[str | int, ...], str]) -> str:
@@ -155,7 +161,7 @@ def _keys(model: type[BaseModel], way: Sequence[str | int], more: Collection[str
     """The keys of the table that this way leads to."""
     kind: Any = model
     for step in way:
-        kind = _inside(_bare(kind), step)
+        kind = _of_kind(kind, str(step)) if _is_mark(step) else _inside(_bare(kind), step)
     bare = _bare(kind)
     is_table = isinstance(bare, type) and issubclass(bare, BaseModel)
     known = {field.alias or name for name, field in bare.model_fields.items()} if is_table else set()
@@ -168,6 +174,12 @@ def _inside(kind: Any, step: str | int) -> Any:
         return field.annotation if field else None
     origin = get_origin(kind)
     return get_args(kind)[1 if origin is dict else 0] if origin in (dict, tuple) else None
+
+
+def _of_kind(kind: Any, mark: str) -> Any:
+    """Of several kinds of table the one with this mark."""
+    members = get_args(get_args(kind)[0])
+    return next((one for one in members if Tag(mark) in get_args(one)), None)
 
 
 def _bare(kind: Any) -> Any:

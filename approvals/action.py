@@ -51,6 +51,8 @@ class Tool(Protocol):
     def name(self) -> str: ...
     @property
     def category(self) -> str: ...
+    @property
+    def credential(self) -> CredentialRef | None: ...
     def freeze(self, arguments: Mapping[str, object]) -> Mapping[str, Json]:
         """The arguments as JSON values, checked against the tool's signature. Raises: BadChange."""
         ...
@@ -110,7 +112,7 @@ class Action:
         credential: CredentialRef | None = None,
         **arguments: object,
     ) -> Action:
-        """An action of `tool`; what is not named here is an argument of the tool.
+        """An action of `tool`, under the tool's own credential unless another is named; the rest are its arguments.
 
         Raises:
             BadChange: An argument is missing, unknown, or of the wrong type.
@@ -128,5 +130,5 @@ class Action:
             scope=scope,
             confidence=confidence,
             unsure=unsure,
-            credential=credential,
+            credential=credential or tool.credential,
         )

@@ -36,6 +36,12 @@ class Seal:
         """Take keys of 32 bytes each, the one that seals first."""
         self._keys = {_name(key): AESGCM(key) for key in keys}
 
+    def opening(self, key: bytes) -> Seal:
+        """The same, which opens what this key sealed as well, and seals with it if it has no other."""
+        both = Seal()
+        both._keys = {**self._keys, _name(key): AESGCM(key)}
+        return both
+
     @property
     def names(self) -> tuple[str, ...]:
         """A name of each key, 8 hex digits, in their order: it tells keys apart and nothing about them."""

@@ -14,7 +14,6 @@ from ..agent.checkpoints import RedisSaver
 from ..agent.credentials import Broker
 from ..agent.foreign import told
 from ..agent.gate import STATE_TYPES
-from ..agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ..agent.resume import Graph
 from ..agent.sealed_state import sealed
 from ..agent.secrets import LiveTokens
@@ -25,6 +24,7 @@ from ..agent.worker import Worker
 from ..approvals.connection import open_redis, open_sync_redis
 from ..approvals.errors import BadSetting
 from ..approvals.redis_store import RedisStore
+from .credentials import sources
 from .graphs import GraphLoader
 from .servers import open_servers
 from .settings import Settings
@@ -46,11 +46,11 @@ class Engine:
 async def open_engine(settings: Settings, url: str) -> AsyncIterator[Engine]:
     """Checkpoints in Redis, where every write carries its thread's fence. Raises: BadSetting."""
     live = LiveTokens()
-    broker = _broker(settings, live)
     client, sync_client = open_redis(url), open_sync_redis(url)
     serde = sealed(StateSerializer(STATE_TYPES, live=live), settings.seal)
     prefix = settings.store.prefix
     try:
+        broker = Broker(sources(settings, client, url), live)
         yield Engine(
             saver=RedisSaver(client, sync_client, prefix=prefix, serde=serde, require_fence=True),
             locks=ThreadLock(client, sync_client, prefix=prefix), broker=broker,
@@ -99,18 +99,3 @@ async def open_graphs(
         for name, why in broken.items():
             log.error("graph.broken", extra={"graph": name, "words": str(why)})
         yield graphs
-
-
-def _broker(settings: Settings, live: LiveTokens) -> Broker:
-    """Fresh tokens for every configured provider. Raises: BadSetting."""
-    sources = {}
-    for name, table in settings.credentials.items():
-        secret = settings.secret(
-            table.client_secret, f"credentials.{name}.client_secret says it holds the secret."
-        )
-        sources[name] = MsalSource(
-            authority=table.authority, client_id=table.client_id, client_secret=secret, service=table.service,
-            refresh_tokens=EnvironmentRefreshTokens(settings.env),
-            ca_file=str(table.ca_file) if table.ca_file else None,
-        )  # fmt: skip
-    return Broker(sources, live)

@@ -28,7 +28,8 @@ from .tables import (
     STORE_WORDS,
     AgentServerTable,
     ApiTable,
-    CredentialTable,
+    Credential,
+    OAuthTable,
     PagerTable,
     PersonTable,
     ServerTable,
@@ -74,7 +75,7 @@ class Settings:
     slack: SlackTable | None
     teams: TeamsTable | None
     pagers: Mapping[str, PagerTable]
-    credentials: Mapping[str, CredentialTable]
+    credentials: Mapping[str, Credential]
     store: StoreTable
     server: ServerTable
     api: ApiTable | None
@@ -216,10 +217,18 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
             yield from _strangers(f"api.keys.{name}.may_act_for", key.may_act_for, settings)
     for route in settings.policy.routes.values():
         yield from _wrong_route(route, settings)
+    yield from _nowhere(settings)
     accounts = [account for person in settings.people.values() for account in person.accounts.items()]
     for platform, account in dict.fromkeys(accounts):
         if accounts.count((platform, account)) > 1:
             yield f"people: the {platform.capitalize()} account {account} is listed for more than one person"
+
+
+def _nowhere(settings: Settings) -> Iterator[str]:
+    """Providers that say no address."""
+    for name, one in settings.credentials.items():
+        if isinstance(one, OAuthTable) and one.provider is None:
+            yield f"credentials.{name}: it needs a preset (hubspot, google or salesforce) or a token_url"
 
 
 def _strangers(key: str, ids: Iterable[str], settings: Settings) -> Iterator[str]:

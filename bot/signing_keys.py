@@ -66,19 +66,24 @@ def load_verifier(settings: Settings) -> Verifier:
     return Verifier([_key(str(public), _text_of(public))])
 
 
-def _kept_signer(folder: Path) -> Signer:
-    """The key in this folder, made there when it is missing. Raises: OSError, BadSetting."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    private, public = folder / _PRIVATE, folder / _PUBLIC
-    if not private.exists():
-        draft = _draft(private, base64.b64encode(secrets.token_bytes(32)).decode())
+def kept_key(file: Path) -> bytes:
+    """The 32 bytes of this file, made there once when it is missing. Raises: OSError, BadSetting."""
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not file.exists():
+        draft = _draft(file, base64.b64encode(secrets.token_bytes(32)).decode())
         try:
-            os.link(draft, private)
+            os.link(draft, file)
         except FileExistsError:
             pass  # another process of ours made it in this moment, and its key is the one
         finally:
             draft.unlink()
-    signer = Signer(_key(str(private), _text_of(private)))
+    return _key(str(file), _text_of(file))
+
+
+def _kept_signer(folder: Path) -> Signer:
+    """The key in this folder, made there when it is missing. Raises: OSError, BadSetting."""
+    private, public = folder / _PRIVATE, folder / _PUBLIC
+    signer = Signer(kept_key(private))
     if not public.exists() or _text_of(public) != public_text(signer):
         _draft(public, public_text(signer)).replace(
             public

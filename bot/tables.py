@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
 
+from ..agent.oauth import PRESETS, ClientAuth, Provider
 from ..agent.policy_tables import Duration
 from ..agent.setting_words import Name, listed, written
 from ..approvals.address import SCHEMES
@@ -146,7 +157,7 @@ class PagerTable(_Table):
     url: Url = "https://events.pagerduty.com"
 
 
-class CredentialTable(_Table):
+class EntraTable(_Table):
     """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it."""
 
     kind: Literal["entra"] = "entra"
@@ -157,6 +168,64 @@ class CredentialTable(_Table):
     ca_file: Path | None = None
     #: What `sayso check` asks a token for; Entra gives every application one for this.
     check_scope: str = Field(default="https://graph.microsoft.com/.default", min_length=1)
+
+
+class OAuthTable(_Table):
+    """`[credentials.hubspot]`: a provider of OAuth 2, a known one by `preset` or any by `token_url`.
+
+    Attributes:
+        client_secret: Names the environment variable that holds it.
+        service: Whose account it is unless somebody says otherwise.
+        client_auth: How the client proves itself, in a header or in the form; the preset's, or else in a header.
+        kept: Where refresh tokens are: sealed in the store, or in `SAYSO_REFRESH_TOKEN_<NAME>_<SERVICE>`.
+    """
+
+    kind: Literal["oauth"]
+    preset: Literal["hubspot", "google", "salesforce"] | None = None
+    token_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
+    revoke_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
+    client_id: str = Field(min_length=1)
+    client_secret: Annotated[str, _variable("secret", "HUBSPOT_CLIENT_SECRET")]
+    client_auth: Literal["basic", "post"] | None = None
+    service: str = Field(min_length=1)
+    kept: Literal["store", "environment"] = "store"
+    ca_file: Path | None = None
+
+    @property
+    def provider(self) -> Provider | None:
+        """Addresses and habits, the preset's where nothing else is said; None where neither says where to ask."""
+        said = {
+            "token_url": self.token_url, "revoke_url": self.revoke_url,
+            "client_auth": self.client_auth and ClientAuth(self.client_auth),
+        }  # fmt: skip
+        changes: dict[str, Any] = {name: value for name, value in said.items() if value}
+        if self.preset:
+            return replace(PRESETS[self.preset], **changes)
+        return Provider(**changes) if self.token_url else None
+
+
+class StaticTable(_Table):
+    """`[credentials.billing]`: one key that does not change; `secret` names the environment variable that holds it."""
+
+    kind: Literal["static"]
+    secret: Annotated[str, _variable("key", "BILLING_API_KEY")]
+    service: str = Field(min_length=1)
+
+
+def _kind(value: object) -> str | None:
+    """Which table a credential's is, by its kind; what is no table is refused as the first of them."""
+    kind = value.get("kind", "entra") if isinstance(value, dict) else getattr(value, "kind", "entra")
+    return f"[{kind}]" if kind in ("entra", "oauth", "static") else None
+
+
+Credential = EntraTable | OAuthTable | StaticTable
+_Credential = Annotated[
+    Annotated[EntraTable, Tag("[entra]")] | Annotated[OAuthTable, Tag("[oauth]")] | Annotated[StaticTable, Tag("[static]")],
+    Discriminator(
+        _kind, custom_error_type="kind", custom_error_message="kind",
+        custom_error_context={"expected": '"entra", "oauth" or "static"'},
+    ),
+]  # fmt: skip
 
 
 class StoreTable(_Table):
@@ -301,7 +370,7 @@ class SettingsFile(_Table):
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
     pagers: dict[Id, PagerTable] = {}
-    credentials: dict[Id, CredentialTable] = {}
+    credentials: dict[Id, _Credential] = {}
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()
     api: ApiTable | None = None

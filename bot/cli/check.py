@@ -9,16 +9,16 @@ from pathlib import Path
 
 from rich.text import Text
 
-from ...agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ...agent.setting_words import BadSettings
 from ...approvals.credential import CredentialRef
 from ...approvals.errors import BadSetting
 from ...approvals.sealing import STATE_KEYS
 from ...scheduler.pagerduty import RoutingKey
-from ..opening import open_store
+from ..credentials import connection, sources
+from ..opening import open_store, store_server
 from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
-from ..tables import CredentialTable
+from ..tables import Credential, EntraTable, StaticTable
 from .check_api import api_keys
 from .check_graphs import GatedTools
 from .check_policy import same_policy
@@ -102,7 +102,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
     for name, pager in settings.pagers.items():
         yield pager.routing_key, _routing_key(settings, pager.routing_key, name)
     for name, one in settings.credentials.items():
-        yield one.client_secret, _client_secret(settings, one, name)
+        yield _variable(one), _credential_secret(settings, one, name)
 
 
 def _routing_key(settings: Settings, variable: str, pager: str) -> Look:
@@ -117,11 +117,16 @@ def _routing_key(settings: Settings, variable: str, pager: str) -> Look:
     return look
 
 
-def _client_secret(settings: Settings, one: CredentialTable, name: str) -> Look:
+def _variable(one: Credential) -> str:
+    """Which variable holds its secret."""
+    return one.secret if isinstance(one, StaticTable) else one.client_secret
+
+
+def _credential_secret(settings: Settings, one: Credential, name: str) -> Look:
     async def look() -> str:
-        settings.secret(one.client_secret, f"credentials.{name} needs it")
-        if one.ca_file and not one.ca_file.is_file():
-            raise Wrong(f"credentials.{name}.ca_file: there is no file {one.ca_file}")
+        settings.secret(_variable(one), f"credentials.{name} needs it")
+        if not isinstance(one, StaticTable) and one.ca_file and not settings.beside(one.ca_file).is_file():
+            raise Wrong(f"credentials.{name}.ca_file: there is no file {settings.beside(one.ca_file)}")
         return f"set, for credentials.{name}"
 
     return look
@@ -171,26 +176,24 @@ async def _store(settings: Settings) -> str:
     return f"{where}: fit, {waiting} open request{'s' if waiting != 1 else ''}"
 
 
-def _usable(settings: Settings) -> Iterator[tuple[str, CredentialTable]]:
+def _usable(settings: Settings) -> Iterator[tuple[str, Credential]]:
     """The providers whose secret is there; a missing one has its own line already."""
     return (
         (name, one)
         for name, one in settings.credentials.items()
-        if settings.env.get(one.client_secret, "").strip()
+        if settings.env.get(_variable(one), "").strip()
     )
 
 
-def _token(settings: Settings, name: str, one: CredentialTable) -> Look:
+def _token(settings: Settings, name: str, one: Credential) -> Look:
     """Fetch a token of the service and throw it away."""
 
     async def look() -> str:
-        source = MsalSource(
-            authority=one.authority, client_id=one.client_id, service=one.service,
-            client_secret=settings.secret(one.client_secret, f"credentials.{name} needs it"),
-            refresh_tokens=EnvironmentRefreshTokens(settings.env), ca_file=str(one.ca_file) if one.ca_file else None,
-        )  # fmt: skip
-        scope = one.check_scope
-        token = await source.fetch(CredentialRef(provider=name, subject=one.service, scopes=(scope,)))
-        return f"{one.service} gets {token} for {scope}"
+        scopes = (one.check_scope,) if isinstance(one, EntraTable) else ()
+        ref = CredentialRef(provider=name, subject=one.service, scopes=scopes)
+        with store_server(settings) as address:
+            async with connection(address) as client:
+                token = await sources(settings, client, address, only=name)[name].fetch(ref)
+        return f"{one.service} gets {token}" + (f" for {scopes[0]}" if scopes else "")
 
     return look

@@ -11,7 +11,7 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
-from sayso.agent.credentials import Broker, CredentialDead, CredentialSourceDown, Token
+from sayso.agent.credentials import Broker, CredentialDead, CredentialSourceDown, Token, TokenSource
 from sayso.agent.effect import Effect, effect
 from sayso.agent.gate import STATE_TYPES, Gate, GateState
 from sayso.agent.kept import compiled
@@ -165,6 +165,7 @@ class World:
         self, tool: Effect | None = None, *, graph: StateGraph[Any, Any, Any, Any] | None = None,
         ledger: Ledger | None = None, store: Store | None = None, locks: Any = None,
         saver: BaseCheckpointSaver[Any] | None = None, policy: Policy | None = None,
+        sources: Mapping[str, TokenSource] | None = None,
     ) -> None:  # fmt: skip
         self.ledger = ledger or Ledger()
         self.tool = tool or refund_tool(self.ledger)
@@ -175,6 +176,7 @@ class World:
         self.policy = policy or read_policy(POLICY)
         self.signer = Signer(b"s" * 32)
         self.source = Fresh()
+        self.sources = sources or {"entra": self.source}
         self.builder = graph or an_agent(self.tool, self.ledger)
         self.worker = self.another_worker("w1")
 
@@ -186,7 +188,7 @@ class World:
         graph = compiled(builder or self.builder, self.saver)
         return Worker(
             self.store, {knows: graph}, locks=self.locks, policy=self.policy, name=name,
-            verifier=Verifier([self.signer.public_key]), broker=Broker({"entra": self.source}, self.live),
+            verifier=Verifier([self.signer.public_key]), broker=Broker(self.sources, self.live),
             backoff=(0, 0, 0, 0, 0), wait=timedelta(0), **options,
         )  # fmt: skip
 

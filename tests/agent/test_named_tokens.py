@@ -1,0 +1,190 @@
+"""A tool of one's own asks for its token by name, and what it gets was fetched after people approved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import redis
+from gated import Ledger, World, a_refund, an_agent, refund_tool
+from leaks import in_redis
+from oauth_scene import CRM, NAME, a_provider, a_source, kept_in
+from sayso.agent.credentials import CredentialDead, StaticSource
+from sayso.agent.effect import Effect, effect
+from sayso.agent.runtime import token
+from sayso.approvals.credential import CredentialRef
+from sayso.approvals.errors import BadSetting
+from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.request import EffectState, State
+from sayso.approvals.store import Store
+from sayso.sandbox.faults import Status
+
+KEY = "a-static-key-0123456789"
+
+
+@dataclass
+class Office:
+    """What the tool showed its back office: a token, checked at once."""
+
+    shown: list[str] = field(default_factory=list)
+
+
+def crm_tool(office: Office, *, name: str = "hubspot", **options: Any) -> Effect:
+    """A refund that runs in the account of the CRM, whoever plans it."""
+    options = {"category": "financial_transaction", "irreversibility": "high", "credential": CRM, **options}
+
+    @effect(name="issue_refund", **options)
+    async def issue_refund(order: int, amount: Decimal, currency: str = "USD") -> str:
+        office.shown.append(token(name))
+        return "Refunded."
+
+    return issue_refund
+
+
+def a_world(tool: Effect, source: Any, provider: str = "hubspot", store: Store | None = None) -> World:
+    """The small world, with this tool and this provider; its plan names no credential."""
+    ledger = Ledger()
+
+    def plan(state: Any) -> dict[str, Any]:
+        return {"action": a_refund(tool, credential=None)}
+
+    graph = an_agent(tool, ledger, plan=plan)
+    return World(tool, ledger=ledger, graph=graph, sources={provider: source}, store=store)
+
+
+async def test_a_token_that_died_while_people_thought_does_not_matter(redis_url: str) -> None:
+    """Tokens live 60 s, the wait takes a day; the tool's token is a new one and works (S24)."""
+    async with a_provider(lifetime=60) as provider, kept_in(redis_url) as grants:
+        await grants.add(NAME, provider.signed_in("crm"))
+        office = Office()
+        world = a_world(crm_tool(office, limit=timedelta(seconds=30)), a_source(provider, grants))
+        await world.ask()
+        request = await world.open_request()
+        assert request.proposal.action.credential == CRM  # the approver sees whose account it is
+        at_the_pause = [one.token for one in provider.issued]
+        provider.advance(86_400)
+        await world.answer(request)
+        await world.work()
+        assert (await world.request(request)).state is State.CLOSED
+        (shown,) = office.shown
+        assert provider.is_valid(shown)
+        assert at_the_pause
+        assert not any(map(provider.is_valid, at_the_pause))
+
+
+async def test_a_sign_in_that_ended_in_the_wait_is_told_and_nothing_is_done(redis_url: str) -> None:
+    """Requester and approver read how it is mended; the approval is not used up by a tool that could not run."""
+    async with a_provider() as provider, kept_in(redis_url) as grants:
+        await grants.add(NAME, provider.signed_in("crm"))
+        office = Office()
+        world = a_world(crm_tool(office), a_source(provider, grants))
+        await world.ask()
+        request = await world.open_request()
+        provider.revoke_all()
+        await world.answer(request)
+        await world.work()
+        ended = await world.request(request)
+        assert ended.outcome is not None
+        assert "sayso credentials add hubspot --as crm" in ended.outcome.words
+        assert (office.shown, ended.effect) == ([], None)
+        (report,) = await world.reports()
+        assert "sayso credentials add hubspot --as crm" in report
+
+
+async def test_a_dead_sign_in_is_flagged_when_the_card_opens(redis_url: str) -> None:
+    """Nobody has to find out by approving."""
+    async with a_provider() as provider, kept_in(redis_url) as grants:
+        world = a_world(crm_tool(Office()), a_source(provider, grants))
+        await world.ask()
+        flags = (await world.open_request()).proposal.assessment.flags
+        assert any("credential" in flag.lower() for flag in flags)
+
+
+async def test_while_the_provider_is_down_nothing_is_used_up(redis_url: str) -> None:
+    """The approved action waits and runs once the provider answers again."""
+    async with a_provider() as provider, kept_in(redis_url) as grants:
+        await grants.add(NAME, provider.signed_in("crm"))
+        office = Office()
+        world = a_world(crm_tool(office), a_source(provider, grants))
+        await world.ask()
+        request = await world.open_request()
+        provider.faults.add(Status(503), times=2)
+        await world.answer(request)
+        await world.work()
+        ended = await world.request(request)
+        assert ended.effect is not None
+        assert ended.effect.state is EffectState.DONE
+        assert len(office.shown) == 1
+
+
+async def test_a_static_key_is_given_to_its_own_account_only() -> None:
+    """No provider is asked; another subject has to have its own."""
+    source = StaticSource(KEY, name="billing", service="crm")
+    office = Office()
+    ref = CredentialRef(provider="billing", subject="crm")
+    world = a_world(crm_tool(office, name="billing", credential=ref), source, "billing")
+    await world.ask()
+    await world.answer(await world.open_request())
+    await world.work()
+    assert office.shown == [KEY]
+    assert world.live.occur_in(f"key={KEY}".encode())
+    assert "without an end" in str(await source.fetch(ref))
+    with pytest.raises(CredentialDead, match="crm's, not alex's"):
+        await source.fetch(CredentialRef(provider="billing", subject="alex"))
+
+
+def test_a_key_that_could_not_be_guarded_is_refused_at_the_start() -> None:
+    """Too short to be told from ordinary text; the words do not quote it."""
+    with pytest.raises(BadSetting, match="fewer than 16") as refused:
+        StaticSource("short-key", name="billing", service="crm")
+    assert "short-key" not in str(refused.value)
+
+
+async def test_a_tool_gets_no_other_providers_token() -> None:
+    """A name that the action does not name is a mistake of the tool's author, and no token leaves."""
+    office = Office()
+    ref = CredentialRef(provider="billing", subject="crm")
+    tool = crm_tool(office, name="hubspot", credential=ref)
+    world = a_world(tool, StaticSource(KEY, name="billing", service="crm"), "billing")
+    await world.ask()
+    request = await world.open_request()
+    await world.answer(request)
+    await world.work()
+    ended = await world.request(request)
+    assert ended.effect is not None
+    assert (office.shown, ended.effect.state) == ([], EffectState.UNKNOWN)
+
+
+async def test_an_action_may_name_another_account_than_its_tool() -> None:
+    """What the plan names goes before what the tool says."""
+    other = CredentialRef(provider="hubspot", subject="alex")
+    tool = crm_tool(Office())
+    assert a_refund(tool, credential=other).credential == other
+    assert a_refund(tool, credential=None).credential == CRM
+    assert a_refund(refund_tool(Ledger()), credential=None).credential is None
+
+
+async def test_no_token_is_left_anywhere_in_redis(redis_url: str, redis_client: redis.Redis) -> None:
+    """Records, audit, queue and grants after a whole run; the tool's own words quote its token."""
+    async with a_provider() as provider, kept_in(redis_url) as grants:
+        await grants.add(NAME, provider.signed_in("crm"))
+
+        @effect(name="issue_refund", category="financial_transaction", irreversibility="high", credential=CRM)
+        async def chatty(order: int, amount: Decimal, currency: str = "USD") -> str:
+            return f"Called it with {token()}."
+
+        store = await RedisStore.connect(redis_url, prefix="sayso", demo=True)
+        try:
+            world = a_world(chatty, a_source(provider, grants), store=store)
+            await world.ask()
+            await world.answer(await world.open_request())
+            await world.work()
+            standing = list(in_redis(redis_client))
+        finally:
+            await store.close()
+        assert provider.exchanges == 2
+        for secret in provider.secrets_seen:
+            assert not [place for place, value in standing if secret.encode() in value]
