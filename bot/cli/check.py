@@ -10,16 +10,14 @@ from pathlib import Path
 from rich.text import Text
 
 from ...agent.setting_words import BadSettings
-from ...approvals.credential import CredentialRef
 from ...approvals.errors import BadSetting
 from ...approvals.sealing import STATE_KEYS
 from ...scheduler.pagerduty import RoutingKey
-from ..credentials import connection, sources
-from ..opening import open_store, store_server
+from ..opening import open_store
 from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
-from ..tables import Credential, EntraTable, StaticTable
 from .check_api import api_keys
+from .check_credentials import credential_secrets, tokens
 from .check_graphs import GatedTools
 from .check_policy import same_policy
 from .check_reach import out_of_reach
@@ -75,9 +73,7 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
         await check_slack(settings, settings.slack, checks)
     if settings.teams:
         await check_teams(settings, settings.teams, checks)
-    await checks.each(
-        *((f"credentials.{name}", _token(settings, name, one)) for name, one in _usable(settings))
-    )
+    await checks.each(*tokens(settings))
 
 
 # ---- the file and the secrets
@@ -101,8 +97,7 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
         yield from api_keys(settings, settings.api)
     for name, pager in settings.pagers.items():
         yield pager.routing_key, _routing_key(settings, pager.routing_key, name)
-    for name, one in settings.credentials.items():
-        yield _variable(one), _credential_secret(settings, one, name)
+    yield from credential_secrets(settings)
 
 
 def _routing_key(settings: Settings, variable: str, pager: str) -> Look:
@@ -113,21 +108,6 @@ def _routing_key(settings: Settings, variable: str, pager: str) -> Look:
         except ValueError as error:
             raise Wrong(f"{variable}: {error}") from error
         return f"set, for pagers.{pager}"
-
-    return look
-
-
-def _variable(one: Credential) -> str:
-    """Which variable holds its secret."""
-    return one.secret if isinstance(one, StaticTable) else one.client_secret
-
-
-def _credential_secret(settings: Settings, one: Credential, name: str) -> Look:
-    async def look() -> str:
-        settings.secret(_variable(one), f"credentials.{name} needs it")
-        if not isinstance(one, StaticTable) and one.ca_file and not settings.beside(one.ca_file).is_file():
-            raise Wrong(f"credentials.{name}.ca_file: there is no file {settings.beside(one.ca_file)}")
-        return f"set, for credentials.{name}"
 
     return look
 
@@ -174,26 +154,3 @@ async def _store(settings: Settings) -> str:
         waiting = len(await store.live())
     where = settings.store_named if settings.redis_url else f"embedded in {settings.data_dir / 'store'}"
     return f"{where}: fit, {waiting} open request{'s' if waiting != 1 else ''}"
-
-
-def _usable(settings: Settings) -> Iterator[tuple[str, Credential]]:
-    """The providers whose secret is there; a missing one has its own line already."""
-    return (
-        (name, one)
-        for name, one in settings.credentials.items()
-        if settings.env.get(_variable(one), "").strip()
-    )
-
-
-def _token(settings: Settings, name: str, one: Credential) -> Look:
-    """Fetch a token of the service and throw it away."""
-
-    async def look() -> str:
-        scopes = (one.check_scope,) if isinstance(one, EntraTable) else ()
-        ref = CredentialRef(provider=name, subject=one.service, scopes=scopes)
-        with store_server(settings) as address:
-            async with connection(address) as client:
-                token = await sources(settings, client, address, only=name)[name].fetch(ref)
-        return f"{one.service} gets {token}" + (f" for {scopes[0]}" if scopes else "")
-
-    return look

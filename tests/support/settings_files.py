@@ -85,7 +85,7 @@ def write_settings(folder: Path, *edits: tuple[str, str]) -> Path:
 
 
 def sayso(
-    *arguments: str, folder: Path, env: Mapping[str, str] | None = None
+    *arguments: str, folder: Path, env: Mapping[str, str] | None = None, told: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `sayso` as a process of its own in `folder`; 80 columns and no colours unless `env` says otherwise."""
     kept = {
@@ -96,6 +96,7 @@ def sayso(
     return subprocess.run(
         [sys.executable, "-c", "from sayso.bot.cli import main; main()", *arguments],
         cwd=folder, env={**kept, "COLUMNS": "80", **(env or {})}, text=True, capture_output=True, timeout=60, check=False,
+        input=told,
     )  # fmt: skip
 
 
