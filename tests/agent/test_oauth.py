@@ -23,11 +23,12 @@ from sayso.sandbox.faults import Delay, Dropped, LostReply, RateLimited, Status
 
 @pytest.mark.parametrize("auth", ["basic", "post"])
 async def test_each_action_gets_a_token_of_its_own_and_the_rotated_grant_is_kept(
-    redis_url: str, auth: str
+    each_redis_url: str, auth: str
 ) -> None:
     """The provider takes each refresh token once; a used one would end the sign-in."""
-    async with a_provider() as provider, kept_in(redis_url) as grants:
+    async with a_provider() as provider, kept_in(each_redis_url) as grants:
         await grants.add(NAME, provider.signed_in("crm"))
+        assert await grants.names() == {NAME}
         source = a_source(provider, grants, auth=auth)
         tokens = [(await source.fetch(CRM)).value for _ in range(3)]
         assert len(set(tokens)) == 3

@@ -27,7 +27,18 @@ from typer.testing import CliRunner
 
 #: Nobody listens there.
 NOWHERE = "redis://127.0.0.1:1"
-COMMANDS = ("demo", "init", "serve", "check", "run", "pending", "show", "dead-letters", "manifest")
+COMMANDS = (
+    "demo",
+    "init",
+    "serve",
+    "check",
+    "run",
+    "pending",
+    "show",
+    "credentials",
+    "dead-letters",
+    "manifest",
+)
 
 
 def a_waiting_request(
