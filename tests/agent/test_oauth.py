@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import signal
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import redis
 from leaks import in_redis
+from many_servers import replicated
 from oauth_scene import CRM, NAME, a_provider, a_source, kept_in, renewing
 from sayso.agent.credentials import CredentialDead, CredentialSourceDown, Token
 from sayso.agent.grants import EnvironmentGrants, NotKept, Renewal
@@ -204,6 +207,22 @@ async def test_no_token_is_used_before_its_rotated_grant_is_kept(redis_url: str)
         with pytest.raises(CredentialSourceDown, match="cannot be kept"):
             await source.fetch(CRM)
         assert provider.is_valid((await source.fetch(CRM)).value)
+
+
+@pytest.mark.second_server
+async def test_no_token_is_used_that_a_failover_would_leave_without_its_grant(
+    valkey_binary: Path, tmp_path: Path
+) -> None:
+    """While no replica confirms the rotated grant there is no token; the sign-in goes on once one does."""
+    with replicated(valkey_binary, tmp_path) as (primary, replica):
+        async with a_provider() as provider, kept_in(f"redis://127.0.0.1:{primary.port}/0") as grants:
+            await grants.add(NAME, provider.signed_in("crm"))
+            source = a_source(provider, grants)
+            replica.signal(signal.SIGSTOP)
+            with pytest.raises(CredentialSourceDown, match="cannot be kept: No replica"):
+                await source.fetch(CRM)
+            replica.signal(signal.SIGCONT)
+            assert provider.is_valid((await source.fetch(CRM)).value)
 
 
 async def test_a_late_writer_changes_nothing(redis_url: str) -> None:
