@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from urllib.parse import quote_plus, urlsplit
 
@@ -256,7 +257,7 @@ class OAuthSource:
         return word if re.fullmatch(r"[A-Za-z_]{1,40}", word) else ""
 
     def _remedy(self, ref: CredentialRef) -> str:
-        return f"Whoever owns it reconnects it with `sayso credentials add {self._name} --as {ref.subject}`."
+        return f"Whoever owns it reconnects it with `sayso credentials add {self._name} --as {quote(ref.subject)}`."
 
 
 def _scope(ref: CredentialRef) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import assert_never
 
 import redis.asyncio
@@ -37,15 +38,12 @@ def sources(
 
 def source(settings: Settings, name: str, table: Credential, grants: Grants | None) -> TokenSource:
     """One provider; `grants` as `grants_of` says. Raises: BadSetting."""
-    ca_file = (
-        str(settings.beside(table.ca_file)) if not isinstance(table, StaticTable) and table.ca_file else None
-    )
     match table:
         case EntraTable():
             return MsalSource(
                 authority=table.authority, client_id=table.client_id, service=table.service,
                 client_secret=_secret(settings, name, "client_secret", table.client_secret),
-                refresh_tokens=EnvironmentRefreshTokens(settings.env), ca_file=ca_file,
+                refresh_tokens=EnvironmentRefreshTokens(settings.env), ca_file=_beside(settings, table.ca_file),
             )  # fmt: skip
         case OAuthTable():
             return oauth_source(settings, name, table, grants)
@@ -63,7 +61,7 @@ def oauth_source(settings: Settings, name: str, table: OAuthTable, grants: Grant
     return OAuthSource(
         table.provider, name=name, client_id=table.client_id, grants=grants,
         client_secret=_secret(settings, name, "client_secret", table.client_secret),
-        ca_file=str(settings.beside(table.ca_file)) if table.ca_file else None,
+        ca_file=_beside(settings, table.ca_file),
     )  # fmt: skip
 
 
@@ -108,3 +106,7 @@ def grants_seal(settings: Settings) -> Seal:
 
 def _secret(settings: Settings, name: str, key: str, variable: str) -> str:
     return settings.secret(variable, f"credentials.{name}.{key} says it holds the secret.")
+
+
+def _beside(settings: Settings, file: Path | None) -> str | None:
+    return str(settings.beside(file)) if file else None

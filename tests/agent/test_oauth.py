@@ -116,12 +116,14 @@ async def test_a_sign_in_that_ended_says_who_can_renew_it_and_how(redis_url: str
 
 
 async def test_who_never_signed_in_is_told_how(redis_url: str) -> None:
-    """Nothing is asked of the provider."""
+    """Nothing is asked of the provider; a command that people copy holds no second one."""
     async with a_provider() as provider, kept_in(redis_url) as grants:
         with pytest.raises(
             CredentialDead, match=r"crm has not signed in to hubspot\. .*credentials add hubspot"
         ):
             await a_source(provider, grants).fetch(CRM)
+        with pytest.raises(CredentialDead, match="--as 'x; rm -rf ~'`"):
+            await a_source(provider, grants).fetch(CredentialRef(provider="hubspot", subject="x; rm -rf ~"))
         assert provider.issued == []
 
 
