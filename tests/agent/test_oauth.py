@@ -194,7 +194,7 @@ async def test_whoever_gives_up_leaves_no_half_done_renewal(redis_url: str) -> N
         grants.reached, grants.go = asyncio.Event(), asyncio.Event()
         source = a_source(provider, grants)
         asked = asyncio.create_task(source.fetch(CRM))
-        await grants.reached.wait()
+        await asyncio.wait_for(grants.reached.wait(), 20)
         asked.cancel()
         await asyncio.wait({asked})
         grants.go.set()
