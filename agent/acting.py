@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
@@ -22,6 +22,7 @@ from ..approvals import canonical, effects, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
+from ..approvals.looks import withheld_in
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from .credentials import CredentialDead, Token
@@ -31,7 +32,6 @@ from .outcome import GateOutcome, allows_edited, outcome_of
 from .risk import needs_people
 from .runtime import Runtime, acting
 from .schema import Answer
-from .secrets import looks_like_token
 
 _log = logging.getLogger(__name__)
 
@@ -188,44 +188,38 @@ async def _run(
             task.cancel()
             raise
     if not task.done():
-        return await _overran(runtime, tool, request, task, token)
+        return await _overran(runtime, tool, request, task)
     crash_point("after-tool")
-    return await _report(runtime, tool, request, task, token)
+    return await _report(runtime, tool, request, task)
 
 
-async def _overran(
-    runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any], token: Token | None
-) -> GateOutcome:
+async def _overran(runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any]) -> GateOutcome:
     """The tool did not end in time. A thread cannot be stopped: it may still say later what happened."""
     if tool.is_async:
         task.cancel()
-    late = asyncio.create_task(_late_word(runtime, tool, request, task, token))
+    late = asyncio.create_task(_late_word(runtime, tool, request, task))
     runtime.late.add(late)
     late.add_done_callback(runtime.late.discard)
     return await _left_open(runtime, tool, request, f"{tool.name} did not end within {tool.limit}")
 
 
-async def _late_word(
-    runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any], token: Token | None
-) -> None:
+async def _late_word(runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any]) -> None:
     await asyncio.wait({task})
     if task.cancelled():
         return
     try:
-        await _report(runtime, tool, request, task, token)
+        await _report(runtime, tool, request, task)
     except (effects.Burnt, OutcomeUnknown, RunAgain):
         _log.warning("tool.late_word_dropped", extra={"request": request.id})
 
 
-async def _report(
-    runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any], token: Token | None
-) -> GateOutcome:
+async def _report(runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any]) -> GateOutcome:
     """Write down how the tool ended."""
     error = task.exception() if not task.cancelled() else asyncio.CancelledError()
     if error is None:
-        return await _done(runtime, request, tool, task.result(), token)
+        return await _done(runtime, request, tool, task.result())
     if isinstance(error, NothingDone):
-        words = _without_secrets(str(error), token)
+        words = runtime.broker.live.withheld(str(error))
         applied = await runtime.store.change(
             request.id,
             lambda record, now: effects.failed(_same_run(record, request), runtime.worker, words, now),
@@ -236,10 +230,8 @@ async def _report(
     return await _left_open(runtime, tool, request, f"{tool.name} broke off ({type(error).__name__})")
 
 
-async def _done(
-    runtime: Runtime, request: Request, tool: Effect, result: object, token: Token | None
-) -> GateOutcome:
-    text = _without_secrets(_as_json(result), token)
+async def _done(runtime: Runtime, request: Request, tool: Effect, result: object) -> GateOutcome:
+    text = _as_json(result, runtime.broker.live.withheld)
     told = json.loads(text)
     words = told if isinstance(told, str) and told.strip() else f"{tool.name} ran."
     applied = await runtime.store.change(
@@ -251,16 +243,15 @@ async def _done(
     return outcome_of(applied.request, None)
 
 
-def _as_json(result: object) -> str:
-    """What a tool returned; the tool has run, so nothing that it can return may keep that off the record."""
+def _as_json(result: object, withhold: Callable[[str], str]) -> str:
+    """What a tool returned, without any token; the tool has run, so nothing that it can return may keep that off the record."""
     if isinstance(result, str):  # text from elsewhere may hold half a character
         result = result.encode(errors="replace").decode()
     try:
-        text = pydantic_core.to_json(result, fallback=repr).decode()
-        json.loads(text)
+        told = withheld_in(json.loads(pydantic_core.to_json(result, fallback=repr)), withhold)
+        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     except (ValueError, RecursionError):
-        text = json.dumps(f"(a {type(result).__name__} that cannot be kept as JSON)")
-    return text
+        return json.dumps(f"(a {type(result).__name__} that cannot be kept as JSON)")
 
 
 def _same_run(record: Request, started: Request) -> Request:
@@ -269,12 +260,6 @@ def _same_run(record: Request, started: Request) -> Request:
     if newest is None or ours is None or newest.attempt != ours.attempt:
         raise effects.Burnt
     return record
-
-
-def _without_secrets(text: str, token: Token | None) -> str:
-    """A tool's words go into record, card and state, so a credential in them is withheld."""
-    text = text.replace(token.value, "(token withheld)") if token else text
-    return '"(withheld: it looks like a credential)"' if looks_like_token(text) else text
 
 
 async def _left_open(runtime: Runtime, tool: Effect, request: Request, words: str) -> GateOutcome:
@@ -315,6 +300,7 @@ async def nothing_done(
 
     A decision that is not `believed` is taken out of the record, so that no card names people who never decided.
     """
+    words = runtime.broker.live.withheld(words)
     if request.effect is not None:
         if request.effect.state is EffectState.STARTED:
             return await _unknown(runtime, request, words)

@@ -94,6 +94,9 @@ class Broker:
 
     Every call is a new exchange: a token kept from before a wait may be dead, revoked, or old on the
     service's clock, and an action that people approved is rare enough to ask for its own.
+
+    Attributes:
+        live: Every token handed out here, to be recognised wherever it turns up.
     """
 
     def __init__(
@@ -104,7 +107,7 @@ class Broker:
     ) -> None:
         """`sources`: by `CredentialRef.provider`; `live_tokens` is what keeps tokens out of checkpoints."""
         self._sources = dict(sources)
-        self._live_tokens = live_tokens
+        self.live = live_tokens
         self._clock = clock
 
     async def token(self, ref: CredentialRef, *, lives: timedelta = LEAST_LIFE) -> Token:
@@ -121,7 +124,7 @@ class Broker:
         token = await source.fetch(ref)
         if len(token.value.encode()) < SHORTEST_TOKEN:
             raise CredentialDead(f"{ref.provider} gives {ref.subject} tokens too short to be guarded.")
-        self._live_tokens.remember(token.value)
+        self.live.remember(token.value)
         left = token.expires_at - self._clock()
         if left < lives:
             raise CredentialDead(

@@ -7,7 +7,7 @@ import sysconfig
 import traceback
 from pathlib import Path
 
-from .secrets import looks_like_token
+from ..approvals.looks import looks_like_token
 from .serializer import UnfitState
 
 #: Longest piece of an error's words that is logged, characters.
@@ -41,6 +41,11 @@ def told_of(error: BaseException) -> dict[str, str]:
     customer, so they are written to the worker's own log and nowhere else: not to the record, a card or a chat.
     """
     return {"words": _safe(str(error)), **facts_of(error)}
+
+
+def said_of(error: BaseException) -> str:
+    """Why a run is given up, for whoever asked for it: our own words where its author can act on them, else the type."""
+    return str(error).rstrip(".") if isinstance(error, UnfitState) else type(error).__name__
 
 
 def place_of(error: BaseException) -> str:

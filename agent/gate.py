@@ -31,6 +31,7 @@ from .outcome import GateOutcome, closing, outcome_of
 from .risk import needs_people
 from .runtime import Runtime, current
 from .schema import Answer, GatePayload, payload_of
+from .serializer import refuse_tokens
 
 #: Which predecessors a new proposal revises: the people asked for a change of it.
 _PLANNED_AGAIN = frozenset({OutcomeKind.REVISED, OutcomeKind.ANSWERED})
@@ -165,6 +166,7 @@ class Gate:
             changes=_changes(before, action),
         )  # fmt: skip
         frozen = canonical.encode(proposal).decode()
+        refuse_tokens({"action": canonical.plain(action)}, runtime.broker.live.kind_in)
         if len(frozen) > LARGEST_PROPOSAL:
             raise BadGate(f"An action of {len(frozen)} characters is too large to be shown to people.")
         namespace = str(config["configurable"].get("checkpoint_ns", ""))

@@ -236,7 +236,9 @@ class HeldThread:
         crash_point("report-before-told")
         entry = AuditEntry(event=Event.RUN_FINISHED, by=self.runtime.worker, words="The agent has finished")
         await self.runtime.store.finish_run(
-            self.run.thread, entry, report_notices(self.run, report_of(standing.values))
+            self.run.thread,
+            entry,
+            report_notices(self.run, self.runtime.broker.live.withheld(report_of(standing.values))),
         )
         crash_point("report-after-told")
         await forget_later(self.graph.checkpointer, self.run.thread)

@@ -24,6 +24,7 @@ from .gate import CODE_CHANGED, LARGEST_PROPOSAL
 from .policy import Policy
 from .resume import Graph
 from .schema import GatePayload, checked_payload, is_ours
+from .serializer import refuse_tokens
 from .standing import Pause, Standing
 
 #: How often one pause is asked about before it is given up: people who were asked three times are not asked for ever.
@@ -217,7 +218,9 @@ class Pauses:
             raise CannotAsk(TOGETHER)
         reading = read(graph, pause)
         asked = reading.asked[index]
-        frozen = canonical.encode(proposal_of(run, pause, reading, asked, self._policy)).decode()
+        proposal = proposal_of(run, pause, reading, asked, self._policy)
+        refuse_tokens({"action": canonical.plain(proposal.action)})  # the graph's own checkpointer took it
+        frozen = canonical.encode(proposal).decode()
         if len(frozen) > LARGEST_PROPOSAL:
             raise CannotAsk(f"A pause of {len(frozen)} characters is too large to be shown to people.")
         ask = ask_of(

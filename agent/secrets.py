@@ -1,22 +1,17 @@
-"""What looks like a live token, and which tokens are live; nothing here knows where the text comes from."""
+"""Which tokens are live: recognised inside other text, and withheld there with whatever else looks like one."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from pydantic_core import SchemaValidator, core_schema
+from ..approvals.looks import Look, TokenKind, looks_like_token, withheld
 
 #: Shorter tokens cannot be told from ordinary text.
 SHORTEST_TOKEN = 16
-
-#: No text below this length is taken for a token by its looks.
-SHORTEST_LOOK = 15
 
 #: Older tokens are forgotten beyond this many; access tokens live for minutes to hours.
 MOST_TOKENS = 4096
@@ -25,86 +20,6 @@ _WORD = 8
 
 #: A long token is looked for in greater steps, in bytes: most credentials are long, and most of the state holds none.
 _STEPS = (32, 16, 8)
-
-
-class TokenKind(StrEnum):
-    """What a piece of text looks like; the value completes "holds ..."."""
-
-    WEB = "a JSON web token"
-    SLACK = "a Slack token"
-    SLACK_HOOK = "a Slack webhook address"
-    GITHUB = "a GitHub token"
-    GITLAB = "a GitLab token"
-    API_KEY = "an API key"
-    AWS = "an AWS access key"
-    GOOGLE = "a Google token"
-    HUBSPOT = "a HubSpot token"
-    STRIPE = "a Stripe key"
-    BEARER = "a bearer token"
-    PRIVATE_KEY = "a private key"
-    LIVE = "a token that is in use"
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one kind of token looks.
-
-    Attributes:
-        in_text: The whole of it, not inside a longer word.
-        in_bytes: The same among bytes, where anything may stand before it.
-    """
-
-    kind: TokenKind
-    in_text: re.Pattern[str]
-    in_bytes: re.Pattern[bytes]
-
-
-LOOKS = tuple(
-    Look(
-        kind,
-        re.compile(rf"(?<![A-Za-z0-9]){pattern}", re.ASCII),
-        re.compile(pattern.encode(), re.ASCII),
-    )
-    for kind, pattern in (
-        (TokenKind.WEB, r"eyJ[\w-]{8,}\.[\w-]*\.[\w.-]{8,}"),
-        (TokenKind.SLACK, r"(?:xox[a-z](?:\.xox[a-z])?|xapp)-[\w-]{10,}"),
-        (TokenKind.SLACK_HOOK, r"hooks\.slack\.com/(?:services|workflows)/\w+/\w+/\w{8,}"),
-        (TokenKind.GITHUB, r"gh[pousr]_[A-Za-z0-9]{30,}"),
-        (TokenKind.GITHUB, r"github_pat_\w{30,}"),
-        (TokenKind.GITLAB, r"glpat-[\w-]{18,}"),
-        (TokenKind.API_KEY, r"sk-(?=[\w-]*\d)[\w-]{20,}"),
-        (TokenKind.AWS, r"A[KS]IA[A-Z0-9]{16}"),
-        (TokenKind.GOOGLE, r"(?:AIza[\w-]{35}|ya29\.[\w-]{20,})"),
-        (TokenKind.HUBSPOT, r"pat-\w{2,4}-[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}"),
-        (TokenKind.STRIPE, r"(?:[sr]k_(?:live|test)_|whsec_)[A-Za-z0-9]{16,}"),
-        (TokenKind.BEARER, r"[Bb](?:earer|EARER) +(?=\S*\d)[\w.~+/=-]{16,}"),
-        (TokenKind.PRIVATE_KEY, r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-    )
-)
-
-#: All of them at once and without their look ahead, by the Rust engine that comes with pydantic: some ten times quicker
-#: than one search per mark, and the state is searched each time it is stored.
-_MAYBE = SchemaValidator(
-    core_schema.str_schema(
-        pattern="(?-u)"
-        + "|".join(re.sub(r"\(\?=[^)]*\)", "", look.in_bytes.pattern.decode()) for look in LOOKS),
-        regex_engine="rust-regex",
-    )
-)
-
-
-def looks_like_token(text: str, among: Iterable[Look] = LOOKS) -> TokenKind | None:
-    """What kind of credential stands somewhere in this text, by its looks; None when none does."""
-    if len(text) < SHORTEST_LOOK:
-        return None
-    return next((look.kind for look in among if look.in_text.search(text)), None)
-
-
-def looks_in(body: bytes) -> Sequence[Look]:
-    """The looks that a text among these bytes might have; mostly none, and quick to tell."""
-    if not _MAYBE.isinstance_python(body.decode("latin-1")):
-        return ()
-    return [look for look in LOOKS if look.in_bytes.search(body)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,28 +79,43 @@ class LiveTokens:
 
     def occur_in(self, body: bytes) -> bool:
         """True when one of the tokens stands anywhere in these bytes."""
-        if len(body) < SHORTEST_TOKEN:
-            return False
-        words = memoryview(body)[: len(body) - len(body) % _WORD].cast("Q")
-        return any(
-            self._one_in(body, words[:: step // _WORD].tolist(), step)
-            for step, known in self._words.items()
-            if known
-        )
+        return next(self._places(body), None) is not None
 
-    def _one_in(self, body: bytes, words: Sequence[int], step: int) -> bool:
+    def kind_in(self, text: str, among: Sequence[Look] | None = None) -> TokenKind | None:
+        """What kind of credential stands in this text, a live one or (of these looks) by its looks; None when none does."""
+        if self.occur_in(text.encode(errors="replace")):
+            return TokenKind.LIVE
+        return looks_like_token(text, among)
+
+    def withheld(self, text: str) -> str:
+        """The text, with words in place of every one of these tokens and of whatever looks like one."""
+        body = text.encode(errors="replace")
+        kept, after = list[bytes](), 0
+        for start, end in sorted(self._places(body)):
+            if start >= after:
+                kept += [body[after:start], TokenKind.LIVE.words.encode()]
+            after = max(after, end)
+        return withheld(b"".join([*kept, body[after:]]).decode() if after else text)
+
+    def _places(self, body: bytes) -> Iterator[tuple[int, int]]:
+        """Where one of them begins and ends."""
+        if len(body) < SHORTEST_TOKEN:
+            return
+        words = memoryview(body)[: len(body) - len(body) % _WORD].cast("Q")
+        for step, known in self._words.items():
+            if known:
+                yield from self._in_words(body, words[:: step // _WORD].tolist(), step)
+
+    def _in_words(self, body: bytes, words: Sequence[int], step: int) -> Iterator[tuple[int, int]]:
         known = self._words[step]
         if known.keys().isdisjoint(words):
-            return False
-        return any(
-            self._stands_at(body, at * step - offset, digest)
-            for at, word in enumerate(words)
-            for offset, digest in known.get(word, ())
-        )
-
-    def _stands_at(self, body: bytes, start: int, digest: bytes) -> bool:
-        end = start + self._tokens[digest].length
-        return start >= 0 and self._digest(body[start:end]) == digest
+            return
+        for at, word in enumerate(words):
+            for offset, digest in known.get(word, ()):
+                start = at * step - offset
+                end = start + self._tokens[digest].length
+                if start >= 0 and self._digest(body[start:end]) == digest:
+                    yield start, end
 
     def _digest(self, body: bytes) -> bytes:
         return hashlib.blake2b(body, key=self._key, digest_size=16).digest()

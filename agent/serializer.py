@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from functools import cache
 from typing import Any, Self, get_args, get_origin, get_type_hints
@@ -27,7 +27,8 @@ from pydantic import BaseModel
 from typing_extensions import is_typeddict
 
 from ..approvals.errors import SaysoError
-from .secrets import LiveTokens, Look, TokenKind, looks_in, looks_like_token
+from ..approvals.looks import TokenKind, first_in, looks_in, looks_like_token
+from .secrets import LiveTokens
 
 #: How LangGraph marks what msgpack has no type for. The body of 0 to 5 begins with module, name, value.
 _ONE_VALUE, _POSITIONS, _KEYWORDS, _METHOD, _OLD_MODEL, _MODEL, _, _SNAPSHOT = range(8)
@@ -84,14 +85,16 @@ class StateSerializer(JsonPlusSerializer):
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         """LangGraph's bytes. Raises: UnknownType, TokenInState."""
+        if isinstance(obj, BaseException):  # what broke off is told, whatever a library quoted in it
+            obj = self._live.withheld(repr(obj))
         try:
             kind, body = super().dumps_typed(obj)
         except (TypeError, ormsgpack.MsgpackEncodeError) as error:
             raise UnknownType("", f"cannot be kept in the state: {error}") from error
         outline = _Outline(self._allowed).read(body) if kind == "msgpack" else bytes(body)
-        live, looks = self._live.occur_in(body), looks_in(body)
-        if live or looks:
-            self._refuse_token(outline, looks, live=live)
+        looks = looks_in(body)
+        if looks or self._live.occur_in(body):
+            refuse_tokens(outline, lambda text: self._live.kind_in(text, looks))
         return kind, body
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
@@ -102,20 +105,6 @@ class StateSerializer(JsonPlusSerializer):
         if kind in ("null", "bytes", "bytearray"):
             return super().loads_typed(data)
         raise UnknownType("", f"was stored as {kind!r}, which is never read")
-
-    def _refuse_token(self, outline: object, looks: Sequence[Look], *, live: bool) -> None:
-        def judge(text: str) -> TokenKind | None:
-            if live and self._live.occur_in(text.encode(errors="replace")):
-                return TokenKind.LIVE
-            return looks_like_token(text, looks)
-
-        if (hit := _first(outline, judge)) is not None:
-            path, kind = hit
-            raise TokenInState(
-                path.removeprefix("."),
-                f"holds {kind}. No credential may be kept in the state: put a CredentialRef there, and the tool "
-                "gets a fresh token when it runs.",
-            )
 
 
 class _Reader(ABC):
@@ -198,29 +187,22 @@ class _Part:
     value: object
 
 
-def _first(node: object, judge: Callable[[str], TokenKind | None]) -> tuple[str, TokenKind] | None:
-    """The first text of an outline that is judged to be a token: where it stands, and what it is."""
-    if isinstance(node, str):
-        kind = judge(node)
-        return None if kind is None else ("", kind)
-    if isinstance(node, bytes):
-        return _first(node.decode("latin-1"), judge)
-    if isinstance(node, _Part):
-        return _first(node.value, judge)
-    if isinstance(node, _Fields):
-        node = node.values
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if (hit := _first(key, judge)) is not None:
-                return f"(key){hit[0]}", hit[1]
-            if (hit := _first(value, judge)) is not None:
-                step = f".{key}" if str(key).isidentifier() else f"[{key!r}]"
-                return f"{step}{hit[0]}", hit[1]
-    elif isinstance(node, (list, tuple)):
-        for position, value in enumerate(node):
-            if (hit := _first(value, judge)) is not None:
-                return f"[{position}]{hit[0]}", hit[1]
-    return None
+def refuse_tokens(value: object, judge: Callable[[str], TokenKind | None] = looks_like_token) -> None:
+    """Look through plain values (or an outline). Raises: TokenInState, naming the first place that holds one."""
+    if (hit := first_in(value, judge, _opened)) is not None:
+        path, kind = hit
+        raise TokenInState(
+            path,
+            f"holds {kind}. No credential may be kept in the state: put a CredentialRef there, and the tool "
+            "gets a fresh token when it runs, from token().",
+        )
+
+
+def _opened(node: object) -> object:
+    """What stands inside an outline's marks."""
+    while isinstance(node, _Part):
+        node = node.value
+    return node.values if isinstance(node, _Fields) else node
 
 
 def _name_of(kind: type) -> _Name:

@@ -18,7 +18,7 @@ from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
 from .credentials import Broker
-from .faults import facts_of, place_of, told_of
+from .faults import facts_of, place_of, said_of, told_of
 from .handled import Handled
 from .keeper import Keeper, Locks
 from .policy import Policy
@@ -29,6 +29,7 @@ from .remote.watch import WATCH_EVERY, Watcher, graphs_at
 from .resume import Graph
 from .runner import TRIES, GivenUp, Runner, ThreadLost, WorkLost
 from .runtime import LEASE
+from .serializer import UnfitState
 
 _log = logging.getLogger(__name__)
 
@@ -168,8 +169,12 @@ class Worker:
                 _log.error(
                     "work.failed", extra={"run": run.thread, "request": item.work.request, **told_of(error)}
                 )
-                broke = type(error).__name__
-                await self._note_failure(item, item.tries + failures, self._backoff[failures:], error)
+                broke = said_of(error)
+                final = isinstance(error, UnfitState)  # the same node would put the same into it again
+                waits = () if final else self._backoff[failures:]
+                await self._note_failure(item, item.tries + failures, waits, error)
+                if final:
+                    break
         await self.runner.give_up(run, broke)
         return True
 

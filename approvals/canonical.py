@@ -26,8 +26,12 @@ def encode(value: object, kind: Any = None) -> bytes:
 
     Mappings keep their order, because a reviewer reads facts in the order the agent gave them.
     """
-    plain = adapter(kind or type(value)).dump_python(value, mode="json")
-    return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(plain(value, kind), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def plain(value: object, kind: Any = None) -> Any:
+    """A record as JSON values."""
+    return adapter(kind or type(value)).dump_python(value, mode="json")
 
 
 def decode(kind: type[T], raw: bytes | str) -> T:

@@ -11,9 +11,11 @@ import jsonschema
 from . import canonical
 from .action import Action, Json
 from .errors import BadChange
+from .looks import first_in, withheld
 from .people import PersonId
 from .request import Proposal, Request, Revision
 from .risk import RiskAssessment
+from .verdict import Modify, Reject, Respond, Verdict
 
 
 def check_arguments(schema: str, arguments: Mapping[str, Json]) -> None:
@@ -27,6 +29,30 @@ def check_arguments(schema: str, arguments: Mapping[str, Json]) -> None:
         problems.setdefault(name, _words(error)[:200])
     if problems:
         raise BadChange(problems)
+
+
+def without_tokens(verdict: Verdict) -> Verdict:
+    """What somebody answered, before it is signed: a no counts with a token withheld from its reason.
+
+    Raises: BadChange where the agent would be given a token.
+    """
+    match verdict:
+        case Reject(reason=reason):
+            return replace(verdict, reason=withheld(reason))
+        case Respond(text=text) | Modify(instruction=text):
+            changes = verdict.changes if isinstance(verdict, Modify) else {}
+            said = {"": text, **changes}
+            found = {name: hit[1] for name, value in said.items() if (hit := first_in(value)) is not None}
+            if found:
+                raise BadChange(
+                    {
+                        name: f"this holds {kind.value}, which no agent is given"
+                        for name, kind in found.items()
+                    }
+                )
+            return verdict
+        case _:
+            return verdict
 
 
 #: JSON Schema's keyword -> what is said to whoever typed the value; all others say it in jsonschema's words.

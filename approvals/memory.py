@@ -8,10 +8,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
-from . import marks
+from . import canonical, marks
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
 from .errors import RequestNotFound
+from .looks import withheld_json
 from .people import Place
 from .request import PARTITIONS, Request, Run, partition_of
 from .store import (
@@ -26,6 +28,8 @@ from .store import (
     WorkItem,
 )
 from .verdict import RequestId, ThreadId
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -105,10 +109,10 @@ class MemoryStore:
 
     def _commit(self, before: Request | None, change: Change) -> None:
         version = before.version + 1 if before else 1
-        after = replace(change.request, version=version)
+        after = _kept(replace(change.request, version=version))
         self._requests[after.id] = after
         for ask in change.opens:
-            self._requests.setdefault(ask.id, Request(ask=ask))
+            self._requests.setdefault(ask.id, _kept(Request(ask=ask)))
         self._runs.setdefault(after.ask.run.thread, after.ask.run)
         for entry in change.audit:
             self._append(entry, after.ask.run.thread, after.id)
@@ -125,12 +129,12 @@ class MemoryStore:
         for notice in notices:
             id = marks.notice_id(notice)
             if id not in self._notices:
-                self._notices[id] = notice
+                self._notices[id] = _kept(notice)
                 self._mark(Lane.TELL, Target(kind=TargetKind.NOTICE, id=id))
 
     def _append(self, entry: AuditEntry, thread: ThreadId, request: RequestId | None) -> None:
         number = len(self._trail) + 1
-        record = AuditRecord(number=number, at=self._now, thread=thread, request=request, entry=entry)
+        record = AuditRecord(number=number, at=self._now, thread=thread, request=request, entry=_kept(entry))
         self._trail.append(record)
 
     def _mark(self, lane: Lane, target: Target) -> None:
@@ -180,6 +184,7 @@ class MemoryStore:
     async def start(self, run: Run, *, token: str = "", audit: Sequence[AuditEntry] = ()) -> bool:
         if run.thread in self._runs:
             return False
+        run = _kept(run)
         self._runs[run.thread] = run
         self._append(
             AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for"), run.thread, None
@@ -263,7 +268,7 @@ class MemoryStore:
 
     def _kept_told(self, target: Target, told: Told, version: int, again: timedelta | None) -> bool:
         """Whether it is clean now."""
-        self._told[target.id][str(target)] = told
+        self._told[target.id][str(target)] = _kept(told)
         self._leased.pop(target, None)
         lane = self._lane.get(target, Lane.TELL)
         request = self._requests.get(RequestId(target.id))
@@ -281,7 +286,7 @@ class MemoryStore:
         target = letter.target
         self._kept_told(target, told, version, None)
         known = self._letters.get(target)
-        self._letters[target] = replace(letter, since=known.since) if known else letter
+        self._letters[target] = _kept(replace(letter, since=known.since) if known else letter)
         beside = [one for one in await self.dead_letters() if one.target.id[:2] == target.id[:2]]
         for oldest in beside[:-MOST_LETTERS]:
             del self._letters[oldest.target]
@@ -328,3 +333,10 @@ class MemoryStore:
 
     async def close(self) -> None:
         return None
+
+
+def _kept(value: T) -> T:
+    """The record as any store keeps it: without what looks like a token."""
+    body = canonical.encode(value)
+    clean = withheld_json(body)
+    return value if clean == body else canonical.decode(type(value), clean)

@@ -8,7 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from redis.exceptions import RedisError
 
-from . import canonical, redis_scripts
+from . import canonical, redis_rows, redis_scripts
 from .address import Kind, read_address
 from .connection import is_away, open_redis, open_sync_redis
 from .copies import Copies
@@ -75,7 +75,7 @@ class RedisCalls:
         return await self._scripts[name](keys=[stem], args=list(args))
 
     def _closed(self, about: str, value: object) -> bytes:
-        return self._seal.close(about, canonical.encode(value))
+        return redis_rows.closed(self._seal, about, canonical.encode(value))
 
     def _opened(self, about: str, kind: type[T], raw: bytes) -> T:
         return canonical.decode(kind, self._seal.open(about, raw))

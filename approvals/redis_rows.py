@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from . import canonical
 from .change import AuditEntry, AuditRecord
+from .looks import withheld_json
 from .request import Request
 from .sealing import Seal
 from .verdict import RequestId, ThreadId
@@ -27,12 +28,21 @@ def time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
+def closed(seal: Seal, about: str, body: bytes) -> bytes:
+    """A record's JSON as it is stored: what looks like a token is withheld from it, whoever wrote it."""
+    return seal.close(about, withheld_json(body))
+
+
 def row(one: Request, seal: Seal, *, whole: bool) -> list[object]:
     """What the commit script takes for one record; `whole` includes what never changes."""
     return [
         one.id,
-        seal.close(f"ask {one.id}", canonical.encode(one.ask)) if whole else "",
-        seal.close(f"record {one.id}", canonical.adapter(Request).dump_json(one, exclude={"ask", "version"})),
+        closed(seal, f"ask {one.id}", canonical.encode(one.ask)) if whole else "",
+        closed(
+            seal,
+            f"record {one.id}",
+            canonical.adapter(Request).dump_json(one, exclude={"ask", "version"}),
+        ),
         one.version,
         str(one.state),
         ms(one.due_at) if one.due_at else "",
@@ -47,7 +57,7 @@ def request(id: RequestId, body: bytes, mutable: bytes, version: int, seal: Seal
 
 def entries(some: Iterable[AuditEntry], thread: ThreadId, seal: Seal) -> list[object]:
     """A count and that many encoded audit entries."""
-    rows = [seal.close(f"audit {thread}", canonical.encode(entry)) for entry in some]
+    rows = [closed(seal, f"audit {thread}", canonical.encode(entry)) for entry in some]
     return [len(rows), *rows]
 
 

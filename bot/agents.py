@@ -24,6 +24,7 @@ from ..agent.worker import Worker
 from ..approvals.connection import open_redis, open_sync_redis
 from ..approvals.errors import BadSetting
 from ..approvals.redis_store import RedisStore
+from . import logs
 from .credentials import sources
 from .graphs import GraphLoader
 from .servers import open_servers
@@ -46,6 +47,7 @@ class Engine:
 async def open_engine(settings: Settings, url: str) -> AsyncIterator[Engine]:
     """Checkpoints in Redis, where every write carries its thread's fence. Raises: BadSetting."""
     live = LiveTokens()
+    logs.withhold_also(live.withheld)
     client, sync_client = open_redis(url), open_sync_redis(url)
     serde = sealed(StateSerializer(STATE_TYPES, live=live), settings.seal)
     prefix = settings.store.prefix

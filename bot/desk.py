@@ -18,7 +18,7 @@ from ..approvals.action import Action
 from ..approvals.authority import Roster
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.editing import edited
+from ..approvals.editing import edited, without_tokens
 from ..approvals.errors import (
     AlreadySettled,
     AnswerRefused,
@@ -131,17 +131,18 @@ class Desk:
         """
 
         def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
+            said = without_tokens(verdict)
             if request.state is State.OPEN:
                 _must_show(request, revision, shown)
-            if isinstance(verdict, Modify) and verdict.changes and request.state is State.OPEN:
-                new, rises = edited(request, verdict.changes, voter.person.id, self._assess)
-                if request.ask.edits is Edits.APPLY and not verdict.instruction:
-                    vote = self._vote(_with(request, new), electorate, verdict, voter, now)
+            if isinstance(said, Modify) and said.changes and request.state is State.OPEN:
+                new, rises = edited(request, said.changes, voter.person.id, self._assess)
+                if request.ask.edits is Edits.APPLY and not said.instruction:
+                    vote = self._vote(_with(request, new), electorate, said, voter, now)
                     may_decide = electorate.may_decide(request)
                     return machine.edit(
                         request, new, vote, may_decide, electorate.needed, ask_again=rises, now=now
                     )
-            vote = self._vote(request, electorate, verdict, voter, now)
+            vote = self._vote(request, electorate, said, voter, now)
             return machine.vote(request, vote, electorate.may_decide(request), electorate.needed, now)
 
         return await self._decide(id, who, counting, token)

@@ -19,6 +19,7 @@ from langgraph.graph import StateGraph
 from ..agent.acting import OutcomeUnknown, RunAgain, StillRunning
 from ..agent.checkpoint_steps import StaleFence
 from ..agent.credentials import CredentialSourceDown
+from ..agent.faults import said_of
 from ..agent.goals import goal_of
 from ..agent.held_thread import HeldThread
 from ..agent.keeper import Keeper
@@ -162,7 +163,7 @@ class _Owned:
                 if is_away(error):
                     await self._store_away(error)
                     continue
-                await self.runner.give_up(self.run, type(error).__name__)
+                await self.runner.give_up(self.run, said_of(error))
                 raise
         return standing.values
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ..approvals.looks import withheld
+
 #: Invisible although Unicode calls them letters, symbols or marks: fillers, blanks, variation selectors.
 _BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
     *map(chr, range(0x180B, 0x1810)), *map(chr, range(0xFE00, 0xFE0E)), *map(chr, range(0xE0100, 0xE01F0)),
@@ -19,7 +21,8 @@ _MARKS_IN_A_ROW = 3
 
 
 def clean(text: str) -> str:
-    """The text without control, zero-width and direction characters; any line end becomes a newline."""
+    """The text without tokens, control, zero-width and direction characters; any line end becomes a newline."""
+    text = withheld(text)
     if text.isascii() and text.isprintable():
         return text
     return _few_marks(_LINE_ENDS.sub("\n", text).replace("\t", " ").translate(_REMOVED))
@@ -31,7 +34,8 @@ def line(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    r"""The text with every invisible character spelled out (`\u202e`), so that nothing is hidden and nothing lost."""
+    r"""The text with every invisible character spelled out (`\u202e`), so that nothing but a token is hidden and nothing lost."""
+    text = withheld(text)
     if text.isascii() and text.isprintable():
         return text
     return text.translate(_SPELLED)

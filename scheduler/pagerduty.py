@@ -18,6 +18,8 @@ from typing import Final
 
 import httpx
 
+from ..approvals.looks import withheld
+
 #: A whole attempt, from name look-up to the last byte of the answer.
 ATTEMPT_LIMIT: Final = timedelta(seconds=10)
 
@@ -281,8 +283,8 @@ def _on_this_machine(url: httpx.URL) -> bool:
 
 
 def _clean(text: str, unreadable: re.Pattern[str] = _UNREADABLE) -> str:
-    """Without what a strict JSON reader refuses, lone surrogates among it: a page is not lost for them."""
-    return unreadable.sub(" ", text.encode("utf-8", "replace").decode()).strip()
+    """Without tokens and what a strict JSON reader refuses, lone surrogates among it: a page is not lost for them."""
+    return unreadable.sub(" ", withheld(text.encode("utf-8", "replace").decode())).strip()
 
 
 def _cut(text: str, limit: int) -> str:

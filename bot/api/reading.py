@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from starlette.requests import Request
 
 from ...agent.setting_words import NAME
+from ...approvals.looks import first_in
 from ..body import Unreadable, body_of
 from ..desk import GOAL_CHARACTERS
 from .problems import Problem
@@ -88,8 +89,12 @@ async def read(request: Request, kind: type[Body]) -> Body:
     except Unreadable as no:
         words = {413: f"The body has more than {LARGEST} bytes.", 415: "The body must be application/json."}
         raise Problem(no.status, words.get(no.status, "The body cannot be read.")) from None
+    said = parsed(raw)
+    if (found := first_in(said)) is not None:
+        where, what = found
+        raise Problem(422, f"{where[:80] or 'body'}: it holds {what.value}, and no credential is taken here.")
     try:
-        return kind.model_validate(parsed(raw))
+        return kind.model_validate(said)
     except ValidationError as error:
         raise Problem(422, _first(error)) from None
 

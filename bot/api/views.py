@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...approvals.change import REPORT, AuditRecord, Event, Notice, NoticeKind
 from ...approvals.errors import RequestNotFound
+from ...approvals.looks import withheld_in
 from ...approvals.marks import notice_id
 from ...approvals.request import EffectState, OutcomeKind, Request, Run, State, request_id
 from ...approvals.store import Store, Target, TargetKind
@@ -179,5 +180,5 @@ def _outcome(request: Request) -> OutcomeView | None:
     done = effect is not None and effect.state is EffectState.DONE and bool(effect.result)
     return OutcomeView(
         kind=request.outcome.kind, words=cut(line(request.outcome.words), SENTENCE), at=request.outcome.at,
-        result=json.loads(effect.result) if done and effect else None,
+        result=withheld_in(json.loads(effect.result)) if done and effect else None,
     )  # fmt: skip

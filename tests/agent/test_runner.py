@@ -327,8 +327,8 @@ async def test_a_credential_in_a_tool_s_words_is_withheld() -> None:
     await world.work()
     ended = await world.request(request)
     assert ended.effect is not None
-    assert ended.effect.result == '"done with (token withheld)"'
-    assert await world.reports() == ["executed: done with (token withheld)"]
+    assert ended.effect.result == '"done with (withheld: a token that is in use)"'
+    assert await world.reports() == ["executed: done with (withheld: a token that is in use)"]
 
 
 # ---- withdrawn and replaced

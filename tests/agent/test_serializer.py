@@ -18,10 +18,11 @@ from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.types import Interrupt, Send
 from pydantic import BaseModel, SecretStr
-from sayso.agent.secrets import LiveTokens, TokenKind, looks_like_token
+from sayso.agent.secrets import LiveTokens
 from sayso.agent.serializer import StateSerializer, TokenInState, UnfitState, UnknownType
 from sayso.approvals.action import Action, Entity, Evidence
 from sayso.approvals.credential import CredentialRef
+from sayso.approvals.looks import TokenKind, looks_like_token
 
 A_GITHUB_TOKEN = "ghp_" + "a1B2" * 9
 
