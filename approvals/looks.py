@@ -56,7 +56,8 @@ class Look:
 
 
 #: No letter or digit before it, but what JSON or an address writes for another character.
-_BEGINS = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=%[0-9A-Fa-f][0-9A-Fa-f]))"
+_HEX = "[0-9A-Fa-f]"
+_BEGINS = rf"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u{_HEX}{{4}})|(?<=%{_HEX}{{2}}))"
 #: Letters and digits mixed, as in no word and no number of ours; bounded, because people write what is searched.
 _MIXED = r"(?=[\w.~+/=-]{0,150}[A-Za-z]\d|[\w.~+/=-]{0,150}\d[A-Za-z])"
 _INSIDE = r'(?:[^"\\]|\\[^"])'  # it ends with the JSON text that it stands in
@@ -82,7 +83,7 @@ _PATTERNS = (
     (TokenKind.BEARER, rf"[Bb](?:earer|EARER) {{1,9}}{_MIXED}[\w.~+/=-]{{16,}}", ""),
     (
         TokenKind.BASIC,
-        rf"(?:Basic|basic|BASIC) {{1,9}}(?=[\w+/]{{0,150}}[a-z][A-Z]){_MIXED}[A-Za-z0-9+/]{{14,}}={{0,2}}",
+        r"(?:Basic|basic|BASIC) {1,9}(?=[\w+/]{0,150}[a-z][A-Z][\w+/]{0,150}[A-Z][A-Z])[A-Za-z0-9+/]{14,}={0,2}",
         "",
     ),
     (

@@ -138,10 +138,8 @@ class Desk:
                 new, rises = edited(request, said.changes, voter.person.id, self._assess)
                 if request.ask.edits is Edits.APPLY and not said.instruction:
                     vote = self._vote(_with(request, new), electorate, said, voter, now)
-                    may_decide = electorate.may_decide(request)
-                    return machine.edit(
-                        request, new, vote, may_decide, electorate.needed, ask_again=rises, now=now
-                    )
+                    may_decide, needed = electorate.may_decide(request), electorate.needed
+                    return machine.edit(request, new, vote, may_decide, needed, ask_again=rises, now=now)
             vote = self._vote(request, electorate, said, voter, now)
             return machine.vote(request, vote, electorate.may_decide(request), electorate.needed, now)
 

@@ -189,6 +189,14 @@ def test_langgraphs_strict_mode_adds_a_graphs_schemas() -> None:
         ("Authorization: Bearer abcdef0123456789abcdef", TokenKind.BEARER),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE", TokenKind.PRIVATE_KEY),
         ("-----BEGIN PRIVATE KEY-----", TokenKind.PRIVATE_KEY),
+        (
+            "SG." + "a1B2c3D4e5F6g7H8i9J0kL." + "m1N2o3P4q5R6s7T8u9V0w1X2y3Z4a5B6c7D8e9F0gHi",
+            TokenKind.SENDGRID,
+        ),
+        ("GOCSPX-abcdefghij0123456789AB", TokenKind.GOOGLE),
+        ("authorization: Basic dXNlcjpwYXNzMXdvcmQy", TokenKind.BASIC),
+        ("https://x.example/cb?next=%2F%3Ftoken%3Dglpat-abcdefghij0123456789", TokenKind.GITLAB),
+        (r'{"said": "line one\nglpat-abcdefghij0123456789"}', TokenKind.GITLAB),
     ],
 )
 def test_tokens_are_known_by_their_looks(text: str, kind: TokenKind) -> None:
@@ -209,6 +217,10 @@ def test_tokens_are_known_by_their_looks(text: str, kind: TokenKind) -> None:
         "https://shop.example/orders/1042?tab=history&from=2024-01-01",
         "dispatch-na1-warehouse",
         "eyJust kidding",
+        "/docs/sk-2024-quarterly-report-final and /sk-internationalisation-bundle",
+        "bearer certificate-2024-000123, Basic membership renewal, ASIAPACIFICHEADQUARTERS",
+        "2f1c1f0e-5d3b-4a53-9a51-0c2b6f6f3f10",
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
     ],
 )
 def test_ordinary_words_are_not_tokens(text: str) -> None:
@@ -225,7 +237,6 @@ def test_ordinary_words_are_not_tokens(text: str) -> None:
         (an_action(reasoning=A_GITHUB_TOKEN), "reasoning"),
         ({"order 7": [b"\xff" + A_GITHUB_TOKEN.encode()]}, "['order 7'][0]"),
         ({A_GITHUB_TOKEN: 1}, "(key)"),
-        (RuntimeError(f"401 for {A_GITHUB_TOKEN}"), ""),
         ({"who": {frozenset([A_GITHUB_TOKEN])}}, "who[0][0]"),
     ],
 )
@@ -235,6 +246,18 @@ def test_the_refusal_names_the_place_and_never_the_token(state: object, path: st
         StateSerializer([Action]).dumps_typed(state)
     assert refusal.value.path == path
     assert A_GITHUB_TOKEN not in str(refusal.value)
+
+
+def test_an_error_is_kept_without_its_tokens() -> None:
+    """What broke off is told; that a library quoted a header in it must not hide that."""
+    live = LiveTokens()
+    live.remember("a quiet opaque token 0001")
+    error = RuntimeError(f"401 for {A_GITHUB_TOKEN}, then for a quiet opaque token 0001")
+    kept = there_and_back(StateSerializer(live=live), error)
+    assert (
+        kept
+        == "RuntimeError('401 for (withheld: a GitHub token), then for (withheld: a token that is in use)')"
+    )
 
 
 def test_a_hidden_secret_is_refused() -> None:
