@@ -29,7 +29,7 @@ from .remote.watch import WATCH_EVERY, Watcher, graphs_at
 from .resume import Graph
 from .runner import TRIES, GivenUp, Runner, ThreadLost, WorkLost
 from .runtime import LEASE
-from .serializer import UnfitState
+from .serializer import TokenInState
 
 _log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class Worker:
                     "work.failed", extra={"run": run.thread, "request": item.work.request, **told_of(error)}
                 )
                 broke = said_of(error)
-                final = isinstance(error, UnfitState)  # the same node would put the same into it again
+                final = isinstance(error, TokenInState)  # the same node would put the same into it again
                 waits = () if final else self._backoff[failures:]
                 await self._note_failure(item, item.tries + failures, waits, error)
                 if final:

@@ -55,8 +55,8 @@ class Look:
     withheld: re.Pattern[str]
 
 
-#: No letter or digit before it, but what JSON or an address writes for another character.
 _HEX = "[0-9A-Fa-f]"
+#: No letter or digit before it, but what JSON or an address writes for another character.
 _BEGINS = rf"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u{_HEX}{{4}})|(?<=%{_HEX}{{2}}))"
 #: Letters and digits mixed, as in no word and no number of ours; bounded, because people write what is searched.
 _MIXED = r"(?=[\w.~+/=-]{0,150}[A-Za-z]\d|[\w.~+/=-]{0,150}\d[A-Za-z])"

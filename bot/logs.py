@@ -30,10 +30,10 @@ class _Line(logging.Formatter):
     withhold: Callable[[str], str] = staticmethod(withheld)
 
     def format(self, record: logging.LogRecord) -> str:
-        line = super().format(record)
+        line = self.withhold(super().format(record))  # before it is taken apart: a key has many lines
         given = " ".join(f"{name}={value}" for name, value in vars(record).items() if name not in _PLAIN)
         head, newline, trace = line.partition("\n")
-        return self.withhold(f"{head} {given}{newline}{trace}" if given else line)
+        return f"{head} {self.withhold(given)}{newline}{trace}" if given else line
 
 
 def set_up() -> None:

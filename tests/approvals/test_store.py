@@ -11,14 +11,17 @@ import pytest
 from sayso.approvals import effects, machine, redis_past, redis_scripts
 from sayso.approvals.change import AuditEntry, Event, Notice, NoticeKind, WorkKind
 from sayso.approvals.errors import AlreadySettled, RequestNotFound
+from sayso.approvals.looks import TokenKind
+from sayso.approvals.marks import notice_id
 from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import Place
 from sayso.approvals.redis_store import RedisStore, WrongStore
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.approvals.sealing import UNSEALED, Seal
-from sayso.approvals.store import Lane, MessageRef, PureStep, Store, Target, TargetKind, Told
+from sayso.approvals.store import DeadLetter, Lane, MessageRef, PureStep, Store, Target, TargetKind, Told
 from sayso.approvals.verdict import RequestId, ThreadId
 from scenes import BO, CY, a_run, a_vote, an_ask
+from tokens import CANARIES
 
 EVERYBODY = frozenset({BO, CY})
 SOON = timedelta(seconds=30)
@@ -75,6 +78,31 @@ async def claimed(store: Store, lanes: tuple[Lane, ...] = ALL_LANES) -> set[str]
         found |= {str(target) for target in await store.claim(lanes, lease=SOON, limit=100)}
         await store.woken(lanes, timedelta(0))
     return found
+
+
+async def test_a_token_in_words_is_never_kept(store: Store) -> None:
+    """Whoever wrote it: goals, audit lines, notices, outcomes, dead letters hold words in its place."""
+    token = CANARIES["GitHub"]
+    run = replace(a_run("t9"), goal=f"use {token}")
+    await store.start(run, audit=(AuditEntry(event=Event.RUN_STARTED, words=f"with {token}"),))
+    item = await store.take("w1", idle=SOON, wait=timedelta(0))
+    assert item is not None
+    request = await opened(store)
+    said = f"Said {token}."
+    notice = Notice(key="n", kind=NoticeKind.REPORT, place=Place("slack:C1"), thread=run.thread, text=said)
+    await store.finish_run(run.thread, AuditEntry(event=Event.RUN_FINISHED, words=said), (notice,))
+    await store.change(request.id, lambda r, now: machine.closed(r, OutcomeKind.FAILED, said, now))
+    letter = DeadLetter(
+        target=Target(kind=TargetKind.CARD, id=request.id, where="slack:C1"), places=(), why=said,
+        since=await store.now(), tries=1, thread=request.ask.run.thread,
+    )  # fmt: skip
+    await store.bury(letter, Told())
+    kept = [
+        await store.run(run.thread), item, await store.trail(run.thread), await store.get(request.id),
+        await store.notice(notice_id(notice)), await store.dead_letters(),
+    ]  # fmt: skip
+    assert [TokenKind.GITHUB.words in repr(one) for one in kept] == [True] * len(kept)
+    assert token not in repr(kept)
 
 
 async def test_what_was_kept_comes_back_as_it_was(store: Store) -> None:

@@ -24,10 +24,11 @@ from sayso.approvals.request import Edits, OutcomeKind, Request, State
 from sayso.approvals.risk import Dimension, Finding, Level
 from sayso.approvals.signing import Verifier
 from sayso.approvals.store import PureStep
-from sayso.approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId
+from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Respond, ThreadId
 from sayso.bot.desk import TooLong, WayOn
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
 from scenes import ALEX, BO, an_assessment
+from tokens import CANARIES
 
 
 async def test_an_edit_is_a_new_revision_and_the_old_card_is_outdated() -> None:
@@ -50,6 +51,30 @@ async def test_an_edit_that_raises_the_risk_is_asked_again() -> None:
     scene.desk = scene.a_desk({}, scored=lambda _: worse)
     edited = await scene.approve(await scene.asks(), "bo", verdict=Modify({"amount": "9000.00"}))
     assert (edited.state, edited.revision, edited.votes) == (State.OPEN, 2, ())
+
+
+async def test_no_token_goes_to_an_agent_by_an_answer() -> None:
+    """An edit, an instruction or a reply that holds one is refused and says which; the audit does not quote it."""
+    scene = Scene()
+    request = await scene.asks()
+    for verdict in (
+        Modify({"amount": CANARIES["JWT"]}),
+        Modify(instruction=f"use {CANARIES['JWT']}"),
+        Respond(CANARIES["JWT"]),
+    ):
+        with pytest.raises(BadChange, match="holds a JSON web token, which no agent is given"):
+            await scene.approve(request, "bo", verdict=verdict)
+    assert CANARIES["JWT"] not in repr(await scene.store.trail(request.ask.run.thread))
+
+
+async def test_a_no_counts_without_the_token_in_its_reason() -> None:
+    """It is withheld before the vote is signed: the worker can verify what stands in the record."""
+    scene = Scene()
+    request = await scene.asks()
+    refused = await scene.approve(request, "bo", verdict=Reject(f"You leaked {CANARIES['GitHub']}!"))
+    (vote,) = refused.votes
+    assert vote.verdict == Reject("You leaked (withheld: a GitHub token)!")
+    Verifier([SIGNER.public_key]).check(vote)
 
 
 async def test_an_edit_that_does_not_fit_names_the_field() -> None:
