@@ -17,6 +17,7 @@ from sayso.approvals.request import OutcomeKind, State
 from sayso.approvals.verdict import Reject, ThreadId
 from sayso.bot.api import runs
 from sayso.bot.valkey import EmbeddedValkey
+from tokens import CANARIES
 
 
 @pytest.fixture
@@ -269,6 +270,14 @@ REFUSED: list[tuple[str, dict[str, Any], int, str | None]] = [
     (CRM_KEY, {"wait": True}, 422, None), (CRM_KEY, {"input": ["a list"]}, 422, None),
     (CRM_KEY, {"input": "  "}, 422, None), (CRM_KEY, {"input": "x" * 2001}, 422, None),
     (CRM_KEY, {"service": "root"}, 422, "service: Extra inputs are not permitted."),
+    (CRM_KEY, {"input": {"crm": {"auth": [CANARIES["JWT"]]}}}, 422,
+     "input.crm.auth[0]: it holds a JSON web token, and no credential is taken here."),
+    (CRM_KEY, {"input": f"use {CANARIES['GitHub']}"}, 422,
+     "input: it holds a GitHub token, and no credential is taken here."),
+    (CRM_KEY, {"thread": CANARIES["GitHub"]}, 422,
+     "thread: it holds a GitHub token, and no credential is taken here."),
+    (CRM_KEY, {"callback": f"https://hooks.example.com/?key={CANARIES['Stripe']}"}, 422,
+     "callback: it holds a Stripe key, and no credential is taken here."),
     (CRM_KEY, {"key": "k" * 256}, 422, "An Idempotency-Key has at most 255 plain characters."),
 ]  # fmt: skip
 

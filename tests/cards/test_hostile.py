@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -27,11 +27,13 @@ from sayso.approvals.action import Action
 from sayso.approvals.people import PersonId
 from sayso.approvals.request import Request, State
 from sayso.cards import blockkit, details, fields, plaintext
+from sayso.cards.adaptive_escape import literal, markdown
 from sayso.cards.card import card_of
 from sayso.cards.escape import chunks, clean, cut, https, mrkdwn, size, visible
 from sayso.cards.lint import lint_message, lint_view, texts
 from sayso.sandbox.slack.limits import Surface, problems_of_blocks, problems_of_view
 from scenes import a_request, an_action, an_assessment
+from tokens import CANARIES
 
 
 def name(person: PersonId) -> str:
@@ -115,6 +117,13 @@ def test_flags_and_scope_stay_first_and_no_key_is_hidden(attack: str) -> None:
     ]
     assert [label for label in labels if label in ours] == ours
     assert labels[-2:] == ["Answer by", "Needs"]
+
+
+@pytest.mark.parametrize("shown", [clean, visible, mrkdwn, literal, markdown])
+def test_no_card_shows_a_token(shown: Callable[[str], str]) -> None:
+    """A record from before tokens were withheld is drawn without them."""
+    assert CANARIES["GitHub"][8:] not in shown(f"with {CANARIES['GitHub']}, as asked")
+    assert "withheld: a GitHub token" in shown(f"with {CANARIES['GitHub']}, as asked")
 
 
 def test_a_newline_forges_no_section() -> None:

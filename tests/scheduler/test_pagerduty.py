@@ -33,6 +33,7 @@ from sayso.scheduler.pagerduty import (
     Unknown,
     next_attempt,
 )
+from tokens import CANARIES
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 KEY = RoutingKey("c" * 8 + "a" * 8 + "n" * 8 + "y" * 8)
@@ -117,7 +118,22 @@ async def sent(page: Page, answer: Answer) -> tuple[Result, Server]:
         return await pager.trigger(page), server
 
 
-async def test_a_page_arrives_in_pagerduty_s_own_form() -> None:
+async def test_a_page_holds_no_token() -> None:
+    """Whatever the words of a page were made of."""
+    said = f"Close the rule that {CANARIES['GitHub']} opened"
+    event = pagerduty.encode_trigger(
+        a_page(
+            summary=said,
+            source=said,
+            details={"why": said},
+            links=(Link(href="https://x.example/", text=said),),
+        )
+    )
+    assert CANARIES["GitHub"].encode() not in event
+    assert event.count(b"(withheld: a GitHub token)") == 4
+
+
+def test_a_page_arrives_in_pagerduty_s_own_form() -> None:
     """Every field stands where PagerDuty's documentation puts it."""
     page = a_page(
         component="billing-bot",
