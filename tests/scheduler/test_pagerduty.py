@@ -118,7 +118,7 @@ async def sent(page: Page, answer: Answer) -> tuple[Result, Server]:
         return await pager.trigger(page), server
 
 
-async def test_a_page_holds_no_token() -> None:
+def test_a_page_holds_no_token() -> None:
     """Whatever the words of a page were made of."""
     said = f"Close the rule that {CANARIES['GitHub']} opened"
     event = pagerduty.encode_trigger(
@@ -133,7 +133,7 @@ async def test_a_page_holds_no_token() -> None:
     assert event.count(b"(withheld: a GitHub token)") == 4
 
 
-def test_a_page_arrives_in_pagerduty_s_own_form() -> None:
+async def test_a_page_arrives_in_pagerduty_s_own_form() -> None:
     """Every field stands where PagerDuty's documentation puts it."""
     page = a_page(
         component="billing-bot",
