@@ -124,11 +124,18 @@ def looks_in(body: bytes) -> Sequence[Look]:
     return [look for look in LOOKS if look.in_bytes.search(body)]
 
 
+def _looks_of(text: str) -> Sequence[Look]:
+    """The same of a text."""
+    if len(text) < SHORTEST_LOOK or (text.isascii() and not _MAYBE.isinstance_python(text)):
+        return ()
+    return looks_in(text.encode(errors="replace"))
+
+
 def looks_like_token(text: str, among: Sequence[Look] | None = None) -> TokenKind | None:
     """What kind of credential stands somewhere in this text, by its looks; None when none does."""
     if len(text) < SHORTEST_LOOK:
         return None
-    looks = looks_in(text.encode(errors="replace")) if among is None else among
+    looks = _looks_of(text) if among is None else among
     return next((look.kind for look in looks if look.in_text.search(text)), None)
 
 
@@ -171,9 +178,7 @@ def _first(
 
 def withheld(text: str) -> str:
     """The text, with words in place of everything in it that looks like a token."""
-    if len(text) < SHORTEST_LOOK:
-        return text
-    for look in looks_in(text.encode(errors="replace")):
+    for look in _looks_of(text):
         text = look.withheld.sub(look.kind.words, text)
     return text
 
