@@ -57,7 +57,7 @@ def reports(stage: Stage) -> str:
 
 def decided(stage: Stage, way: str) -> Request:
     run = asked(stage, way)
-    card = stage.card(OPS, f"which {way}")
+    card = stage.card(OPS, f"which {way}", within=60)
     (request,) = [one for one in stage.wait(stage.store.live()) if one.ask.run.thread == run.thread]
     stage.work.run(stage.person("bo").clicks(card, "Details"))
     stage.work.run(stage.person("bo").clicks(card, "Approve"))
