@@ -83,12 +83,10 @@ async def claimed(store: Store, lanes: tuple[Lane, ...] = ALL_LANES) -> set[str]
 async def test_a_token_in_words_is_never_kept(store: Store) -> None:
     """Whoever wrote it: goals, audit lines, notices, outcomes, dead letters hold words in its place."""
     token = CANARIES["GitHub"]
-    run = replace(a_run("t9"), goal=f"use {token}")
-    await store.start(run, audit=(AuditEntry(event=Event.RUN_STARTED, words=f"with {token}"),))
+    run, said = replace(a_run("t9"), goal=f"use {token}"), f"Said {token}."
+    await store.start(run, audit=(AuditEntry(event=Event.RUN_STARTED, words=said),))
     item = await store.take("w1", idle=SOON, wait=timedelta(0))
-    assert item is not None
     request = await opened(store)
-    said = f"Said {token}."
     notice = Notice(key="n", kind=NoticeKind.REPORT, place=Place("slack:C1"), thread=run.thread, text=said)
     await store.finish_run(run.thread, AuditEntry(event=Event.RUN_FINISHED, words=said), (notice,))
     await store.change(request.id, lambda r, now: machine.closed(r, OutcomeKind.FAILED, said, now))
