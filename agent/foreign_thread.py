@@ -65,7 +65,7 @@ class ForeignThread:
         if others := sum(one.state is State.OPEN for one in requests):
             await self._wait(requests, others)
             return Handled.DONE
-        if not any(one.live for one in requests) and not await self._run_goes_on():
+        if not any(one.live for one in requests) and not await self._held.goes_on():
             return Handled.DONE
         if any(one.state is State.CLOSED and _may_have_happened(one) for one in requests):
             return await self.end(requests, _NOT_KNOWN)
@@ -122,9 +122,6 @@ class ForeignThread:
         for one in requests:
             if others and one.state in (State.DECIDED, State.EXPIRED):
                 await self._store.change(one.id, lambda record, _: machine.waiting(record, others))
-
-    async def _run_goes_on(self) -> bool:
-        return any(run.thread == self._held.run.thread for run in await self._store.unfinished())
 
     async def _ordered(self, requests: Sequence[Request]) -> None:
         """Raises: StillRunning, OutcomeUnknown while it is not known whether an earlier answer arrived."""

@@ -91,6 +91,8 @@ class HeldThread:
         standing = await self.standing()
         if request.state is State.OPEN or not standing.began:
             return Handled.DONE
+        if request.state is State.CLOSED and not await self.goes_on():
+            return Handled.DONE  # it was given up, and whoever asked was told that nothing more will be done
         if await self._belongs_elsewhere(request):
             return Handled.LEFT
         pause = standing.pause(request.ask.key.interrupt)
@@ -126,6 +128,10 @@ class HeldThread:
         crash_point("resume-after-close")
         await self.settle(after)
         return Handled.DONE
+
+    async def goes_on(self) -> bool:
+        """Whether the run has not ended yet."""
+        return any(run.thread == self.run.thread for run in await self.runtime.store.unfinished())
 
     async def settle(self, standing: Standing | None = None) -> None:
         """After graph code has run: every pause gets its request, and a graph that has ended reports."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -92,10 +92,12 @@ async def standing_of(graph: Graph, config: RunnableConfig) -> Standing:
     """Read the thread, down to its innermost graphs.
 
     The outermost snapshot alone is not enough: it goes on listing an interrupt that was answered whenever a later
-    node of the same subgraph failed.
+    node of the same subgraph failed. Nor is the innermost: a worker that dies while a pause is being kept leaves it
+    in the inner graph alone, and the outer one, which takes the answers, knows of it only after it has gone on.
     """
     snapshot = await graph.aget_state(config, subgraphs=True)
-    leaves = [await _seen_inside(graph, config, leaf) for leaf in _leaves(snapshot)]
+    outermost = {i.id for task in snapshot.tasks for i in task.interrupts}
+    leaves = [await _seen_inside(graph, config, leaf.known_to(outermost)) for leaf in _leaves(snapshot)]
     left = frozenset(leaf.task.id for leaf in leaves if leaf.unfinished)
     return Standing(
         began=snapshot.created_at is not None,
@@ -116,6 +118,11 @@ class _Leaf:
     state: Mapping[str, Any]
     namespace: str = ""
     answered: bool = False
+
+    def known_to(self, outermost: Collection[str]) -> _Leaf:
+        """Only with the pauses that the outermost graph takes answers to."""
+        known = tuple(one for one in self.task.interrupts if one.id in outermost)
+        return replace(self, task=self.task._replace(interrupts=known))
 
     @property
     def unfinished(self) -> bool:

@@ -1,0 +1,204 @@
+"""What a storm left behind, read from outside: the record, the ledger, and what people were told; and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from sayso.approvals import canonical, signing
+from sayso.approvals.change import AuditRecord, Event
+from sayso.approvals.errors import BadVote
+from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.request import OutcomeKind, Request
+from sayso.approvals.signing import Verifier
+from sayso.approvals.verdict import Approve, Modify, Reject, RequestId
+from storm_agents import Book
+from storm_people import run_of
+from storm_scene import BOTS, Storm
+
+#: How a request may have ended, by what people decided; the second row is for agents that are not ours.
+_GATE = {
+    "expired": {OutcomeKind.EXPIRED}, "reject": {OutcomeKind.REFUSED}, "instruct": {OutcomeKind.REVISED},
+    "go": {OutcomeKind.EXECUTED, OutcomeKind.UNKNOWN},
+}  # fmt: skip
+_FOREIGN = {
+    "expired": {OutcomeKind.EXPIRED}, "reject": {OutcomeKind.REFUSED},
+    "go": {OutcomeKind.ANSWERED, OutcomeKind.EXECUTED, OutcomeKind.UNKNOWN},
+}  # fmt: skip
+#: Done for certain, once.
+_DONE = {OutcomeKind.EXECUTED, OutcomeKind.ANSWERED}
+
+
+@dataclass(kw_only=True)
+class Books:
+    """Everything, by request.
+
+    Attributes:
+        wrong: Sentences about what must not be, by kind.
+    """
+
+    raging: Storm
+    requests: dict[RequestId, Request] = field(default_factory=dict)
+    trails: dict[str, list[AuditRecord]] = field(default_factory=dict)
+    ledger: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    burns: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    ends: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    wrong: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    @classmethod
+    async def read(cls, raging: Storm, store: RedisStore) -> Books:
+        books = cls(raging=raging)
+        for number in count():
+            thread = run_of(number).thread
+            if not (trail := list(await store.trail(thread))):
+                break
+            books.trails[thread] = trail
+            for id in {record.request for record in trail if record.request}:
+                books.requests[id] = await store.get(id)
+        for line in Book(raging.folder / "ledger").read():
+            books.ledger[line["key"]].append(line)
+        for line in Book(raging.folder / "burns").read():
+            books.burns[line["key"]].append(line)
+        for line in (line for name in BOTS for line in Book(raging.folder / f"said-{name}").read()):
+            if "end" in line:
+                books.ends[line["token"]].append(line)
+            else:
+                books.asked.append(line)
+        await books._audit(store)
+        books._check(Verifier([(raging.folder / "public").read_bytes()]))
+        return books
+
+    # ---- what must hold
+
+    def _check(self, verifier: Verifier) -> None:
+        if self.raging.stuck:
+            self.wrong["stuck"].append(self.raging.stuck)
+        keys = set[str]()
+        for id, request in self.requests.items():
+            keys.add(key := key_of(request))
+            self._one_end(request)
+            self._decision(id, request)
+            self._effects(request, self.ledger.get(key, []), verifier)
+        for key in self.ledger.keys() - keys:
+            self.wrong["no votes"].append(f"{key}: done, but nobody was asked")
+        for thread, trail in self.trails.items():
+            ended = [r for r in trail if r.entry.event in (Event.RUN_FINISHED, Event.RUN_FAILED)]
+            if len(ended) != 1:
+                self.wrong["stuck"].append(f"{thread}: ended {len(ended)} times")
+
+    def _one_end(self, request: Request) -> None:
+        closed = [r for r in self.trails[request.ask.run.thread] if (r.request, r.entry.event) == (request.id, Event.CLOSED)]
+        if request.outcome is None or len(closed) != 1:
+            self.wrong["stuck"].append(f"{request.id}: {request.state}, closed {len(closed)} times")
+            return
+        allowed = (_FOREIGN if request.ask.dialect else _GATE)[how(request)]
+        if request.outcome.kind not in allowed and not self._is_excused(request):
+            self.wrong["lost"].append(f"{request.id}: {how(request)}, but ended {request.outcome.kind}: {request.outcome.words}")
+
+    def _is_excused(self, request: Request) -> bool:
+        """Closed aloud as not done: given up after five broken tries, or its run was ended at a sibling's gate."""
+        assert request.outcome is not None
+        given_up = request.outcome.words.startswith("The agent broke off")
+        at_gate = bool(request.ask.dialect) and "run was ended" in request.outcome.words
+        return request.outcome.kind in (OutcomeKind.FAILED, OutcomeKind.WITHDRAWN) and (given_up or at_gate)
+
+    def _decision(self, id: RequestId, request: Request) -> None:
+        """Whoever was told "counted" is on record as having decided, and nobody else is."""
+        counted = [line for line in self.asked if line["id"] == id and "verdict" in line and self._is_counted(line)]
+        decision = request.decision
+        said = {(line["by"], canonical.encode(line["verdict"], dict)) for line in counted}
+        kept = (
+            {(by, canonical.encode(canonical.decode(dict, canonical.encode(decision.verdict)), dict)) for by in decision.by}
+            if decision else set()
+        )  # fmt: skip
+        if said != kept or len(counted) > 1:
+            self.wrong["lost"].append(f"{id}: told counted {[line['token'] for line in counted]} {said}, on record {kept}")
+        late = [line["token"] for line in counted if line.get("late")]
+        if late:
+            self.wrong["lost"].append(f"{id}: late answers were counted: {late}")
+
+    def _is_counted(self, line: dict[str, Any]) -> bool:
+        ends = [one["end"] for one in self.ends[line["token"]]]
+        if not ends or ends.count("counted") > 1 or len({"refused", "counted"} & set(ends)) > 1:
+            self.wrong["lost"].append(f"{line['id']}: {line['token']} was answered {ends}")
+        return "counted" in ends or "replayed" in ends
+
+    def _effects(self, request: Request, lines: list[dict[str, Any]], verifier: Verifier) -> None:
+        kind = request.outcome.kind if request.outcome else None
+        go = how(request) == "go"
+        if len(lines) > 1:
+            self.wrong["double"].append(f"{request.id}: done {len(lines)} times: {lines}")
+        if bool(lines) != (kind in _DONE and go):
+            words = request.outcome.words if request.outcome else ""
+            self.wrong["double"].append(f"{request.id}: {kind} ({words}), and done {len(lines)} times: {lines}")
+        for line in lines:
+            burns = [burn for burn in self.burns[request.id] if burn["by"] == line["by"]]
+            if not burns:
+                self.wrong["no votes"].append(f"{request.id}: {line['by']} did it without a burnt approval")
+            elif why := _unwarranted(burns[-1], line, verifier):
+                self.wrong["no votes"].append(f"{request.id}: {why}")
+
+    async def _audit(self, store: RedisStore) -> None:
+        async for key in store._redis.scan_iter("sayso:*:audit"):
+            entries: Any = await store._redis.xrange(key)
+            numbers = [int(name.split(b"-")[0]) for name, _ in entries]
+            if numbers != list(range(1, len(numbers) + 1)):
+                self.wrong["lost"].append(f"{key.decode()}: the audit trail has gaps")
+
+    # ---- figures
+
+    def summary(self) -> str:
+        raging, ends = self.raging, Counter(line["end"] for lines in self.ends.values() for line in lines)
+        ways = Counter(line["way"] for line in self.asked if "way" in line and self._is_counted(line))
+        outcomes = Counter(str(one.outcome.kind) for one in self.requests.values() if one.outcome)
+        gone = sum(r.entry.event is Event.RUN_FAILED for trail in self.trails.values() for r in trail)
+        return (
+            f"storm {raging.seed}: {len(self.trails)} runs ({gone} given up aloud), {len(self.requests)} requests {dict(outcomes)}; "
+            f"died {sum(raging.deaths.values())} times at {len(raging.deaths)} points {dict(sorted(raging.deaths.items()))}, "
+            f"otherwise {dict(raging.others)}; Valkey restarted {raging.restarts} times; stolen {dict(raging.stolen)}; "
+            f"answers {dict(ends)}; unknown settled {dict(ways)}; {raging.seconds:.0f} s; "
+            f"{len(self.wrong['double'])} double effects, {len(self.wrong['lost'])} lost decisions, "
+            f"{len(self.wrong['no votes'])} effects without valid votes, {len(self.wrong['stuck'])} stuck\n"
+        )  # fmt: skip
+
+
+def key_of(request: Request) -> str:
+    """What its line in the ledger is named after."""
+    if not request.ask.dialect:
+        return request.id
+    return str(request.ask.first.proposal.action.arguments["to"])
+
+
+def how(request: Request) -> str:
+    """What was decided."""
+    match request.decision.verdict if request.decision else None:
+        case None:
+            return "expired"
+        case Approve() | Modify(instruction=""):
+            return "go"
+        case Reject():
+            return "reject"
+        case _:
+            return "instruct"
+
+
+def _unwarranted(burn: dict[str, Any], line: dict[str, Any], verifier: Verifier) -> str:
+    """What is wrong with the votes that stood in the record when this was allowed; empty when nothing is."""
+    record = canonical.decode(Request, burn["record"])
+    assert record.effect is not None
+    before = replace(record, effect=None)
+    if burn["attempt"] > 1:
+        before = replace(record, effect=replace(record.effect, attempt=burn["attempt"] - 1))
+    try:
+        granted = signing.warrant(
+            before, verifier, thread=record.ask.run.thread, frozen=record.ask.first.frozen,
+            now=record.effect.started_at,
+        )  # fmt: skip
+    except BadVote as bad:
+        return str(bad)
+    shown = granted.revision.proposal.action.arguments
+    done = {name: value for name, value in line["done"].items() if name in shown or value}
+    return "" if done == dict(shown) else f"did {done}, but votes were for {dict(shown)}"
