@@ -279,6 +279,16 @@ class Request:
         return self.current.number
 
     @property
+    def question(self) -> str:
+        """A digest of what people are asked now: about the newest revision, or which try of it they cannot know about.
+
+        Who has looked whether the first try happened has not looked about the second.
+        """
+        if self.effect is None or self.effect.state is not EffectState.UNKNOWN or not self.live:
+            return self.current.digest
+        return canonical.digest(f"{self.current.digest} unknown {self.effect.attempt}")
+
+    @property
     def proposal(self) -> Proposal:
         return self.current.proposal
 

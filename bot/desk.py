@@ -387,7 +387,7 @@ def _asks_people(request: Request) -> bool:
 
 def _must_show(request: Request, revision: int, shown: str) -> None:
     """The person saw what would be signed now. Raises: Outdated."""
-    if revision != request.revision or not request.current.digest.startswith(shown):
+    if revision != request.revision or not request.question.startswith(shown):
         raise Outdated
 
 

@@ -119,8 +119,8 @@ def card(body: Sequence[Element], *, fallback: str, entities: Sequence[Element] 
 
 def press_of(request: Request) -> str:
     """What buttons and forms about this request carry: the request, and by its digest what was shown."""
-    return encode_press(request.id, request.revision, request.current.digest)
+    return encode_press(request.id, request.revision, request.question)
 
 
 def _page_of(request: Request, page: int) -> str:
-    return encode_page(request.id, request.revision, page, request.current.digest)
+    return encode_page(request.id, request.revision, page, request.question)

@@ -93,7 +93,7 @@ def pending_blocks(
 def _pending(request: Request, writer: Writer) -> Block:
     summary = mrkdwn(cut(line(request.proposal.action.summary), rows.SUMMARY))
     row = rows.deadline(request, writer) if request.state is State.OPEN else standing(request, writer)
-    press = encode_press(request.id, request.revision, request.current.digest)
+    press = encode_press(request.id, request.revision, request.question)
     return {**section(f"*{summary}*\n{Page().dead(row)}"), "accessory": button(DETAILS, press)}
 
 

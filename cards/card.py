@@ -135,7 +135,7 @@ def _open(request: Request, writer: Writer) -> Card:
     )
     hint = () if writer.whole else (TOO_LONG,)
     return Card(
-        request=request.id, revision=request.revision, digest=request.current.digest, version=request.version,
+        request=request.id, revision=request.revision, digest=request.question, version=request.version,
         push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
         rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), DETAILS),
     )  # fmt: skip
@@ -153,7 +153,7 @@ def _unknown(request: Request, writer: Writer) -> Card:
     )
     hint = () if writer.whole else (TOO_LONG,)
     return Card(
-        request=request.id, revision=request.revision, digest=request.current.digest, version=request.version,
+        request=request.id, revision=request.revision, digest=request.question, version=request.version,
         push=f"{flag_line(first)} — {summary}", flags=first, summary=summary,
         rows=(*body, *hint), buttons=(*(WAYS_ON if writer.whole else ()), DETAILS),
     )  # fmt: skip
@@ -166,7 +166,7 @@ def _shrunk(request: Request, writer: Writer) -> Card:
     second: Spans = (*how(request, writer), Text(" · "), *rows.asked_for(request, writer))
     stuck = ("The agent has not come back",) if is_stuck(request) else ()
     return Card(
-        request=request.id, revision=request.revision, digest=request.current.digest, version=request.version,
+        request=request.id, revision=request.revision, digest=request.question, version=request.version,
         push=f"{_first_text(last.spans)} — {summary}", flags=stuck, summary=summary,
         rows=(Row("", second), last), buttons=(DETAILS,), shrunk=True,
     )  # fmt: skip

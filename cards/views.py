@@ -40,8 +40,8 @@ def details_view(
     if shown.of > 1:
         blocks += _turning(request, shown.number, shown.of)
     if given := answers(request):
-        blocks.append(actions(given, encode_press(request.id, request.revision, request.current.digest)))
-    here = encode_page(request.id, request.revision, shown.number, request.current.digest)
+        blocks.append(actions(given, encode_press(request.id, request.revision, request.question)))
+    here = encode_page(request.id, request.revision, shown.number, request.question)
     return _modal(
         "details", "Details", here, numbered(blocks, f"{request.id}:{request.version}:{shown.number}")
     )
@@ -63,7 +63,7 @@ def modify_view(request: Request) -> View:
     if words := form_words.words_wanted(request):
         own = _text_input("", multiline=True)
         blocks.append(_block(INSTRUCTION, words.label, own, optional=True, hint=words.hint))
-    press = encode_press(request.id, request.revision, request.current.digest)
+    press = encode_press(request.id, request.revision, request.question)
     return _modal("modify", "Modify", press, numbered(blocks, press), submit="Send")
 
 
@@ -82,7 +82,7 @@ def reject_view(request: Request) -> View:
             "options": [{"text": plain_text(form_words.HAND_ON_LABEL, OPTION), "value": HAND_ON}],
         }  # fmt: skip
         blocks.append(_block(HAND_ON, "Or", ticks, optional=True))
-    press = encode_press(request.id, request.revision, request.current.digest)
+    press = encode_press(request.id, request.revision, request.question)
     return _modal("reject", "Reject", press, numbered(blocks, press), submit="Send")
 
 
@@ -90,7 +90,7 @@ def _turning(request: Request, number: int, of: int) -> list[Block]:
     """Where one is, and the way to the other pages."""
     buttons = [
         {"type": "button", "action_id": f"sayso.{verb}", "text": plain_text(label, 75),
-         "value": encode_page(request.id, request.revision, number + step, request.current.digest)}
+         "value": encode_page(request.id, request.revision, number + step, request.question)}
         for verb, label, step in (("earlier", "Previous page", -1), ("later", "Next page", 1))
         if 1 <= number + step <= of
     ]  # fmt: skip

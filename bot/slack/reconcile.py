@@ -78,7 +78,7 @@ class Reconciler:
                 break
             else:
                 shown = card.facts.get("digest") if card and card.message == told.ref.message else ""
-                return shown == request.current.digest
+                return shown == request.question
         log.warning("card.not_looked_at request=%s channel=%s", request.id, told.ref.channel)
         return True
 

@@ -181,6 +181,24 @@ async def test_running_it_again_takes_a_signed_vote_for_that_run() -> None:
     assert vote.attempt == 2
 
 
+async def test_who_looked_after_one_try_does_not_order_another_after_the_next() -> None:
+    """Bo saw that the first try did not happen; before he presses, Cy's order runs, and nobody knows of that one either."""
+    scene = Scene()
+    request = await unknown(scene)
+    shown = request.question[:24]
+    await scene.desk.settle(request.id, 1, WayOn.AGAIN, who("cy"), token="cy", shown=shown)
+    for step in (
+        lambda r, now: effects.begin(r, attempt=2, worker="w2", lease=timedelta(seconds=5), now=now),
+        effects.unknown,
+    ):
+        await scene.store.change(request.id, step)
+    for way in WayOn:
+        with pytest.raises(Outdated):
+            await scene.desk.settle(request.id, 1, way, who("bo"), token=f"late {way}", shown=shown)
+    newest = (await scene.store.get(request.id)).question[:24]
+    await scene.desk.settle(request.id, 1, WayOn.HAPPENED, who("bo"), token="bo", shown=newest)
+
+
 async def test_ways_on_are_for_unknown_outcomes_only() -> None:
     """Pressing one on an open request changes nothing."""
     scene = Scene()

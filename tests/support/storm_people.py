@@ -100,7 +100,7 @@ class People:
         self.tokens += 1
         line = {
             "token": f"{self.name}-{self.tokens}", "id": request.id, "by": person, "revision": request.revision,
-            "shown": request.current.digest[:24], **what,
+            "shown": request.question[:24], **what,
         }  # fmt: skip
         self.said.write(line)
         await asyncio.gather(self._delivered(line), self._delivered(line))

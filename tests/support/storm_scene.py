@@ -114,8 +114,8 @@ async def _calm(raging: Storm, store: RedisStore, client: Any) -> None:
             continue
         if all_started and not live and not unfinished and not sum(left):
             return
-        answered = [one for one in live if one.state is not State.OPEN or not is_forgotten(one.id)]
-        if live and not answered:
+        moving = [one for one in live if not (is_forgotten(one.id) if one.state is State.OPEN else one.waits_for)]
+        if live and not moving:
             last = max(one.ask.deadline.expires_at for one in live)
             await store.push_clock(last - await store.now() + timedelta(milliseconds=1))
         await asyncio.sleep(0.3)
@@ -162,7 +162,7 @@ async def _steal(raging: Storm, client: Any, over: asyncio.Event) -> None:
     """Locks of threads, leases of running tools, and work that somebody has in hand."""
     dice = random.Random(f"{raging.seed} thief")
     while not over.is_set():
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.4)
         what = dice.choice(("lock", "lease", "work"))
         try:
             took = await (_take_work(client, dice) if what == "work" else _take_key(client, what, dice))
