@@ -90,13 +90,19 @@ class Books:
                 self.wrong["stuck"].append(f"{thread}: ended {len(ended)} times")
 
     def _one_end(self, request: Request) -> None:
-        closed = [r for r in self.trails[request.ask.run.thread] if (r.request, r.entry.event) == (request.id, Event.CLOSED)]
+        closed = [
+            r
+            for r in self.trails[request.ask.run.thread]
+            if (r.request, r.entry.event) == (request.id, Event.CLOSED)
+        ]
         if request.outcome is None or len(closed) != 1:
             self.wrong["stuck"].append(f"{request.id}: {request.state}, closed {len(closed)} times")
             return
         allowed = (_FOREIGN if request.ask.dialect else _GATE)[how(request)]
         if request.outcome.kind not in allowed and not self._is_excused(request):
-            self.wrong["lost"].append(f"{request.id}: {how(request)}, but ended {request.outcome.kind}: {request.outcome.words}")
+            self.wrong["lost"].append(
+                f"{request.id}: {how(request)}, but ended {request.outcome.kind}: {request.outcome.words}"
+            )
 
     def _is_excused(self, request: Request) -> bool:
         """Closed aloud as not done: given up after five broken tries, or its run was ended at a sibling's gate."""
@@ -107,7 +113,9 @@ class Books:
 
     def _decision(self, id: RequestId, request: Request) -> None:
         """Whoever was told "counted" is on record as having decided, and nobody else is."""
-        counted = [line for line in self.asked if line["id"] == id and "verdict" in line and self._is_counted(line)]
+        counted = [
+            line for line in self.asked if line["id"] == id and "verdict" in line and self._is_counted(line)
+        ]
         decision = request.decision
         said = {(line["by"], canonical.encode(line["verdict"], dict)) for line in counted}
         kept = (
@@ -115,7 +123,9 @@ class Books:
             if decision else set()
         )  # fmt: skip
         if said != kept or len(counted) > 1:
-            self.wrong["lost"].append(f"{id}: told counted {[line['token'] for line in counted]} {said}, on record {kept}")
+            self.wrong["lost"].append(
+                f"{id}: told counted {[line['token'] for line in counted]} {said}, on record {kept}"
+            )
         late = [line["token"] for line in counted if line.get("late")]
         if late:
             self.wrong["lost"].append(f"{id}: late answers were counted: {late}")
@@ -133,7 +143,9 @@ class Books:
             self.wrong["double"].append(f"{request.id}: done {len(lines)} times: {lines}")
         if bool(lines) != (kind in _DONE and go):
             words = request.outcome.words if request.outcome else ""
-            self.wrong["double"].append(f"{request.id}: {kind} ({words}), and done {len(lines)} times: {lines}")
+            self.wrong["double"].append(
+                f"{request.id}: {kind} ({words}), and done {len(lines)} times: {lines}"
+            )
         for line in lines:
             burns = [burn for burn in self.burns[request.id] if burn["by"] == line["by"]]
             if not burns:

@@ -19,7 +19,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sayso.agent.policy_file import read_policy
 from sayso.agent.risk import assess
-from sayso.approvals.errors import AlreadySettled, AnswerRefused, NotAllowed, StoreDown
+from sayso.approvals.errors import AnswerRefused, NotAllowed, StoreDown
 from sayso.approvals.people import Identity, Person, PersonId, Place
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import EffectState, Request, Run, State
@@ -134,10 +134,10 @@ class People:
         for number in count():
             if number in told:
                 continue
-            if stopped.is_set() or (number >= runs and enough.exists()):
+            if stopped.is_set() or (number >= runs and await asyncio.to_thread(enough.exists)):
                 return
             started = await self._started(number)
-            while not stopped.is_set() and await self._under_way() > UNDER_WAY:
+            while not stopped.is_set() and await self._under_way() > UNDER_WAY:  # noqa: ASYNC110 in Redis
                 await asyncio.sleep(PACE)
             self.said.write({"token": "", "end": "started", "run": number, "first": started})
             await asyncio.sleep(PACE)
@@ -189,7 +189,9 @@ class People:
         offered += [Approve(), Approve(), Approve()] if Way.APPROVE in ways else []
         offered += [Reject("Wrong customer.")] if Way.REJECT in ways else []
         if Way.EDIT in ways:
-            edit: Any = {"amount": "7.00"} if request.proposal.action.tool == "issue_refund" else {"urgent": True}
+            edit: Any = (
+                {"amount": "7.00"} if request.proposal.action.tool == "issue_refund" else {"urgent": True}
+            )
             if edit.keys() <= request.proposal.action.arguments.keys():
                 offered.append(Modify(edit))
         if Way.INSTRUCT in ways and request.ask.revises is None:
@@ -200,7 +202,11 @@ class People:
         """Careful people: it happened if the books say so; again only if nobody can be at it any more."""
         assert request.effect is not None
         gone = not _is_alive(request.effect.worker)
-        key = str(request.id) if not request.ask.dialect else str(request.ask.first.proposal.action.arguments["to"])
+        key = (
+            str(request.id)
+            if not request.ask.dialect
+            else str(request.ask.first.proposal.action.arguments["to"])
+        )
         if any(line["key"] == key for line in self.ledger.read()):
             way = WayOn.HAPPENED
         elif gone:

@@ -8,8 +8,8 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -50,14 +50,17 @@ class Storm:
     stuck: str = ""
 
 
-async def storm(seed: str, runs: int, folder: Path, look: Callable[[Storm, RedisStore], Awaitable[None]]) -> None:
+async def storm(
+    seed: str, runs: int, folder: Path, look: Callable[[Storm, RedisStore], Awaitable[None]]
+) -> None:
     """Let it rage until nothing is left to do, then let `look` see what it left."""
     raging = Storm(seed=seed, runs=runs, folder=folder)
     signer_key = random.randbytes(32)
     (folder / "private").write_bytes(signer_key)
     (folder / "public").write_bytes(Signer(signer_key).public_key)
-    with EmbeddedValkey(folder / "valkey") as server, ExitStack() as stack:
-        store = await RedisStore.connect(server.url, demo=True)
+    async with AsyncExitStack() as stack:
+        server = stack.enter_context(EmbeddedValkey(folder / "valkey"))
+        store = await stack.enter_async_context(_store(server.url))
         slots = [
             stack.enter_context(Process(script, server.url, str(folder), name, seed, *more))
             for names, script, more in ((WORKERS, "storm_worker.py", ()), (BOTS, "storm_people.py", (str(runs),)))
@@ -69,6 +72,14 @@ async def storm(seed: str, runs: int, folder: Path, look: Callable[[Storm, Redis
         await _rage(raging, store, open_redis(server.url), slots)
         raging.seconds = time.monotonic() - began
         await look(raging, store)
+
+
+@asynccontextmanager
+async def _store(url: str) -> AsyncIterator[RedisStore]:
+    store = await RedisStore.connect(url, demo=True)
+    try:
+        yield store
+    finally:
         await store.close()
 
 
@@ -114,7 +125,9 @@ async def _calm(raging: Storm, store: RedisStore, client: Any) -> None:
             continue
         if all_started and not live and not unfinished and not sum(left):
             return
-        moving = [one for one in live if not (is_forgotten(one.id) if one.state is State.OPEN else one.waits_for)]
+        moving = [
+            one for one in live if not (is_forgotten(one.id) if one.state is State.OPEN else one.waits_for)
+        ]
         if live and not moving:
             last = max(one.ask.deadline.expires_at for one in live)
             await store.push_clock(last - await store.now() + timedelta(milliseconds=1))
@@ -128,11 +141,11 @@ async def _started(store: RedisStore) -> int:
 async def _kill_valkey(raging: Storm, store: RedisStore, client: Any) -> None:
     """SIGKILL in the midst; its supervisor starts it again."""
     for part in KILLS:
-        while await _or(_started(store), 0) < part * raging.runs:
+        while await _or(_started(store), 0) < part * raging.runs:  # noqa: ASYNC110 others start them
             await asyncio.sleep(0.2)
         pid = int((await client.info("server"))["process_id"])
         os.kill(pid, signal.SIGKILL)
-        while await _or(_pid(client), pid) == pid:
+        while await _or(_pid(client), pid) == pid:  # noqa: ASYNC110 its supervisor does it
             await asyncio.sleep(0.05)
         raging.restarts += 1
 
