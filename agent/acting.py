@@ -160,12 +160,11 @@ async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -
     """Start the tool in the record; verified once more over exactly the version that is burnt."""
 
     def step(record: Request, now: datetime) -> Change:
+        _unmoved(record, request)
         _warranted(runtime, tool, record, frozen, now)
         if record.current.digest != request.current.digest:
             raise BadVote("What was decided changed while it was being started.")
         if record.effect is not None and record.effect.state is EffectState.STARTED:
-            if record.effect != request.effect:
-                raise effects.Burnt  # another worker was faster: only what was found abandoned is taken over
             return effects.taken_over(record, worker=runtime.worker, lease=runtime.lease)
         attempt = record.effect.attempt + 1 if record.effect else 1
         return effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
@@ -175,6 +174,17 @@ async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -
     except effects.Burnt:
         raise StillRunning from None
     return applied.request
+
+
+def _unmoved(record: Request, before: Request) -> None:
+    """What another worker has begun since is that one's: its votes are used up, which makes them no forgery.
+
+    Raises: AlreadySettled, Burnt.
+    """
+    if record.state is State.CLOSED:
+        raise AlreadySettled(record.state)
+    if record.effect != before.effect:
+        raise effects.Burnt
 
 
 async def _run(
@@ -299,6 +309,8 @@ async def nothing_done(
     """Close it as certainly not done; where an earlier run may have done it, it stays with the people.
 
     A decision that is not `believed` is taken out of the record, so that no card names people who never decided.
+
+    Raises: OutcomeUnknown, StillRunning.
     """
     words = runtime.broker.live.withheld(words)
     if request.effect is not None:
@@ -307,6 +319,7 @@ async def nothing_done(
         raise OutcomeUnknown(words)
 
     def step(record: Request, now: Any) -> Change:
+        _unmoved(record, request)
         kept = record if believed else replace(record, decision=None, votes=())
         return machine.closed(kept, OutcomeKind.FAILED, words, now, by=runtime.worker)
 
@@ -314,6 +327,8 @@ async def nothing_done(
         applied = await runtime.store.change(request.id, step)
     except AlreadySettled:
         return outcome_of(await runtime.store.get(request.id), None)
+    except effects.Burnt:
+        raise StillRunning from None
     return outcome_of(applied.request, None)
 
 

@@ -244,7 +244,13 @@ class ForeignThread:
             words = str(error)
             if request.effect is not None:
                 raise OutcomeUnknown(words) from None
-            await self._change(request, lambda record, now: machine.disbelieved(record, words, now))
+
+            def step(record: Request, now: datetime) -> Change:
+                if record.effect is not None:
+                    raise StillRunning  # another worker has let the agent go on with it since
+                return machine.disbelieved(record, words, now)
+
+            await self._change(request, step)
             return Refused("Nobody who may decide has allowed it.")
 
     def _frozen(self, request: Request, pause: Pause, reading: Reading) -> str:

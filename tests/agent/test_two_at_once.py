@@ -105,3 +105,37 @@ async def test_the_late_word_of_one_run_says_nothing_about_the_next() -> None:
     ended = await world.request(request)
     assert ended.outcome is not None
     assert ended.outcome.kind is OutcomeKind.EXECUTED
+
+
+async def test_a_worker_that_comes_late_calls_no_votes_forged_that_another_has_used() -> None:
+    """The first has started the tool and died, and nobody knows: the second closes nothing as not done."""
+    world = World()
+    run = await world.ask()
+    await world.answer(await world.open_request())
+    (request,) = await world.store.live()
+    await world.store.change(request.id, lambda r, now: machine.resuming(r, "w1", now))
+    request = await world.request(request)
+
+    class Meanwhile(Fresh):
+        """Takes so long that another worker has been and gone."""
+
+        async def fetch(self, ref: CredentialRef) -> Token:
+            for step in (
+                lambda r, now: effects.begin(r, attempt=1, worker="w2", lease=timedelta(seconds=1), now=now),
+                effects.unknown,
+            ):
+                await world.store.change(request.id, step)
+            return await super().fetch(ref)
+
+    world.source = Meanwhile()
+    late = world.another_worker("w1").runner._runtime(run)
+    with pytest.raises(StillRunning):
+        await act(
+            late, world.tool, request, {"type": "approve", "request": request.id}, request.ask.first.frozen
+        )
+    after = await world.request(request)
+    assert after.live
+    assert after.effect is not None
+    assert after.effect.state is EffectState.UNKNOWN
+    assert "forged or stale vote" not in await world.events()
+    assert world.ledger.done == []

@@ -29,7 +29,7 @@ async def test_a_storm_loses_and_doubles_nothing(tmp_path: Path) -> None:
 
     async def look(raging: Storm, store: RedisStore) -> None:
         books = await Books.read(raging, store)
-        sys.stdout.write(books.summary())
+        sys.stdout.write(books.summary() + books.stories())
         assert {kind: found for kind, found in books.wrong.items() if found} == {}
         assert set(raging.deaths) == {*POINTS, *BOT_POINTS}
         assert len(books.requests) >= REQUESTS

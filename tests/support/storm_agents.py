@@ -22,11 +22,13 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
+from sayso import govern
 from sayso.agent.checkpoints import RedisSaver
 from sayso.agent.credentials import Broker
 from sayso.agent.effect import Effect, effect
 from sayso.agent.gate import Gate
 from sayso.agent.kept import compiled
+from sayso.agent.policy import Policy
 from sayso.agent.policy_file import read_policy
 from sayso.agent.runtime import current, idempotency_key
 from sayso.agent.secrets import LiveTokens
@@ -135,7 +137,7 @@ def side_by_side(tool: Effect) -> StateGraph[Any, Any, Any, Any]:
 
 
 class _Mailing(BaseChatModel):
-    """Wants two mails sent for the run's number, then says that it is done."""
+    """Wants two mails sent for the run's number, all in one turn, then says that it is done."""
 
     @property
     def _llm_type(self) -> str:
@@ -169,12 +171,27 @@ def two_mails(ledger: Book) -> Any:
     return create_agent(_Mailing(), [send_mail], middleware=[middleware])
 
 
+def governed(ledger: Book, policy: Policy) -> Any:
+    """The same agent without middleware: each call of its mailer asks for itself, beside the other."""
+
+    @tool
+    async def send_mail(to: str, urgent: bool = False) -> str:
+        """Send a mail."""
+        await _takes_a_while()
+        ledger.write({"key": idempotency_key(), "done": {"to": to, "urgent": urgent}, "by": current().worker})
+        await _takes_a_while()
+        return f"Sent to {to}."
+
+    return create_agent(_Mailing(), govern([send_mail], policy))
+
+
 def agents(ledger: Book) -> dict[str, Any]:
     """Every graph of the storm, by the name that runs use."""
     refund = refunds(ledger)
     return {
         "single": one_after_the_other(refund, gates=1), "row": one_after_the_other(refund, gates=2),
         "parallel": side_by_side(refund), "mailer": two_mails(ledger),
+        "governed": governed(ledger, read_policy(POLICY)),
     }  # fmt: skip
 
 

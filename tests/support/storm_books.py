@@ -160,6 +160,26 @@ class Books:
             if numbers != list(range(1, len(numbers) + 1)):
                 self.wrong["lost"].append(f"{key.decode()}: the audit trail has gaps")
 
+    # ---- words
+
+    def stories(self, most: int = 4) -> str:
+        """What happened to the first of those requests and runs about which something is wrong."""
+        about = dict.fromkeys(said.partition(":")[0] for found in self.wrong.values() for said in found)
+        return "\n".join(self._story(one) for one in list(about)[:most])
+
+    def _story(self, about: str) -> str:
+        request = self.requests.get(RequestId(about))
+        thread = request.ask.run.thread if request else about
+        lines = [f"{about}: {request.effect if request else ''}"]
+        for record in self.trails.get(thread, []):
+            entry = record.entry
+            lines.append(f"  {record.at:%d %H:%M:%S.%f} {record.request} {entry.event} {entry.by}: {entry.words[:140]}")
+        lines += [f"  burnt by {b['by']}, attempt {b['attempt']}" for b in self.burns.get(about, [])]
+        lines += [f"  done: {line}" for line in self.ledger.get(key_of(request), [])] if request else []
+        lines += [f"  said: {line} {self.ends[line['token']]}" for line in self.asked if line["id"] == about]
+        log = (self.raging.folder / "log").read_text().splitlines()
+        return "\n".join([*lines, *(f"  log: {line[:300]}" for line in log if f"'{thread}'" in line)])
+
     # ---- figures
 
     def summary(self) -> str:

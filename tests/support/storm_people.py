@@ -51,7 +51,7 @@ def is_forgotten(id: RequestId) -> bool:
 
 def run_of(number: int) -> Run:
     """The run of this number; which agent it goes to follows from it."""
-    graph = ("single", "single", "row", "parallel", "mailer")[number % 5]
+    graph = ("single", "governed", "row", "parallel", "mailer")[number % 5]
     return Run(
         thread=ThreadId(f"storm-{number}"), graph=graph, asked_by=ALEX, goal=str(number),
         origin=Place(f"slack:C0SUP/{number}.1"),
