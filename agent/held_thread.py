@@ -89,10 +89,8 @@ class HeldThread:
     async def _resume(self, request: Request) -> Handled:
         crash_point("resume-taken")
         standing = await self.standing()
-        if request.state is State.OPEN or not standing.began:
+        if not standing.began or await self._asks_nothing_of_us(request):
             return Handled.DONE
-        if request.state is State.CLOSED and not await self.goes_on():
-            return Handled.DONE  # it was given up, and whoever asked was told that nothing more will be done
         if await self._belongs_elsewhere(request):
             return Handled.LEFT
         pause = standing.pause(request.ask.key.interrupt)
@@ -128,6 +126,10 @@ class HeldThread:
         crash_point("resume-after-close")
         await self.settle(after)
         return Handled.DONE
+
+    async def _asks_nothing_of_us(self, request: Request) -> bool:
+        """Whether people have it, or its run was given up, and who asked has read that nothing more will be done."""
+        return request.state is State.OPEN or (request.state is State.CLOSED and not await self.goes_on())
 
     async def goes_on(self) -> bool:
         """Whether the run has not ended yet."""

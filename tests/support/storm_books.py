@@ -173,7 +173,9 @@ class Books:
         lines = [f"{about}: {request.effect if request else ''}"]
         for record in self.trails.get(thread, []):
             entry = record.entry
-            lines.append(f"  {record.at:%d %H:%M:%S.%f} {record.request} {entry.event} {entry.by}: {entry.words[:140]}")
+            lines.append(
+                f"  {record.at:%d %H:%M:%S.%f} {record.request} {entry.event} {entry.by}: {entry.words[:140]}"
+            )
         lines += [f"  burnt by {b['by']}, attempt {b['attempt']}" for b in self.burns.get(about, [])]
         lines += [f"  done: {line}" for line in self.ledger.get(key_of(request), [])] if request else []
         lines += [f"  said: {line} {self.ends[line['token']]}" for line in self.asked if line["id"] == about]
@@ -186,9 +188,15 @@ class Books:
         raging, ends = self.raging, Counter(line["end"] for lines in self.ends.values() for line in lines)
         ways = Counter(line["way"] for line in self.asked if "way" in line and self._is_counted(line))
         outcomes = Counter(str(one.outcome.kind) for one in self.requests.values() if one.outcome)
-        gone = sum(r.entry.event is Event.RUN_FAILED for trail in self.trails.values() for r in trail)
+        failed = [
+            r.entry.words
+            for trail in self.trails.values()
+            for r in trail
+            if r.entry.event is Event.RUN_FAILED
+        ]
+        gone = sum(words.startswith("Given up") for words in failed)
         return (
-            f"storm {raging.seed}: {len(self.trails)} runs ({gone} given up aloud), {len(self.requests)} requests {dict(outcomes)}; "
+            f"storm {raging.seed}: {len(self.trails)} runs ({gone} given up aloud, {len(failed) - gone} ended at their gate), {len(self.requests)} requests {dict(outcomes)}; "
             f"died {sum(raging.deaths.values())} times at {len(raging.deaths)} points {dict(sorted(raging.deaths.items()))}, "
             f"otherwise {dict(raging.others)}; Valkey restarted {raging.restarts} times; stolen {dict(raging.stolen)}; "
             f"answers {dict(ends)}; unknown settled {dict(ways)}; {raging.seconds:.0f} s; "

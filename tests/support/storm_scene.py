@@ -129,8 +129,8 @@ async def _calm(raging: Storm, store: RedisStore, client: Any) -> None:
             one for one in live if not (is_forgotten(one.id) if one.state is State.OPEN else one.waits_for)
         ]
         if live and not moving:
-            last = max(one.ask.deadline.expires_at for one in live)
-            await store.push_clock(last - await store.now() + timedelta(milliseconds=1))
+            first = min(one.ask.deadline.expires_at for one in live)
+            await store.push_clock(max(first - await store.now(), timedelta(0)) + timedelta(hours=1))
         await asyncio.sleep(0.3)
 
 
