@@ -25,7 +25,7 @@ from .dialects.reading import NoSuchAnswer, Reading, answer_of
 from .foreign import read
 from .foreign_words import ELSEWHERE, as_ended, as_past, closed_words
 from .handled import Handled, report_notices
-from .letting_go import LettingGo
+from .letting_go import LettingGo, by_hand
 from .remote.graph import remote_of
 from .remote.server import Became
 from .resume import answer_foreign, carry_on, raise_anew
@@ -84,7 +84,7 @@ class ForeignThread:
                     return await self._lost(requests, standing, became)
         if standing.unfinished:
             await self._ordered(requests)
-            if any(_settled_by_hand(one) for one in requests):
+            if any(by_hand(one) for one in requests):
                 return await self._ended(requests, _NOT_KNOWN)
             again = [one for one in requests if one.live and one.effect is not None]
             await self._letting_go.neighbours_settled(standing, requests)
@@ -322,12 +322,6 @@ def _may_act(settled: Settled, reading: Reading) -> bool:
 
 def _may_have_happened(request: Request) -> bool:
     return request.effect is not None and request.effect.state is not EffectState.FAILED
-
-
-def _settled_by_hand(request: Request) -> bool:
-    """People said what became of it, and did not order that it goes on."""
-    effect = request.effect
-    return not request.live and effect is not None and effect.state in (EffectState.DONE, EffectState.UNKNOWN)
 
 
 def _ordered_again(request: Request) -> bool:

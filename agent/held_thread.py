@@ -72,6 +72,8 @@ class HeldThread:
             with running(self.runtime):
                 await begin(self.graph, self.config, self.given(self.graph, self.run))
         elif standing.unfinished:
+            if settled := await LettingGo(self).settled_by_hand():
+                return await self.resume(settled)
             await LettingGo(self).neighbours_settled(standing, ())
             await self.carry_on()
         await self.settle()
@@ -155,6 +157,8 @@ class HeldThread:
     async def _past_its_gate(self, request: Request, standing: Standing) -> Handled:
         """The answer was taken before: never a second one, only what is left to run."""
         asked = request.oversight is not Oversight.FREE
+        if standing.unfinished:
+            await LettingGo(self).neighbours_settled(standing, [request])
         if request.state is not State.CLOSED and not self.pauses.knows(self.graph, request):
             await self.invalidate(request, None, CODE_CHANGED)
         elif request.state is not State.CLOSED:
@@ -162,7 +166,6 @@ class HeldThread:
             if asked and closing(request) is not None:
                 await self._close(request)
         if standing.unfinished:
-            await LettingGo(self).neighbours_settled(standing, [request])
             await self.carry_on()
         if asked:
             await self._close(request)

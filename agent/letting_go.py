@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from langgraph.errors import UnknownInterruptError
 
 from ..approvals import effects, machine
-from ..approvals.change import Change
+from ..approvals.change import Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadVote
 from ..approvals.request import EffectState, Request, State
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _BROKE_OFF = "the agent broke off while it was going on with the answer"
 _SILENT = "Its worker let the agent go on and never reported"
+_GOING_ON = frozenset({Event.RESUMING, Event.EFFECT_STARTED, Event.CLOSED})
 #: In how many steps of the graph LangChain's own agents have run what was approved.
 _STEPS = {BATCHED.name: 2, PER_CALL.name: 1}
 
@@ -61,12 +62,29 @@ class LettingGo:
             one for one in await self._neighbours(standing) if one.id not in ours and _may_have_acted(one)
         ]
         if not begun:
+            if standing.unfinished and await self.settled_by_hand() is not None:
+                raise OutcomeUnknown("Its run is about to be ended where it stands.")
             return
         for one in besides:
             if one.state in (State.DECIDED, State.EXPIRED):
                 await self._store.change(one.id, lambda record, _: machine.waiting(record, len(begun)))
         await self.put_to_people(begun)
         raise OutcomeUnknown("A neighbour's outcome is not known yet.")
+
+    async def settled_by_hand(self) -> Request | None:
+        """What this thread was let go on with last, if people have said since what became of it.
+
+        Whatever is left to run then may be what they spoke of: it is not run again, and the run ends there.
+        """
+        for record in reversed(await self._store.trail(self._held.run.thread)):
+            if record.request is None or record.entry.event not in _GOING_ON:
+                continue
+            if record.entry.event is not Event.CLOSED:
+                return None  # somebody was brought back since
+            request = await self._store.get(record.request)
+            if request.ask.dialect and by_hand(request):
+                return request
+        return None
 
     async def put_to_people(self, begun: Sequence[Request]) -> None:
         """Those among them whose worker never reported. Raises: StillRunning while one of them lives."""
@@ -193,6 +211,12 @@ class LettingGo:
             await self._store.change(request.id, step)
         except (AlreadySettled, effects.Burnt):
             return  # it ended by itself meanwhile
+
+
+def by_hand(request: Request) -> bool:
+    """People said what became of it, and did not order that it goes on."""
+    effect = request.effect
+    return not request.live and effect is not None and effect.state in (EffectState.DONE, EffectState.UNKNOWN)
 
 
 def _may_have_acted(request: Request) -> bool:

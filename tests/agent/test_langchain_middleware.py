@@ -235,6 +235,25 @@ async def test_a_tool_that_broke_off_is_never_silently_run_again(mode: str) -> N
 
 
 @pytest.mark.parametrize("mode", ["batched", "per_call"])
+async def test_a_start_that_is_redelivered_runs_nothing_that_people_have_settled(mode: str) -> None:
+    """It happened, somebody says; the worker that began the run never said so, and its work comes before the news."""
+    world, sent, request = await one_call(mode, breaks=breaking(1))
+    await world.answer(request)
+    await world.work()
+    await world.store.change(request.id, lambda r, now: effects.settled_as_done(r, BO, now))
+    async with world.another_worker("w2").runner.holding(request.ask.run, uncounted) as held:
+        assert held is not None
+        await held.start()
+    await world.work()
+    assert len(sent) == 1
+    assert (await world.events()).count("run failed") == 1
+
+
+async def uncounted() -> None:
+    return None
+
+
+@pytest.mark.parametrize("mode", ["batched", "per_call"])
 async def test_people_order_it_once_more(mode: str) -> None:
     """The same approvers, a new signed vote: the agent is let go on once more."""
     world, sent, request = await one_call(mode, breaks=breaking(1))
