@@ -45,7 +45,7 @@ async def two_workers(
     await world.answer(await world.open_request())
     (request,) = await world.store.live()
     await world.store.change(request.id, lambda r, now: machine.resuming(r, "w1", now))
-    world.source = Meeting()
+    world.sources = {"entra": Meeting()}
     request, frozen = await world.request(request), request.ask.first.frozen
     both = [world.another_worker(name).runner._runtime(run) for name in ("w1", "w2")]
     tries = (
@@ -127,7 +127,7 @@ async def test_a_worker_that_comes_late_calls_no_votes_forged_that_another_has_u
                 await world.store.change(request.id, step)
             return await super().fetch(ref)
 
-    world.source = Meanwhile()
+    world.sources = {"entra": Meanwhile()}
     late = world.another_worker("w1").runner._runtime(run)
     with pytest.raises(StillRunning):
         await act(
