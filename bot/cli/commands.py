@@ -59,16 +59,21 @@ def demo(
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the page's address; open no browser.")
     ] = False,
+    graph: Annotated[
+        str, typer.Option(help="Your own agent beside the demo's, as file.py:attribute or module:attribute.")
+    ] = "",
 ) -> None:
     """See the whole product on this machine, without any account.
 
     Starts a store, stand-ins for Slack and Teams, a pager, a token service, a mailbox, a bot and a worker on 127.0.0.1,
     and opens a page on which you are everybody: ask the agent, answer as its approvers, let hours pass, kill processes.
     At a terminal the same can be typed. Ctrl-C ends everything.
+
+    With [bold]--graph[/] an agent of your own works there too: write “@sayso yours: …” to ask it.
     """
     from ..demo.play import play
 
-    raise typer.Exit(play(data_dir.absolute(), tour=tour, browser=not no_browser))
+    raise typer.Exit(play(data_dir.absolute(), tour=tour, browser=not no_browser, own=graph))
 
 
 @app.command()

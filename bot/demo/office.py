@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import socket
+import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ..front import SLACK_PATH, TEAMS_PATH
 from ..settings import Settings, load_settings
 from ..signing_keys import load_signer
 from ..valkey import EmbeddedValkey
+from .own_agent import check_own, own_tables
 from .process import Served
 
 _TABLES = """
@@ -33,6 +35,7 @@ lease = "3s"
 
 [graphs]
 ops = "sayso.agent.ops.graph:make"
+{own}
 
 [slack]
 team = "T0WORKPLACE"
@@ -115,13 +118,19 @@ class Office:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Office]:
-    """Open the office in an empty `folder`; everything it started ends with the block."""
+def opened(folder: Path, own: str = "") -> Iterator[Office]:
+    """Open the office in an empty `folder`; everything it started ends with the block.
+
+    Args:
+        own: Somebody's own graph, as in `[graphs]`, beside the demo's.
+
+    Raises: BadSetting, when the folder or the graph is not fit for it.
+    """
     with ExitStack() as stack:
         stack.enter_context(_emptied(folder))
         workplace = stack.enter_context(Workplace.in_thread())
         server = stack.enter_context(EmbeddedValkey(folder / "store"))
-        office = _furnished(folder, workplace, server.url)
+        office = _furnished(folder, workplace, server.url, own)
         stack.callback(office.worker.stop)
         stack.callback(office.bot.stop)
         office.bot.start()
@@ -131,7 +140,7 @@ def opened(folder: Path) -> Iterator[Office]:
         yield office
 
 
-def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Office:
+def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str, own: str) -> Office:
     port, clock = _free_port(), folder / CLOCK
     clock.write_text("0", encoding="ascii")
     workplace.slack.app_url = f"http://127.0.0.1:{port}{SLACK_PATH}"
@@ -139,9 +148,12 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Of
     file = folder / "sayso.toml"
     policy = (resources.files("sayso.agent.ops") / "catalog.toml").read_text(encoding="utf-8")
     store = f'url = "{redis_url}"' if redis_url else ""
-    file.write_text(policy + _tables(workplace, store=store, port=port), encoding="utf-8")
+    line, tools = own_tables(own, tomllib.loads(policy)["tools"]) if own else ("", "")
+    file.write_text(policy + _tables(workplace, store=store, port=port, own=line) + tools, encoding="utf-8")
     bot_env, worker_env = _environments(folder, workplace, redis_url)
     settings = load_settings(file, {**bot_env, **worker_env})
+    if own:
+        check_own(settings)
     load_signer(settings)  # so that the worker finds the public key whoever starts first
     return Office(
         folder=folder, settings=settings, workplace=workplace, redis_url=redis_url, back_office=folder / "back-office.db",
@@ -153,11 +165,11 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str) -> Of
     )  # fmt: skip
 
 
-def _tables(workplace: ThreadedWorkplace, *, store: str, port: int) -> str:
+def _tables(workplace: ThreadedWorkplace, *, store: str, port: int, own: str) -> str:
     """What the settings say beside the policy: where everything listens, and who is who."""
     teams, tokens = workplace.teams, workplace.tokens
     return _TABLES.format(
-        store=store, port=port, api=workplace.slack.api_url, pager=workplace.pager.url, teams=teams,
+        store=store, port=port, own=own, api=workplace.slack.api_url, pager=workplace.pager.url, teams=teams,
         tenant=tokens.tenant, authority=tokens.authority, client_id=tokens.client_id, ca_file=tokens.ca_file,
         security=teams.group_id("ops-approvers"), ids={name: user.aad for name, user in teams.tenant.users.items()},
     )  # fmt: skip

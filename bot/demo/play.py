@@ -29,7 +29,7 @@ SCENES = (
 )  # fmt: skip
 
 
-def play(folder: Path, *, tour: bool, browser: bool) -> int:
+def play(folder: Path, *, tour: bool, browser: bool, own: str = "") -> int:
     """Open an office in `folder`; 0 when everything was as promised, 1 otherwise.
 
     Args:
@@ -44,7 +44,7 @@ def play(folder: Path, *, tour: bool, browser: bool) -> int:
         "Opening a workplace on this machine: store, Slack, Teams, pager, tokens, mail, bot, worker …"
     )
     try:
-        with opened(folder) as office:
+        with opened(folder, own) as office:
             if tour:
                 _what_is_where(console, office)
                 return _tour(office, Story(console))
