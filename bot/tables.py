@@ -20,7 +20,7 @@ from pydantic import (
     Tag,
 )
 
-from ..agent.oauth import PRESETS, ClientAuth, Provider
+from ..agent.oauth_providers import PRESETS, ClientAuth, Provider
 from ..agent.policy_tables import Duration
 from ..agent.setting_words import Name, listed, written
 from ..approvals.address import SCHEMES

@@ -266,6 +266,8 @@ def _as_shown(request: Request, press: _Press) -> Request:
 
     Raises: Outdated, when it never stood so.
     """
+    if press.revision == request.revision and request.question.startswith(press.shown):
+        return request
     for count, one in enumerate((request.ask.first, *request.revisions)):
         if one.number == press.revision and one.digest.startswith(press.shown):
             return replace(request, revisions=request.revisions[:count])

@@ -15,7 +15,8 @@ from many_servers import replicated
 from oauth_scene import CRM, NAME, a_provider, a_source, kept_in, renewing
 from sayso.agent.credentials import CredentialDead, CredentialSourceDown, Token
 from sayso.agent.grants import EnvironmentGrants, NotKept, Renewal
-from sayso.agent.oauth import OAuthSource, Provider
+from sayso.agent.oauth import OAuthSource
+from sayso.agent.oauth_providers import Provider
 from sayso.agent.redis_grants import RedisGrants
 from sayso.approvals.connection import open_redis
 from sayso.approvals.credential import CredentialRef

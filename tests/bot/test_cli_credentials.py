@@ -13,7 +13,7 @@ import redis
 from leaks import in_redis
 from oauth_scene import a_provider
 from rich.console import Console
-from sayso.agent.oauth import ClientAuth
+from sayso.agent.oauth_providers import ClientAuth
 from sayso.approvals.errors import BadSetting
 from sayso.approvals.sealing import CannotOpen
 from sayso.bot.cli.check_credentials import tokens

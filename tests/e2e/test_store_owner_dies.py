@@ -23,7 +23,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
     """`serve --role all` twice, as two machines' worth of replicas would be without REDIS_URL; Slack knows the second."""
     with Workplace.in_thread() as workplace:
         first_file = tmp_path / "sayso.toml"
-        office = _furnished(tmp_path, workplace, "")
+        office = _furnished(tmp_path, workplace, "", "")
         env = dict(office.settings.env)
         one = whole("one", first_file, office.settings.server.port, env)
         port = _free_port()

@@ -10,7 +10,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sayso.agent.grants import Grants
-from sayso.agent.oauth import ClientAuth, OAuthSource, Provider
+from sayso.agent.oauth import OAuthSource
+from sayso.agent.oauth_providers import ClientAuth, Provider
 from sayso.agent.redis_grants import RedisGrants
 from sayso.approvals.connection import open_redis
 from sayso.approvals.credential import CredentialRef
