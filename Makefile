@@ -19,7 +19,7 @@ help:
 demo: ready
 	@$(BIN)/sayso demo $(ARGS)
 
-## make test       the tests: four minutes on two cores, nothing else needed
+## make test       the tests: six minutes on two cores, nothing else needed
 test: ready
 	@rm -f .coverage .coverage.*
 	@$(PYTEST) -m "$(QUICK)" $(ARGS)
