@@ -66,7 +66,7 @@ async def test_an_outage_in_the_middle_of_a_resume_leaves_it_resumable(
     async with redis_world(server.url, file) as world:
         await world.ask()
         request = await world.open_request()
-        world.source = outage = Outage(server)
+        world.sources = {"entra": (outage := Outage(server))}
         worker = a_worker(world, "w2")
         await world.answer(request)
         running = asyncio.create_task(worker.run_forever())
