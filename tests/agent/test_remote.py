@@ -47,7 +47,7 @@ async def test_a_pause_there_is_asked_about_here_and_answered_once(world: Remote
     assert await world.answers(thread) == 1
     assert await ended(world, request) == (
         OutcomeKind.ANSWERED,
-        "bo approved it, and the agent went on with that once. What its own tool did is not recorded here.",
+        "It was approved, and the agent went on with that once. What its own tool did is not recorded here.",
     )
     assert not await world.goes_on(thread)
 
@@ -76,7 +76,7 @@ async def test_an_agent_that_is_known_to_read_refusals_is_told(certain: RemoteWo
     await world.answer(request, REJECT)
     await world.work()
     assert world.process.acted("no@example.com") == []
-    assert await ended(world, request) == (OutcomeKind.REFUSED, "bo said no: Wrong customer.")
+    assert await ended(world, request) == (OutcomeKind.REFUSED, "The answer was no: Wrong customer.")
     values: Any = (await world.client.threads.get_state(thread))["values"]
     assert [one["content"] for one in values["messages"]][-2:] == [TOLD, "Done."]
 
@@ -297,7 +297,7 @@ async def test_a_run_that_was_ended_is_not_mixed_up_with_the_next_one(world: Rem
     await world.look()
     kind, words = await ended(world, old)
     assert kind is OutcomeKind.REFUSED
-    assert words.startswith("bo said no: Wrong customer.")
+    assert words.startswith("The answer was no: Wrong customer.")
     (new,) = await world.asked(thread)
     await world.answer(new)
     await world.work()

@@ -113,7 +113,7 @@ async def test_a_no_ends_it_whoever_dies(point: str, redis_url: str, server: Ser
             record = await ended(world, request)
         assert record.outcome is not None
         assert record.outcome.kind is OutcomeKind.REFUSED
-        assert record.outcome.words.startswith("bo said no: Wrong customer.")
+        assert record.outcome.words.startswith("The answer was no: Wrong customer.")
         assert server.acted(thread) == []
         assert await world.pending(thread) == []
 
