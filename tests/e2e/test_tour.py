@@ -20,6 +20,8 @@ from sayso.bot.demo.play import SCENES
 
 COMMAND = [sys.executable, "-c", "from sayso.bot.cli import main; main()", "demo"]
 CTRL_C = "\x03"
+#: How long a person waits for any answer at all before they press Ctrl-C again, seconds.
+PATIENCE = 30.0
 ENV = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "SAYSO_SETTINGS")}
 
 
@@ -165,7 +167,10 @@ class Terminal:
         self._process.send_signal(signal.SIGHUP)
 
     def ended(self) -> int:
-        """Wait for its end; the exit status."""
+        """Wait for its end; the exit status. Python drops an interrupt that comes in a destructor: a person presses again."""
+        while not select.select([self._end], [], [], PATIENCE)[0]:
+            assert self._process.poll() is None
+            self.types(CTRL_C)
         while self._more():
             pass
         return self._process.wait(30)
