@@ -199,7 +199,7 @@ def _as_text(cursor: sqlite3.Cursor) -> tuple[tuple[str, ...], dict[str, tuple[s
     return names, {str(key): tuple(str(cell) for cell in cells) for key, *cells in cursor}
 
 
-def soon(seen: Callable[[], T], what: str, *, seconds: float = 15) -> T:
+def soon(seen: Callable[[], T], what: str, *, seconds: float = 45) -> T:
     """The first truthy `seen()`, looked at again and again. Raises: TourFailed."""
     deadline = time.monotonic() + seconds
     while not (found := seen()):

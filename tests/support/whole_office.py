@@ -14,6 +14,7 @@ from typing import TypeAlias, TypeVar
 from rich.console import Console
 from sayso.approvals.connection import open_sync_redis
 from sayso.approvals.crash import CRASH_AT
+from sayso.approvals.redis_scripts import GROUP
 from sayso.approvals.request import Request, State
 from sayso.bot.demo.office import opened
 from sayso.bot.demo.process import Served
@@ -68,6 +69,8 @@ class Doomed:
         self.deaths = 0
         self._stage = stage
         self._served = served
+        # What the death before left undone is done first: it would be that work which dies here, beside this scene's.
+        assert within(60, lambda: not work_left(stage)), "the work of the scene before is not done"
         restarted(served, crash_at=point)
 
     def until(self, seen: Callable[[], T | None], what: str, *, seconds: float = 40) -> T:
@@ -93,6 +96,8 @@ class Doomed:
         self.deaths += 1
         if self._served is self._stage.office.bot:
             claims_end(self._stage)
+        else:
+            holds_end(self._stage)
         restarted(self._served)
         return True
 
@@ -104,6 +109,24 @@ def claims_end(stage: Stage) -> None:
         for pattern in ("sayso:{*}:leased", "sayso:{*}:lane:*"):
             for key in client.scan_iter(pattern):
                 client.zadd(key, dict.fromkeys(client.zrange(key, 0, -1), 0), xx=True)
+
+
+def holds_end(stage: Stage) -> None:
+    """As much time passes for what a dead worker held: its leases and locks end, its work is anybody's."""
+    with open_sync_redis(stage.office.redis_url) as client:
+        for pattern in ("sayso:{*}:lease:*", "sayso:thread:{*}:lock"):
+            for key in client.scan_iter(pattern):
+                client.pexpire(key, 1)
+        for key in client.scan_iter("sayso:{*}:work"):
+            for held in client.xpending_range(key, GROUP, "-", "+", 100):
+                item = [held["message_id"]]
+                client.xclaim(key, GROUP, held["consumer"], 0, item, idle=60_000, justid=True)
+
+
+def work_left(stage: Stage) -> int:
+    """How many pieces of work wait for a worker, or are in one's hands."""
+    with open_sync_redis(stage.office.redis_url) as client:
+        return sum(int(client.xlen(key)) for key in client.scan_iter("sayso:{*}:work"))
 
 
 def still_to_tell(stage: Stage, within: float = 3) -> int:
