@@ -22,6 +22,7 @@ from .acting import OutcomeUnknown, StillRunning, note_forgery
 from .checkpoints import forget_later
 from .dialects.asked import ENDS_AT_GATE, Refused, Responded, Settled
 from .dialects.reading import NoSuchAnswer, Reading, answer_of
+from .ending import end_run
 from .foreign import read
 from .foreign_words import ELSEWHERE, as_ended, as_past, closed_words
 from .handled import Handled, report_notices
@@ -283,7 +284,8 @@ class ForeignThread:
         )
         text = f"The agent was stopped before it acted. {why} Nothing more will be done for this."
         text = f"The agent was stopped. {why}" if why == _NOT_KNOWN else text
-        await self._store.finish_run(self._held.run.thread, entry, report_notices(self._held.run, text))
+        run = self._held.run
+        await end_run(self._store, run, entry, words=why, notices=report_notices(run, text))
         await forget_later(self._held.graph.checkpointer, self._held.run.thread)
         return Handled.DONE
 

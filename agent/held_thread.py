@@ -18,6 +18,7 @@ from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ..approvals.risk import Oversight
 from .acting import OutcomeUnknown, StillRunning
 from .checkpoints import forget_later
+from .ending import end_run
 from .foreign_thread import ForeignThread
 from .gate import CODE_CHANGED
 from .handled import Breakpoint, GateHeld, Handled, report_notices
@@ -246,11 +247,9 @@ class HeldThread:
     async def _report(self, standing: Standing) -> None:
         crash_point("report-before-told")
         entry = AuditEntry(event=Event.RUN_FINISHED, by=self.runtime.worker, words="The agent has finished")
-        await self.runtime.store.finish_run(
-            self.run.thread,
-            entry,
-            report_notices(self.run, self.runtime.broker.live.withheld(report_of(standing.values))),
-        )
+        words = self.runtime.broker.live.withheld(report_of(standing.values))
+        notices = report_notices(self.run, words)
+        await end_run(self.runtime.store, self.run, entry, words=words, notices=notices)
         crash_point("report-after-told")
         await forget_later(self.graph.checkpointer, self.run.thread)
 

@@ -24,6 +24,7 @@ from ..approvals.store import Store, WorkItem
 from .acting import OutcomeUnknown, StillRunning, unknown
 from .checkpoints import forget_later
 from .credentials import Broker
+from .ending import end_run
 from .handled import Handled, report_notices
 from .held_thread import HeldThread
 from .keeper import Keeper, Locks
@@ -184,7 +185,7 @@ class Runner:
                 await self._close_broken(request, why)
         entry = AuditEntry(event=Event.RUN_FAILED, by=self.worker, words=f"Given up: {why}"[:300])
         text = f"The agent broke off and was given up ({why}). Nothing more will be done for this."
-        await self.store.finish_run(run.thread, entry, report_notices(run, text))
+        await end_run(self.store, run, entry, words=why, notices=report_notices(run, text))
         if graph := self.graphs.get(run.graph):
             await forget_later(graph.checkpointer, run.thread)
 

@@ -45,6 +45,7 @@ class Event(StrEnum):
     EFFECT_FAILED = "effect failed"
     EFFECT_UNKNOWN = "effect unknown"
     CLOSED = "closed"
+    ENDED_UNASKED = "ended without asking again"
     VOTE_REJECTED = "forged or stale vote"
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
@@ -92,6 +93,7 @@ class NoticeKind(StrEnum):
     EXPIRED = "expired"
     STUCK = "stuck"
     OUTCOME = "outcome"
+    ENDED = "ended"  #: for whoever sent it back: the run is over, and nobody is asked again; `text` as in `REPORT`
     UNKNOWN = "unknown"
     REPORT = "report"  #: the agent's own last words; `text` holds them
     UNREACHABLE = "unreachable"
@@ -107,7 +109,8 @@ class Notice:
         request: What it is about; None for a notice about a run.
         text: Words of the agent or of a person (untrusted); empty when the kind says it all.
         mention: Approver sets whose members are named in it.
-        by: Whose act it tells (who edited, or handed the question on); None for the clock and the agent.
+        by: Whose act it tells (who edited, or handed the question on), or whose came to nothing; None for the clock
+            and the agent.
     """
 
     key: str

@@ -6,7 +6,7 @@ In the order of a run's life, in the process that runs agents:
 - pause: `pause-before-open`, `pause-after-open`
 - resume: `resume-taken`, `resume-claimed`, `resume-before-graph`, `resume-after-graph`, `resume-after-close`
 - act: `act-verified`, `act-token`, `after-burn`, `after-tool`, `after-done`
-- report: `report-before-told`, `report-after-told`, `before-ack`
+- report: `report-before-told`, `report-corrected-told`, `report-after-told`, `before-ack`
 
 In the process that talks to people and fires deadlines:
 

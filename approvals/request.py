@@ -45,13 +45,39 @@ class OutcomeKind(StrEnum):
     UNDONE = "undone"
 
 
+class RunEnd(StrEnum):
+    """How an agent's run ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"  #: it broke off, or was given up
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The end of a run that people had sent back and that did not ask again.
+
+    Attributes:
+        words: The agent's last ones (untrusted), or why it was given up; at most 500 characters, empty when none.
+        at: UTC.
+    """
+
+    how: RunEnd
+    words: str
+    at: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How it ended, in words for people (never longer than 500 characters), and when (UTC)."""
+    """How it ended, in words for people (never longer than 500 characters), and when (UTC).
+
+    Attributes:
+        then: Of a revised request: how the run ended without asking again. None while it may, or where it did.
+    """
 
     kind: OutcomeKind
     words: str
     at: datetime
+    then: Ending | None = None
 
 
 class EffectState(StrEnum):

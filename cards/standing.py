@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from ..approvals.errors import SaysoError
-from ..approvals.request import Decision, Edits, EffectState, Outcome, OutcomeKind, Request, State, is_edit
+from ..approvals.request import (
+    Decision,
+    Edits,
+    EffectState,
+    Outcome,
+    OutcomeKind,
+    Request,
+    RunEnd,
+    State,
+    is_edit,
+)
 from ..approvals.risk import Oversight
 from ..approvals.verdict import Approve, Modify, Reject, Respond, Verdict
 from .escape import cut, line
@@ -22,6 +32,13 @@ OUTCOME: dict[OutcomeKind, str] = {
     OutcomeKind.FAILED: "Failed, nothing was done",
     OutcomeKind.UNKNOWN: "Not known whether it was done",
     OutcomeKind.UNDONE: "Undone",
+}
+
+
+#: What stands there of a revised request once its run has ended without asking again.
+_THEN: dict[RunEnd, str] = {
+    RunEnd.FINISHED: "Sent back, nothing was done; the agent planned again and ended without asking again",
+    RunEnd.FAILED: "Sent back, nothing was done; the agent broke off before it asked again",
 }
 
 
@@ -108,6 +125,10 @@ def outcome_words(request: Request, kind: OutcomeKind) -> str:
 
 
 def _outcome(request: Request, outcome: Outcome, writer: Writer) -> Spans:
+    if outcome.then is not None:
+        words, ours = cut(line(outcome.then.words), SENTENCE), outcome.then.how is RunEnd.FAILED
+        after = f"): {words if ours else f'“{words}”'}" if words else ")"
+        return (Text(f"{_THEN[outcome.then.how]} ("), writer.when(outcome.then.at), Text(after))
     words = cut(line(outcome.words), SENTENCE)
     after = f"): {words}" if words else ")"
     return (Text(f"{outcome_words(request, outcome.kind)} ("), writer.when(outcome.at), Text(after))

@@ -18,7 +18,7 @@ from ..approvals.errors import (
     StoreDown,
 )
 from ..approvals.people import PersonId
-from ..approvals.request import Request, State
+from ..approvals.request import Request, RunEnd, State
 from ..approvals.verdict import Verdict
 from . import rows, values
 from .escape import clean, cut, line
@@ -34,6 +34,8 @@ _WAITING = {
     NoticeKind.PAGED: "On-call is paged. ",
 }
 _EXPIRED = "Nobody decided in time: it is cancelled, and nothing is done."
+_NOT_AGAIN = " sent this back. The agent planned again and ended without asking again:"
+_BROKE_OFF = " sent this back. The agent broke off before it asked again; nothing more will be done for this:"
 _NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried again, and operators know."
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
 _OTHERWISE = {
@@ -57,7 +59,7 @@ def notice_text(
     head = Row("", (*called, *_said(notice, request, writer)))
     about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
     match notice.kind:
-        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE:
+        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED:
             return (head, *quoted, about)
         case NoticeKind.NOBODY_THERE | NoticeKind.DECIDED:
             return (head,)
@@ -138,6 +140,9 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return decided(request.decision, request.ask.edits, writer)
         case NoticeKind.EDITED:
             return (*actor, Text(f" changed what is asked: {_changes(request)}. Earlier votes are void."))
+        case NoticeKind.ENDED:
+            failed = request.outcome and request.outcome.then and request.outcome.then.how is RunEnd.FAILED
+            return (*actor, Text(_BROKE_OFF if failed else _NOT_AGAIN))
         case NoticeKind.EXPIRED:
             return (Text(_EXPIRED), *_requester(request, writer))
         case NoticeKind.STUCK:

@@ -9,6 +9,7 @@ from ...approvals.change import AuditEntry, Change, Event
 from ...approvals.errors import AlreadySettled
 from ...approvals.request import OutcomeKind, Request, Run
 from ...approvals.store import Store
+from ..ending import end_run
 
 _GONE = "The agent's thread was deleted at its server"
 _TAKEN = f"{_GONE} while it went on with the answer; what it did is not known here."
@@ -31,4 +32,4 @@ async def end_gone(store: Store, run: Run, worker: str) -> None:
             except AlreadySettled:
                 continue  # it ended by itself meanwhile
     entry = AuditEntry(event=Event.RUN_FAILED, by=worker, words=f"Given up: {_GONE}")
-    await store.finish_run(run.thread, entry)
+    await end_run(store, run, entry, words=f"{_GONE}.")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ...approvals.change import AuditRecord, Event
-from ...approvals.request import EffectState, OutcomeKind, Request, State
+from ...approvals.request import EffectState, Outcome, OutcomeKind, Request, RunEnd, State
 from ...approvals.risk import Oversight
+from ...cards.escape import line
 from ...cards.standing import is_stuck, is_unknown
 from .record import Record, process_of
 
@@ -17,7 +18,7 @@ Name = Callable[[str], str]
 #: How each ending reads at the end of the line.
 _ENDINGS: Mapping[OutcomeKind, str] = {
     OutcomeKind.EXECUTED: "done, once", OutcomeKind.REFUSED: "rejected, nothing done",
-    OutcomeKind.REVISED: "asked anew", OutcomeKind.ANSWERED: "answered",
+    OutcomeKind.REVISED: "sent back, the agent plans again", OutcomeKind.ANSWERED: "answered",
     OutcomeKind.EXPIRED: "cancelled, nothing done", OutcomeKind.WITHDRAWN: "withdrawn, nothing done",
     OutcomeKind.INVALIDATED: "void, nothing done", OutcomeKind.FAILED: "failed, nothing done",
     OutcomeKind.UNKNOWN: "given up: it may have been done", OutcomeKind.UNDONE: "undone",
@@ -64,6 +65,8 @@ def facts(request: Request, record: Record, name: Name) -> list[Fact]:
 
 def tone(request: Request) -> Tone:
     """That of the last fact."""
+    if request.outcome is not None and request.outcome.then is not None:
+        return Tone.FAILED if request.outcome.then.how is RunEnd.FAILED else Tone.STOPPED
     if request.outcome is not None:
         return _TONES[request.outcome.kind]
     return Tone.FAILED if is_unknown(request) or is_stuck(request) else Tone.WAITS
@@ -114,11 +117,22 @@ def _going_on(request: Request, trail: Sequence[AuditRecord]) -> Iterator[Fact]:
             "waits for a worker to go on" if not request.stuck_at else "no worker has gone on", "the record"
         )
     if request.outcome is not None:
-        yield Fact(_ENDINGS[request.outcome.kind], _read(Event.CLOSED))
+        yield _ending(request, request.outcome, record)
     elif request.effect is not None and request.effect.state is EffectState.UNKNOWN:
         yield Fact("nobody knows whether it was done", _read(Event.EFFECT_UNKNOWN))
     elif request.effect is not None and request.effect.state is EffectState.STARTED:
         yield Fact("the tool runs", _read(Event.EFFECT_STARTED))
+
+
+def _ending(request: Request, outcome: Outcome, record: Record) -> Fact:
+    """What became of it; of what people sent back, where that led."""
+    if outcome.then is not None:
+        broke = outcome.then.how is RunEnd.FAILED
+        words = "the agent broke off" if broke else f"ended without asking again: “{line(outcome.then.words)}”"
+        return Fact(words, _read(Event.ENDED_UNASKED))
+    if any(one.ask.revises == request.id for one in record.requests.values()):
+        return Fact("asked anew", f"{_read(Event.OPENED)}, by a request that replaces this one")
+    return Fact(_ENDINGS[outcome.kind], _read(Event.CLOSED))
 
 
 def _told(person: str, via: str, name: Name) -> str:

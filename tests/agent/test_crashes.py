@@ -13,12 +13,14 @@ from pathlib import Path
 
 import pytest
 import redis
+from correcting import NOTHING
 from crashing_worker import a_worker, agent_of, filing_agent, redis_world
 from gated import World
 from sayso.agent.checkpoint_steps import StaleFence
 from sayso.agent.thread_keys import ThreadKeys
 from sayso.approvals import crash
 from sayso.approvals.request import EffectState, OutcomeKind, Request, State
+from sayso.approvals.verdict import Modify
 
 SCRIPT = Path(__file__).parents[1] / "support" / "crashing_worker.py"
 POINTS = re.findall(r"`([a-z]+-[a-z-]+)`", (crash.__doc__ or "").partition("talks to people")[0])
@@ -213,3 +215,24 @@ def test_every_named_point_exists() -> None:
     calls = re.findall(r"crash_point\((.+)\)", "\n".join(code))
     used = {name for call in calls for name in re.findall(r'"([a-z-]+)"', call)}
     assert used == set(re.findall(r"`([a-z]+-[a-z-]+)`", crash.__doc__ or ""))
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("point", ["resume-after-close", "report-corrected-told"])
+async def test_a_worker_that_dies_over_the_telling_loses_and_doubles_nothing(
+    point: str, redis_url: str, tmp_path: Path
+) -> None:
+    """Another one says the rest, once."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file, graph=agent_of("corrected", file)) as world:
+        await world.start()
+        request = await works_until(world, State.OPEN)
+        await world.answer(request, Modify(instruction="nothing"))
+        await dies_at(point, redis_url, file, "corrected")
+        await finished(world)
+        ended = await world.request(request)
+        assert ended.state is State.CLOSED
+        assert ended.outcome is not None
+        assert ended.outcome.then is not None
+        assert ended.outcome.then.words == NOTHING
+        assert (await world.events()).count("ended without asking again") == 1

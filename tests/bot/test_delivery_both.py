@@ -10,14 +10,18 @@ from datetime import timedelta
 
 import pytest
 from both_channels import BothChannels, both_channels
+from office import SIGNER
+from sayso.approvals import machine
 from sayso.approvals.change import Event
-from sayso.approvals.people import Place
-from sayso.approvals.request import Request
+from sayso.approvals.corrected import ended_unasked
+from sayso.approvals.people import PersonId, Place
+from sayso.approvals.request import OutcomeKind, Request, RunEnd
 from sayso.approvals.store import Target, TargetKind
+from sayso.approvals.verdict import Modify
 from sayso.bot import delivery, places
 from sayso.bot.backoff import LONGEST, pause
 from sayso.sandbox.faults import FOREVER, Delay, Dropped, Fail, Fault, Ignored, LostReply, RateLimited, Status
-from scenes import a_run
+from scenes import a_run, a_vote
 
 #: Each of them means "not now"; the card goes out later, once.
 LATER: tuple[Fault, ...] = (
@@ -29,6 +33,15 @@ LATER: tuple[Fault, ...] = (
 )
 #: Nobody can say whether the card stands there.
 UNCLEAR: tuple[Fault, ...] = (LostReply(), Fail("ServiceError"))
+
+
+def shown(o: BothChannels) -> list[str]:
+    """The cards in both channels, as people see them."""
+    here, there = o.slack.messages("#finance-approvals"), o.teams.messages("#finance-approvals")
+    return [
+        *(one.text_as_seen() for one in here if "Details" in one.buttons()),
+        *(one.text_as_seen() for one in there if "Details" in one.buttons()),
+    ]
 
 
 def card_in(place: Place, request: Request) -> Target:
@@ -237,3 +250,31 @@ async def test_every_copy_is_terminal_or_replaced_on_a_large_scale(seed: int) ->
     """Two hundred copies, another mix of misfortunes each time."""
     async with both_channels(jitter=0.5) as o:
         await every_copy_ends(o, random.Random(seed), requests=40)
+
+
+async def test_a_correction_that_came_to_nothing_is_said_on_every_card() -> None:
+    """Both cards stop saying that the agent plans again; in both threads whoever corrected it reads what it said."""
+    async with both_channels() as o:
+        request = await o.asks()
+        vote = a_vote(request, PersonId("bo"), Modify(instruction="order=999999"), signer=SIGNER)
+        may = frozenset({PersonId("bo")})
+        await o.store.change(request.id, lambda r, now: machine.vote(r, vote, may, 1, now))
+        words = "Something else was asked for."
+        await o.store.change(request.id, lambda r, now: machine.closed(r, OutcomeKind.REVISED, words, now))
+        await o.deliverer.deliver_due()
+        assert all("the agent plans again" in seen for seen in shown(o))
+        await o.store.change(
+            request.id,
+            lambda r, now: ended_unasked(r, RunEnd.FINISHED, "There is no *order* 999999.", now, "w1"),
+        )
+        await o.deliverer.deliver_due()
+        assert all("ended without asking again" in seen and "999999.”" in seen for seen in shown(o))
+        said = [
+            one for one in o.slack.messages("#finance-approvals") if "sent this back" in one.text_as_seen()
+        ]
+        assert len(said) == 1
+        assert "There is no *order* 999999." in said[0].text_as_seen()
+        there = [
+            one for one in o.teams.messages("#finance-approvals") if "Bo sent this back" in one.text_as_seen()
+        ]
+        assert len(there) == 1

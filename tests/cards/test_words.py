@@ -72,6 +72,24 @@ def test_nobody_there_names_the_empty_circle() -> None:
     assert "Nobody is in seniors now" in said(NoticeKind.NOBODY_THERE, a_request(), text="seniors")
 
 
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("closed_revised_ended", "sent this back. The agent planned again and ended without asking again:"),
+        ("closed_revised_broken", "sent this back. The agent broke off before it asked again; nothing more"),
+    ],
+)
+def test_whoever_corrected_it_is_called_when_nobody_is_asked_again(state: str, said: str) -> None:
+    """The agent's words stand apart, and what it was about."""
+    notice = a_notice(NoticeKind.ENDED, by=BO, text="There is no order 999999.")
+    blocks = blockkit.say(notice_text(notice, STATES[state], name=name), account=lambda _: "U1").blocks
+    together = "".join(texts(list(blocks)))
+    assert "'user_id': 'U1'" in str(blocks[0])
+    assert together.startswith(f" {said}")
+    assert "no order 999999." in together
+    assert "Refund 129.90 USD" in together
+
+
 def test_a_decision_is_told_with_name_and_reason() -> None:
     """Who, what, when, and the words that were given."""
     text = " ".join(said(NoticeKind.DECIDED, decided(Reject("paid on Monday"))).split())

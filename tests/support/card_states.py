@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from sayso.approvals import effects, machine
+from sayso.approvals import corrected, effects, machine
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.deadline import TtlClass
 from sayso.approvals.editing import edited
-from sayso.approvals.request import Edits, OutcomeKind, Request
+from sayso.approvals.request import Edits, OutcomeKind, Request, RunEnd
 from sayso.approvals.risk import Oversight
 from sayso.approvals.verdict import Modify, Reject, Rule, Verdict, Way
 from scenes import ALEX, BO, CY, FINANCE, NOON, a_request, a_run, a_vote, an_action, an_ask, an_assessment
@@ -57,6 +57,15 @@ def fired(request: Request, hours: float) -> Request:
 def closed(request: Request, kind: OutcomeKind, words: str) -> Request:
     """Ended seven minutes after it was asked."""
     return machine.closed(request, kind, words, NOON + timedelta(minutes=7)).request
+
+
+def sent_back(how: RunEnd, words: str) -> Request:
+    """Bo wanted something else, and the run ended without asking again."""
+    wish = Modify({}, "Refund order 999999 instead.")
+    revised = closed(resuming(decided(wish)), OutcomeKind.REVISED, "Something else was asked for.")
+    change = corrected.ended_unasked(revised, how, words, NOON + timedelta(minutes=8), "worker-1")
+    assert change is not None
+    return change.request
 
 
 def free() -> Request:
@@ -144,6 +153,8 @@ def states() -> dict[str, Request]:
         "closed_executed_edited": closed(with_edit(route=FINANCE), OutcomeKind.EXECUTED, "Refunded 100.00 USD."),
         "closed_refused": closed(resuming(decided(Reject("Paid back on Monday."))), OutcomeKind.REFUSED, ""),
         "closed_revised": closed(resuming(decided(changed, a_request(edits=Edits.REPLAN))), OutcomeKind.REVISED, ""),
+        "closed_revised_ended": sent_back(RunEnd.FINISHED, "I did nothing: There is no order 999999."),
+        "closed_revised_broken": sent_back(RunEnd.FAILED, "it was tried too often"),
         "closed_expired": closed(resuming(expired), OutcomeKind.EXPIRED, ""),
         "closed_withdrawn": machine.withdrawn(a_request(), ALEX, "Alex took it back.", LATER).request,
         "closed_invalidated": machine.invalidated(a_request(), "The agent's code has changed.", LATER).request,

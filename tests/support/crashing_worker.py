@@ -14,8 +14,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from correcting import correcting_agent
 from foreign import Scripted, call, mailing_agent, says
-from gated import World, a_serializer
+from gated import Ledger, World, a_serializer
 from langchain.agents import create_agent
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from postgres_server import in_postgres
@@ -60,9 +61,14 @@ def governed_agent(file: Path) -> Any:
     return create_agent(Scripted(turns=[says("It is due.", refund)]), govern([filing_tool(file)]))
 
 
+def corrected_agent(file: Path) -> Any:
+    """One that ends its run when it is told "nothing"."""
+    return correcting_agent(filing_tool(file), Ledger())
+
+
 def agent_of(kind: str, file: Path) -> Any:
     """Another agent than the usual one, for this kind of scene."""
-    make = {"foreign": filing_agent, "governed": governed_agent}.get(kind)
+    make = {"foreign": filing_agent, "governed": governed_agent, "corrected": corrected_agent}.get(kind)
     return make(file) if make else None
 
 
