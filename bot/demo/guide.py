@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,15 +21,12 @@ from .hands import Hands
 from .panels import apart
 from .record import Record, process_of
 from .stage import FINANCE, Stage
+from .wishes import EMAIL, LATE_DELIVERY, SCRATCHED_LAMP, Rows, broken_lamp, deletion, refund, rows_now
 
 Json = dict[str, Any]
 
 #: So close together two answers were given "at once".
 AT_ONCE = timedelta(seconds=5)
-#: Order -> the refund that a step begins with; the next order when nothing is left of it.
-BROKEN_LAMP: Mapping[int, str] = {1042: "129.90", 1041: "45.00", 1037: "25.00", 1036: "10.00"}
-SCRATCHED_LAMP: Mapping[int, str] = {1035: "20.00"}
-LATE_DELIVERY: Mapping[int, str] = {1044: "15.00"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,31 +34,22 @@ class Suggestion:
     """One step of the guide.
 
     Attributes:
-        say: What happens when it is started.
+        goal: What Alex asks the agent for, by the rows and the requests that wait now.
         look: What is left to do, and what to look for; first names of people stand as they are called.
-        start: The first move, as the right person; blocks. Words for whoever pressed, or "".
         shows: Whether this request is one that went as suggested.
+        start: The first move, as the right person; blocks. Words for whoever pressed, or "".
+        then: What happens at once besides.
     """
 
     title: str
-    say: str
-    look: str
-    start: Callable[[Stage, Hands], str]
+    goal: Callable[[Rows, Sequence[Request]], str]
+    look: Callable[[Rows], str]
     shows: Callable[[Request, Record], bool]
+    start: Callable[[Stage, Hands, str], str] = lambda stage, _, goal: _asks(stage, goal)
+    then: str = ""
 
 
 # ---- the first moves
-
-
-def _refund(stage: Stage, orders: Mapping[int, str]) -> str:
-    """A refund that is possible: of the first of these orders that has so much left and nothing pending, else the first."""
-    live = [one.proposal.action.summary for one in stage.wait(stage.store.live())]
-    for number, amount in orders.items():
-        left = stage.count("SELECT paid_cents FROM orders WHERE number = ?", number) - stage.refunded(number)
-        if left >= round(float(amount) * 100) and not any(str(number) in words for words in live):
-            return f"refund order {number} {amount}"
-    first = next(iter(orders))
-    return f"refund order {first} {orders[first]}"
 
 
 def _asks(stage: Stage, goal: str) -> str:
@@ -67,9 +57,9 @@ def _asks(stage: Stage, goal: str) -> str:
     return f"Alex has asked in #support: {goal}"
 
 
-def _race(stage: Stage, hands: Hands) -> str:
+def _race(stage: Stage, hands: Hands, goal: str) -> str:
     """Alex asks; Bo in Slack and Cy in Teams press Approve at the same instant."""
-    asked = stage.asks(_refund(stage, LATE_DELIVERY))
+    asked = stage.asks(goal)
     request = hands.until(lambda: stage.live_of(asked))
     here, there = hands.until(lambda: _both_cards(stage, request))
 
@@ -138,49 +128,54 @@ def _executed(request: Request) -> bool:
 
 # ---- the guide
 
+
+def _narrow(rows: Rows) -> str:
+    return (
+        "The card says how many customers would go. Be Bo, go to #ops-approvals, press Modify… and write "
+        f"{deletion(rows)[1]}. The agent plans again and comes back with the difference. Be Cy and press Approve: "
+        "only those rows are gone."
+    )
+
+
 STEPS: tuple[Suggestion, ...] = (
     Suggestion(
         title="Refund",
-        say="Alex asks in #support: @sayso refund order 1042 129.90",
-        look="The agent is paused, and nothing has happened yet. Be Bo, go to #finance-approvals, in Slack or in Teams, "
-        "and press Approve. The refund appears in the back office, every card closes, and Alex gets the answer.",
-        start=lambda stage, _: _asks(stage, _refund(stage, BROKEN_LAMP)), shows=_refunded,
+        goal=broken_lamp, shows=_refunded,
+        look=lambda _: "The agent is paused, and nothing has happened yet. Be Bo, go to #finance-approvals, in Slack or "
+        "in Teams, and press Approve. The refund appears in the back office, every card closes, and Alex gets the answer.",
     ),
     Suggestion(
         title="Too wide a deletion",
-        say="Alex asks in #support: @sayso delete inactive customers before 2024-01-01",
-        look="The card says how many customers would go. Be Bo, go to #ops-approvals, press Modify… and write 2022-01-01. "
-        "The agent plans again and comes back with the difference. Be Cy and press Approve: only those rows are gone.",
-        start=lambda stage, _: _asks(stage, "delete inactive customers before 2024-01-01"), shows=_narrowed,
+        goal=lambda rows, _: f"delete inactive customers before {deletion(rows)[0]}", look=_narrow, shows=_narrowed,
     ),
     Suggestion(
         title="Let it time out",
-        say='Alex asks in #support: @sayso email order 1042 "your refund is on its way"',
-        look="Answer nothing; press Next step, five times. The approvers are reminded, Ned may decide too, then Sue; "
-        "Kim is paged, as the pager shows. At the end it is cancelled aloud: no e-mail has left.",
-        start=lambda stage, _: _asks(stage, 'email order 1042 "your refund is on its way"'), shows=_timed_out,
+        goal=lambda _, __: EMAIL, shows=_timed_out,
+        look=lambda _: "Answer nothing; press Next step, five times. The approvers are reminded, Ned may decide too, then "
+        "Sue; Kim is paged, as the pager shows. At the end it is cancelled aloud: no e-mail has left.",
     ),
     Suggestion(
         title="Kill the worker now",
-        say="Alex asks in #support: @sayso refund order 1035 20.00",
-        look="While the card waits, press worker under Kill & restart: the process that ran the agent is gone. "
+        goal=lambda rows, live: refund(rows, live, SCRATCHED_LAMP), shows=_survived,
+        look=lambda _: "While the card waits, press worker under Kill & restart: the process that ran the agent is gone. "
         "Be Bo and approve the card in #finance-approvals. The line says which process paused and which one "
         "went on; the money moves once.",
-        start=lambda stage, _: _asks(stage, _refund(stage, SCRATCHED_LAMP)), shows=_survived,
     ),
     Suggestion(
         title="Approve twice at once",
-        say="Alex asks for a refund of 15.00. As soon as the cards stand, Bo in Slack and Cy in Teams press Approve "
-        "at the same instant.",
-        look="One decision, one refund. Whoever was slower is told who was faster; the audit trail has both answers. "
-        "Be Bo or Cy and look at the two cards: they say the same.",
-        start=_race, shows=_raced,
+        goal=lambda rows, live: refund(rows, live, LATE_DELIVERY), shows=_raced, start=_race,
+        then=" As soon as the cards stand, Bo in Slack and Cy in Teams press Approve at the same instant.",
+        look=lambda _: "One decision, one refund. Whoever was slower is told who was faster; the audit trail has both "
+        "answers. Be Bo or Cy and look at the two cards: they say the same.",
     ),
 )  # fmt: skip
 
 
 class Guide:
-    """The suggestions, with what has been seen of them."""
+    """The suggestions, with what has been seen of them.
+
+    Raises: sqlite3.OperationalError, when the worker has not made the back office yet.
+    """
 
     name = "guide"
 
@@ -188,24 +183,41 @@ class Guide:
         self._stage = stage
         self._record = record
         self._hands = hands
+        self._rows = rows_now(stage)
+        self._asked: dict[int, str] = {}  # step -> what was asked when it was last started
         self._seen: set[int] = set()  # once seen, seen
 
     async def state(self, viewer: str, selected: str) -> Json:
         self._record.check()
+        with suppress(
+            sqlite3.OperationalError
+        ):  # a tool holds it for a moment: what was read before is close enough
+            self._rows = await asyncio.to_thread(rows_now, self._stage)
         requests = tuple(self._record.requests.values())
         for n, step in enumerate(STEPS, start=1):
             if n not in self._seen and any(step.shows(request, self._record) for request in requests):
                 self._seen.add(n)
-        return {"steps": [
-            {"n": n, "title": step.title, "say": step.say, "look": step.look, "done": n in self._seen, "can": "start"}
-            for n, step in enumerate(STEPS, start=1)
-        ]}  # fmt: skip
+        live = [one for one in requests if one.live]
+        return {"steps": [self._step(n, step, live) for n, step in enumerate(STEPS, start=1)]}
+
+    def _step(self, n: int, step: Suggestion, live: Sequence[Request]) -> Json:
+        say = f"Alex asks in #support: @sayso {step.goal(self._rows, live)}{'.' if step.then else ''}{step.then}"
+        asked = self._asked.get(n, "")
+        waits = any(one.ask.run.goal == asked for one in live)
+        return {
+            "n": n, "title": step.title, "say": say, "look": step.look(self._rows), "done": n in self._seen,
+            "asked": f"Alex has asked: @sayso {asked}" if waits else "", "can": "start",
+        }  # fmt: skip
 
     async def act(self, what: str, told: Json) -> str:
         """`start` the first move of step `n`."""
         n = told.get("n")
         if what != "start" or isinstance(n, bool) or not isinstance(n, int) or not 0 < n <= len(STEPS):
             raise LookupError("There is no such step.")
-        return await apart(
-            lambda: self._hands.carry_out(lambda: STEPS[n - 1].start(self._stage, self._hands))
-        )
+        return await apart(lambda: self._hands.carry_out(lambda: self._start(n)))
+
+    def _start(self, n: int) -> str:
+        live = self._stage.wait(self._stage.store.live())
+        step, goal = STEPS[n - 1], STEPS[n - 1].goal(rows_now(self._stage), live)
+        self._asked[n] = goal
+        return step.start(self._stage, self._hands, goal)

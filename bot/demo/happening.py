@@ -9,12 +9,14 @@ from enum import StrEnum
 from ...approvals.change import AuditRecord, Event
 from ...approvals.request import EffectState, Outcome, OutcomeKind, Request, RunEnd, State
 from ...approvals.risk import Oversight
-from ...cards.escape import line
+from ...cards.escape import cut, line
 from ...cards.standing import is_stuck, is_unknown
 from .record import Record, process_of
 
 Name = Callable[[str], str]
 
+#: Longest words of the agent in the line, UTF-16 units.
+SAID = 160
 #: How each ending reads at the end of the line.
 _ENDINGS: Mapping[OutcomeKind, str] = {
     OutcomeKind.EXECUTED: "done, once", OutcomeKind.REFUSED: "rejected, nothing done",
@@ -59,7 +61,7 @@ def facts(request: Request, record: Record, name: Name) -> list[Fact]:
     trail = record.trail(request)
     return [
         *_pause(request, record, trail), *_waiting(request, trail, name), *_decision(request, trail, name),
-        *_going_on(request, trail),
+        *_going_on(request, record, trail),
     ]  # fmt: skip
 
 
@@ -108,7 +110,7 @@ def _decision(request: Request, trail: Sequence[AuditRecord], name: Name) -> Ite
         yield Fact("nobody decided in time", _read(Event.EXPIRED))
 
 
-def _going_on(request: Request, trail: Sequence[AuditRecord]) -> Iterator[Fact]:
+def _going_on(request: Request, record: Record, trail: Sequence[AuditRecord]) -> Iterator[Fact]:
     resumed = [process_of(line.entry.by) for line in trail if line.entry.event is Event.RESUMING]
     if resumed:
         yield Fact(f"resumed in process {resumed[-1]}", _read(Event.RESUMING))
@@ -127,8 +129,9 @@ def _going_on(request: Request, trail: Sequence[AuditRecord]) -> Iterator[Fact]:
 def _ending(request: Request, outcome: Outcome, record: Record) -> Fact:
     """What became of it; of what people sent back, where that led."""
     if outcome.then is not None:
-        broke = outcome.then.how is RunEnd.FAILED
-        words = "the agent broke off" if broke else f"ended without asking again: “{line(outcome.then.words)}”"
+        said = cut(line(outcome.then.words), SAID).replace(" · ", " - ")  # what parts the facts of the line
+        asked_no_more = f"ended without asking again{f': “{said}”' if said else ''}"
+        words = "the agent broke off" if outcome.then.how is RunEnd.FAILED else asked_no_more
         return Fact(words, _read(Event.ENDED_UNASKED))
     if any(one.ask.revises == request.id for one in record.requests.values()):
         return Fact("asked anew", f"{_read(Event.OPENED)}, by a request that replaces this one")

@@ -199,6 +199,7 @@ function insideStep(step, state) {
         { what: "start", n: step.n },
         { key: `start ${step.n}`, name, then },
       ),
+    step.asked && h("p", { key: "asked", class: "say" }, step.asked),
     h("p", { key: "look", class: "look" }, withNames(step.look, state)),
   ];
 }
