@@ -189,15 +189,13 @@ class Guide:
 
     async def state(self, viewer: str, selected: str) -> Json:
         self._record.check()
-        with suppress(
-            sqlite3.OperationalError
-        ):  # a tool holds it for a moment: what was read before is close enough
-            self._rows = await asyncio.to_thread(rows_now, self._stage)
         requests = tuple(self._record.requests.values())
         for n, step in enumerate(STEPS, start=1):
             if n not in self._seen and any(step.shows(request, self._record) for request in requests):
                 self._seen.add(n)
-        live = [one for one in requests if one.live]
+        live = [one for one in requests if one.live]  # of the same moment as what the other panels show
+        with suppress(sqlite3.OperationalError):  # a tool holds it for a moment; what was read before will do
+            self._rows = await asyncio.to_thread(rows_now, self._stage)
         return {"steps": [self._step(n, step, live) for n, step in enumerate(STEPS, start=1)]}
 
     def _step(self, n: int, step: Suggestion, live: Sequence[Request]) -> Json:

@@ -286,6 +286,38 @@ async def test_a_tab_follows_the_request_it_has_chosen(browser: Browser) -> None
         assert (await bo.until(audit))["selected"] == newest["selected"]
 
 
+async def test_a_correction_that_comes_to_nothing_is_followed_to_its_end(browser: Browser) -> None:
+    """Nobody was last active so early: the agent ends, and the card, its thread and the line say so, in both chats."""
+    async with browser.tab("bo") as bo:
+        first = await bo.until(lambda state: state)
+        say = step(first, 2)["say"]
+        assert await starts(browser, 2) == say.replace("asks in #support: @sayso", "has asked in #support:")
+        await bo.until(lambda state: step(state, 2)["asked"] and card(state, OPS, "Delete"), timeout=15)
+        shown = card(bo.seen[-1], OPS, "Delete")
+        assert shown is not None
+        opened = await browser.acts("bo", "slack.click", channel=OPS, ts=shown["ts"], label="Modify…")
+        assert opened["ok"], opened
+        view = (await bo.until(lambda state: state["slack"]["modal"]))["id"]
+        sent = await browser.acts("bo", "slack.submit", view=view, values={"before": "2019-01-01"})
+        assert sent["ok"], sent
+        await bo.until(lambda state: "ended without asking again" in audit(state)["line"], timeout=20)
+        done = audit(bo.seen[-1])
+        assert done["tone"] == "stopped"
+        assert "No customer was last active before" in done["line"]
+        told = await bo.until(
+            lambda state: [one for one in state["slack"]["messages"][OPS] if "sent this back" in str(one)],
+            timeout=15,
+        )
+        assert len(told) == 1
+        await bo.until(lambda state: "ended without asking again" in str(_drawn(state["slack"], shown["ts"])))
+        await bo.until(lambda state: "ended without asking again" in str(state["teams"]["messages"]))
+
+
+def _drawn(chat: Json, ts: str) -> list[Json]:
+    """A message as it stands in whatever channel."""
+    return [one for some in chat["messages"].values() for one in some if one["ts"] == ts]
+
+
 async def test_what_no_button_says_is_refused_in_words(browser: Browser) -> None:
     """One sentence each, and nothing has moved."""
     for name, what, fields in (
@@ -344,39 +376,3 @@ async def test_the_page_closes_only_once_a_process_that_is_being_started_stands(
             hands.restart(stage, [stage.office.bot])
         assert stage.office.bot.up
         await asyncio.gather(killing, return_exceptions=True)
-
-
-async def test_a_correction_that_comes_to_nothing_is_followed_to_its_end(
-    office: tuple[Stage, Page], browser: Browser
-) -> None:
-    """Nobody was last active so early: the agent ends, and the card, its thread and the line say so, in both chats."""
-    stage, _ = office
-    async with browser.tab("bo") as bo:
-        first = await bo.until(lambda state: state)
-        say = step(first, 2)["say"]
-        assert await starts(browser, 2) == say.replace("asks in #support: @sayso", "has asked in #support:")
-        await bo.until(lambda state: step(state, 2)["asked"] and card(state, OPS, "Delete"), timeout=15)
-        shown = card(bo.seen[-1], OPS, "Delete")
-        assert shown is not None
-        opened = await browser.acts("bo", "slack.click", channel=OPS, ts=shown["ts"], label="Modify…")
-        assert opened["ok"], opened
-        view = (await bo.until(lambda state: state["slack"]["modal"]))["id"]
-        sent = await browser.acts("bo", "slack.submit", view=view, values={"before": "2019-01-01"})
-        assert sent["ok"], sent
-        done = await bo.until(
-            lambda state: "ended without asking again" in audit(state)["line"] and state, timeout=20
-        )
-        assert audit(done)["tone"] == "stopped"
-        assert "No customer was last active before" in audit(done)["line"]
-        told = await bo.until(
-            lambda state: [one for one in state["slack"]["messages"][OPS] if "sent this back" in str(one)],
-            timeout=15,
-        )
-        assert len(told) == 1
-        await bo.until(lambda state: "ended without asking again" in str(_drawn(state["slack"], shown["ts"])))
-        for _ in range(2):
-            assert "ended without asking again" in str(bo.seen[-1]["teams"]["messages"])
-
-
-def _drawn(chat: Json, ts: str) -> list[Json]:
-    return [one for some in chat["messages"].values() for one in some if one["ts"] == ts]
