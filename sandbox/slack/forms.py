@@ -92,7 +92,7 @@ def complaint(element: Json, state: Json, *, required: bool) -> str:
         case "plain_text_input":
             return _length_complaint(element, value)
         case "datepicker":
-            return "" if _parses(date.fromisoformat, value) else "Please enter a valid date."
+            return "" if _is_day(value) else "Please enter a valid date, as YYYY-MM-DD."
         case "timepicker":
             return "" if _parses(time.fromisoformat, value) else "Please enter a valid time."
         case "email_text_input":
@@ -138,6 +138,11 @@ def _parses(parse: object, value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_day(value: str) -> bool:
+    """As Slack sends it; Python takes shorter forms, too."""
+    return re.fullmatch(r"\d{4}-\d\d-\d\d", value) is not None and _parses(date.fromisoformat, value)
 
 
 def _option(element: Json, label: str) -> Json:

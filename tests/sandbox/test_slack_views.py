@@ -91,7 +91,8 @@ NOT_TAKEN = [
     ({"Reason": "fine", "Amount": "-1"}, {"Amount": "Please enter a number that is at least 0."}),
     ({"Reason": "fine", "Amount": "501"}, {"Amount": "Please enter a number that is at most 500."}),
     ({"Reason": "fine", "Amount": "NaN"}, {"Amount": "Please enter a valid number."}),
-    ({"Reason": "fine", "Before": "2024-02-30"}, {"Before": "Please enter a valid date."}),
+    ({"Reason": "fine", "Before": "2024-02-30"}, {"Before": "Please enter a valid date, as YYYY-MM-DD."}),
+    ({"Reason": "fine", "Before": "20240229"}, {"Before": "Please enter a valid date, as YYYY-MM-DD."}),
 ]
 
 

@@ -1,5 +1,6 @@
 // Adaptive Cards drawn by Microsoft's own renderer, set up to look and behave as it does inside Teams.
 
+import { calendar, FIELD, isDay, NO_DAY } from "./dates.js";
 import { teamsText } from "./teamstext.js";
 
 const AC = globalThis.AdaptiveCards;
@@ -48,6 +49,34 @@ class TeamsTextBlock extends AC.TextBlock {
   }
 }
 AC.GlobalRegistry.elements.register("TextBlock", TeamsTextBlock);
+
+/** A date that one can write as the guide and the cards write it; the browser's own field is behind the calendar. */
+class TeamsDateInput extends AC.DateInput {
+  overrideInternalRender() {
+    const whole = super.overrideInternalRender();
+    const field = this.renderedInputControlElement;
+    for (const [name, value] of Object.entries(FIELD)) field.setAttribute(name, value);
+    const picked = (day) => {
+      field.value = day;
+      this.valueChanged();
+    };
+    this.inputControlContainerElement.classList.add("day");
+    this.inputControlContainerElement.append(...calendar(this.label ?? "the date", field.value, picked));
+    return whole;
+  }
+
+  isValid() {
+    return this.value ? isDay(this.value) && super.isValid() : !this.isRequired;
+  }
+
+  showValidationErrorMessage() {
+    const own = this.errorMessage;
+    if (this.value && !isDay(this.value)) this.errorMessage = NO_DAY;
+    super.showValidationErrorMessage();
+    this.errorMessage = own;
+  }
+}
+AC.GlobalRegistry.elements.register("Input.Date", TeamsDateInput);
 AC.AdaptiveCard.onProcessMarkdown = () => {};
 
 /**

@@ -1,5 +1,6 @@
 // Slack's Block Kit as DOM nodes: every block and element that messages, modals and Home tabs here may hold.
 
+import { calendar, FIELD } from "./dates.js";
 import { h, keyed } from "./patching.js";
 import { broadcast, channelMention, groupMention, link, mrkdwn, userMention } from "./mrkdwn.js";
 
@@ -152,7 +153,13 @@ const INPUTS = {
     h("input", { ...common, type: "text", inputmode: "decimal", autocomplete: "off", ...typing(block, around) }),
   email_text_input: (block, common, around) => h("input", { ...common, type: "email", ...typing(block, around) }),
   url_text_input: (block, common, around) => h("input", { ...common, type: "url", ...typing(block, around) }),
-  datepicker: (block, common, around) => h("input", { ...common, type: "date", ...typing(block, around) }),
+  datepicker: (block, common, around) =>
+    h(
+      "div",
+      { class: "day" },
+      h("input", { key: "day", ...common, ...FIELD, ...typing(block, around) }),
+      calendar(block.label.text, around.valueOf(block), (day) => around.typed(block, day)),
+    ),
   timepicker: (block, common, around) => h("input", { ...common, type: "time", ...typing(block, around) }),
   static_select: (block, common, around) => {
     const chosen = around.valueOf(block);

@@ -1,8 +1,8 @@
 // What both chat panes share: where one looks, what one is writing, times, faces, and the list that stays at its end.
 
 import { h } from "./patching.js";
-import { keep, kept } from "./kept.js";
-import { clockTime, opened } from "./times.js";
+import { keep, kept, keptUnder } from "./kept.js";
+import { clockTime, now, opened } from "./times.js";
 
 const NEAR = 48; // px from the end of a list at which one still counts as being at its end
 
@@ -16,13 +16,37 @@ export class Desk {
     this.#chat = chat;
   }
 
-  /** The notes of one viewer: chosen channel, what is being answered, drafts, what was seen, opened threads. */
+  /** The notes of one viewer: chosen channel, what is being answered, drafts, until when it was read, opened threads. */
   of(viewer) {
-    if (!this.#viewers.has(viewer))
+    if (!this.#viewers.has(viewer)) {
+      const drafts = new Map(keptUnder(`${this.#chat} ${viewer} draft `));
+      const open = new Set([...drafts.keys()].map((place) => place.split(" ")[1]).filter(Boolean)); // threads one answers
       this.#viewers.set(viewer, {
-        channel: kept(`${this.#chat} ${viewer} channel`), tab: kept(`${this.#chat} ${viewer} tab`), problem: null, confirm: null, busy: new Set(), drafts: new Map(), seen: new Map(), open: new Set(),
+        channel: kept(`${this.#chat} ${viewer} channel`), tab: kept(`${this.#chat} ${viewer} tab`),
+        read: new Map(keptUnder(`${this.#chat} ${viewer} read `)), problem: null, confirm: null, busy: new Set(), drafts, open,
       });
+    }
     return this.#viewers.get(viewer);
+  }
+
+  /** Somebody has written so much of a message there (channel, or channel and thread); also after a reload. */
+  write(viewer, place, text) {
+    if (text) this.of(viewer).drafts.set(place, text);
+    else this.of(viewer).drafts.delete(place);
+    keep(`${this.#chat} ${viewer} draft ${place}`, text);
+  }
+
+  /** How many messages of others came to a channel since one looked at it; what stood there when this tab opened counts as read. */
+  unread(viewer, chat, channel, chosen) {
+    const { read } = this.of(viewer);
+    const messages = chat.messages[channel.id] ?? [];
+    const till = Number(read.get(channel.id) ?? 0) * 1000;
+    const since = Math.max(opened, till <= now() + 60_000 ? till : 0);
+    if (channel.id !== chosen?.id) return messages.filter((one) => one.at * 1000 > since && (one.user ?? one.sender) !== chat.me).length;
+    const newest = String(Math.max(0, ...messages.map((one) => one.at)));
+    read.set(channel.id, newest);
+    keep(`${this.#chat} ${viewer} read ${channel.id}`, newest);
+    return 0;
   }
 
   /** Somebody looks at this channel, and at this tab of it; also after a reload. */
@@ -39,16 +63,6 @@ export function chosenChannel(mine, chat) {
   if (there) return there;
   const newest = (one) => Math.max(0, ...(chat.messages[one.id] ?? []).map((message) => message.at));
   return chat.channels.toSorted((a, b) => newest(b) - newest(a))[0] ?? null;
-}
-
-/** How many messages of others came to a channel since one looked at it; what stood there when this tab opened counts as read. */
-export function unread(mine, chat, channel, idOf, chosen) {
-  const messages = chat.messages[channel.id] ?? [];
-  const old = () => messages.filter((one) => one.at * 1000 <= opened);
-  if (!mine.seen.has(channel.id)) mine.seen.set(channel.id, new Set(old().map(idOf)));
-  const seen = mine.seen.get(channel.id);
-  if (channel.id === chosen?.id) for (const one of messages) seen.add(idOf(one));
-  return messages.filter((one) => !seen.has(idOf(one)) && (one.user ?? one.sender) !== chat.me).length;
 }
 
 /** The button of one channel in the list beside or above the messages. */

@@ -1,7 +1,7 @@
 // The Slack pane: channels, messages with their threads, what is whispered, the composer, modals and the Home tab.
 
 import { renderBlocks, shownValue } from "./blockkit.js";
-import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack, focusNow, stay, time, unread } from "./chat.js";
+import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack, focusNow, stay, time } from "./chat.js";
 import { mrkdwn } from "./mrkdwn.js";
 import { h, lazy, patch } from "./patching.js";
 import { now } from "./times.js";
@@ -50,11 +50,11 @@ function namesOf(state) {
 // ---- channels
 
 function rail(scene) {
-  const { chat, mine, channel } = scene;
+  const { chat, channel } = scene;
   const button = (one) =>
     channelButton("s", one, {
       chosen: channel,
-      fresh: unread(mine, chat, one, (message) => message.ts, channel),
+      fresh: desk.unread(scene.state.viewer, chat, one, channel),
       onclick: () => {
         desk.look(scene.state.viewer, one.id);
         again();
@@ -195,15 +195,15 @@ function newMessage(scene, root = null) {
     key: `write ${key}`, text: mine.drafts.get(key) ?? "", names: callable(state), label: "Send",
     place: root ? "Reply…" : `Message ${to}`,
     write: (text) => {
-      mine.drafts.set(key, text);
+      desk.write(state.viewer, key, text);
       again();
     },
     send: async (text) => {
       if (!text.trim()) return;
-      mine.drafts.delete(key);
+      desk.write(state.viewer, key, "");
       again();
       const told = await act("slack.say", { channel: channel.id, text, thread: root?.ts ?? "" });
-      if (!told.ok && !mine.drafts.get(key)) mine.drafts.set(key, text);
+      if (!told.ok && !mine.drafts.get(key)) desk.write(state.viewer, key, text);
       again();
     },
   });

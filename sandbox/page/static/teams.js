@@ -1,7 +1,7 @@
 // The Teams pane: channels, posts with replies, the chat with the bot, cards, the composer and task dialogs.
 
 import { drawnCard } from "./adaptive.js";
-import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack, focusNow, stay, time, unread } from "./chat.js";
+import { callable, channelButton, chosenChannel, composer, Desk, face, focusBack, focusNow, stay, time } from "./chat.js";
 import { h, lazy, opaque, patch } from "./patching.js";
 import { teamsText } from "./teamstext.js";
 
@@ -41,11 +41,11 @@ function nobodyHere(state) {
 // ---- channels
 
 function rail(scene) {
-  const { chat, mine, channel } = scene;
+  const { chat, channel } = scene;
   const button = (one) =>
     channelButton("t", one, {
       chosen: channel,
-      fresh: unread(mine, chat, one, (message) => message.id, channel),
+      fresh: desk.unread(scene.state.viewer, chat, one, channel),
       onclick: () => {
         desk.look(scene.state.viewer, one.id);
         again();
@@ -181,15 +181,15 @@ function newPost(scene, root = null) {
     key: `write ${key}`, text: mine.drafts.get(key) ?? "", names: callable(state), label: "Send",
     place: root ? "Reply" : begin,
     write: (text) => {
-      mine.drafts.set(key, text);
+      desk.write(state.viewer, key, text);
       again();
     },
     send: async (text) => {
       if (!text.trim()) return;
-      mine.drafts.delete(key);
+      desk.write(state.viewer, key, "");
       again();
       const told = await act("teams.say", { channel: channel.id, text, root: root?.id ?? "" });
-      if (!told.ok && !mine.drafts.get(key)) mine.drafts.set(key, text);
+      if (!told.ok && !mine.drafts.get(key)) desk.write(state.viewer, key, text);
       again();
     },
   });

@@ -1,5 +1,7 @@
 // Instants in a person's words, in the time zone of the browser, as seen at the workplace's own time.
 
+import { keep, kept } from "./kept.js";
+
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const SECONDS = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
@@ -7,14 +9,17 @@ const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric",
 const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)/g;
 let ahead = null; // ms by which the workplace's clock runs ahead of this machine's; null until it is known
 
-/** When this tab first saw the workplace, in milliseconds since 1970 on its clock. */
+/** When this tab first saw the workplace, in milliseconds since 1970 on its clock; also after a reload. */
 export let opened = 0;
 
 /** From now on the workplace's clock runs so many seconds ahead. */
 export function runAhead(seconds) {
   const first = ahead === null;
   ahead = seconds * 1000;
-  if (first) opened = now();
+  if (!first) return;
+  const before = Number(kept("opened"));
+  opened = before > 0 && before <= now() ? before : now(); // later than now: that was another workplace
+  keep("opened", String(opened));
 }
 
 /** The workplace's time, in milliseconds since 1970. */
