@@ -187,7 +187,7 @@ class MemoryStore:
         run = _kept(run)
         self._runs[run.thread] = run
         self._append(
-            AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for"), run.thread, None
+            AuditEntry(event=Event.RUN_STARTED, words=f"A run of {run.graph} was asked for"), run.thread, None
         )
         for entry in audit:
             self._append(entry, run.thread, None)

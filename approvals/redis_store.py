@@ -266,7 +266,7 @@ class RedisStore(RedisOutbox, RedisPast):
     async def _start(self, run: Run, again: str, token: str, audit: Sequence[AuditEntry]) -> bool:
         call = uuid.uuid4().hex
         name, kept = (f"start:{token}", TOKEN_MS) if token else (call, CALL_MS)
-        asked = AuditEntry(event=Event.RUN_STARTED, words=f"Run of {run.graph} asked for")
+        asked = AuditEntry(event=Event.RUN_STARTED, words=f"A run of {run.graph} was asked for")
         started = await self._call(
             "START", self._stem_of_thread(run.thread), self._channel, call, name, kept, again,
             run.thread, self._closed(f"run {run.thread}", run),

@@ -6,13 +6,13 @@ A platform makes `Heard` of what arrived, and brings the `Reply` to people in it
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
 from ..approvals.crash import crash_point
-from ..approvals.errors import SaysoError, StoreDown
+from ..approvals.errors import NotAllowed, SaysoError, StoreDown, WhyNot
 from ..approvals.people import Identity, Place
 from ..approvals.request import Request
 from ..approvals.verdict import RequestId, ThreadId
@@ -33,6 +33,12 @@ NOTHING_STANDS = (
 )
 #: "withdraw", "withdraw: why" and "withdraw 07-…, why"; "withdraw 200 EUR" is something to be done.
 _WITHDRAW = re.compile(r"(?is)withdraw(?:\s+(?P<id>[0-9a-f]{2}-[0-9a-f]{20}))?\s*(?:[:,.]\s*(?P<why>.*))?")
+#: Who may not decide may not ask either, but that is what they wanted.
+MAY_NOT_ASK: Mapping[WhyNot, str] = {
+    WhyNot.GUEST: "Guests cannot ask the agent for anything.",
+    WhyNot.BOT: "Bots cannot ask the agent for anything.",
+    WhyNot.FOREIGN: "People from outside this workspace cannot ask the agent for anything.",
+}
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 
 
@@ -126,9 +132,19 @@ class Ear:
             return words(NOTHING_STANDS, Audience.BESIDE)
         goal = heard.text.encode(errors="replace").decode()  # half a character, which no record can hold
         graph, goal = addressed(goal, self._desk.graphs)
-        started = await self._desk.ask(
-            graph=graph, thread=heard.run, origin=heard.thread, goal=goal, who=heard.who, token=heard.token
-        )
+        try:
+            started = await self._desk.ask(
+                graph=graph,
+                thread=heard.run,
+                origin=heard.thread,
+                goal=goal,
+                who=heard.who,
+                token=heard.token,
+            )
+        except NotAllowed as error:
+            if error.why not in MAY_NOT_ASK:
+                raise
+            return words(MAY_NOT_ASK[error.why], Audience.ALONE)
         crash_point("ask-before-ack")
         return words(STARTED, Audience.THREAD) if started else None
 

@@ -130,7 +130,11 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
     actor: Spans = (writer.who(notice.by),) if notice.by else (Text("Somebody"),)
     match notice.kind:
         case NoticeKind.REMINDER | NoticeKind.WIDENED | NoticeKind.PAGED:
-            return (Text(_WAITING[notice.kind]), *_until(request, writer))
+            until = _until(request, writer)
+            said = (
+                until and request.paged_at and notice.kind is NoticeKind.PAGED
+            )  # it says since when on-call is paged
+            return until if said else (Text(_WAITING[notice.kind]), *until)
         case NoticeKind.NOBODY_THERE:
             circle = cut(line(notice.text), rows.LABEL)
             return (Text(f"Nobody is in {circle} now; the next step follows at once."),)

@@ -199,12 +199,13 @@ class Guide:
         return {"steps": [self._step(n, step, live) for n, step in enumerate(STEPS, start=1)]}
 
     def _step(self, n: int, step: Suggestion, live: Sequence[Request]) -> Json:
-        say = f"Alex asks in #support: @sayso {step.goal(self._rows, live)}{'.' if step.then else ''}{step.then}"
         asked = self._asked.get(n, "")
         waits = any(one.ask.run.goal == asked for one in live)
+        asks = f"{'Next, Alex' if waits else 'Alex'} asks in #support: @sayso {step.goal(self._rows, live)}"
+        say = f"{asks}.{step.then}" if step.then else asks
         return {
             "n": n, "title": step.title, "say": say, "look": step.look(self._rows), "done": n in self._seen,
-            "asked": f"Alex has asked: @sayso {asked}" if waits else "", "can": "start",
+            "asked": f"Alex has asked in #support: @sayso {asked}" if waits else "", "can": "start",
         }  # fmt: skip
 
     async def act(self, what: str, told: Json) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
 import signal
 import sys
 import threading
@@ -75,6 +78,14 @@ def _stay(office: Office, console: Console, *, browser: bool) -> None:
         stage.close()
 
 
+def called() -> str:
+    """How `sayso` is called from where this was: by its name where a shell finds it, else by its path from here."""
+    here = Path(sys.argv[0])
+    if shutil.which("sayso") or here.name != "sayso":
+        return "sayso"
+    return shlex.quote(os.path.relpath(here))
+
+
 def _tour(office: Office, story: Story) -> int:
     stage = Stage(office, story)
     try:
@@ -100,6 +111,6 @@ def _what_is_where(console: Console, office: Office) -> None:
         f"  bot {work.slack.app_url} and {work.teams.app_url} (process {office.bot.pid})\n"
         f"  worker (process {office.worker.pid})\n  back office {office.back_office}\n"
         f"  settings {office.folder / 'sayso.toml'}\n"
-        f"  from another terminal: sayso pending -s {office.folder / 'sayso.toml'}",
+        f"  from another terminal: {called()} pending -s {office.folder / 'sayso.toml'}",
         highlight=False, style="dim",
     )  # fmt: skip

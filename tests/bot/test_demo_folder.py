@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sayso.approvals.errors import BadSetting
 from sayso.bot.demo.office import opened
+from sayso.bot.demo.play import called
 
 
 def test_a_second_demo_leaves_the_folder_of_one_that_runs_alone(tmp_path: Path) -> None:
@@ -19,6 +20,21 @@ def test_a_second_demo_leaves_the_folder_of_one_that_runs_alone(tmp_path: Path) 
         with pytest.raises(BadSetting, match="already; end it, or name another folder"):
             opened(tmp_path).__enter__()
     assert rows.read_text() == "the first one's"
+
+
+def test_what_to_type_in_another_terminal_works_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its name where a shell finds it; else by the path from here, as whoever typed it had it."""
+    script = tmp_path / "a venv" / "bin" / "sayso"
+    script.parent.mkdir(parents=True)
+    script.touch(mode=0o755)
+    monkeypatch.setattr("sys.argv", [str(script), "demo"])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert called() == "'a venv/bin/sayso'"
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert called() == "sayso"
 
 
 def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:

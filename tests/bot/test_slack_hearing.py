@@ -58,7 +58,14 @@ def test_an_agent_is_chosen_by_its_name(said: str, graph: str, goal: str) -> Non
     assert addressed(said, ("ops", "mails")) == (graph, goal)
 
 
-@pytest.mark.parametrize(("name", "words"), [("gil", "Guests cannot decide"), ("ned", "I do not know you")])
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gil", "Guests cannot ask"),
+        ("zoe", "outside this workspace cannot ask"),
+        ("ned", "I do not know you"),
+    ],
+)
 async def test_who_is_not_known_starts_nothing(name: str, words: str) -> None:
     """The reason is whispered to them."""
     async with office() as o:

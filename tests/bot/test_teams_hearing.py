@@ -88,8 +88,8 @@ async def test_in_the_personal_chat_no_mention_is_needed(o: Speech) -> None:
 @pytest.mark.parametrize(
     ("name", "channel", "words"),
     [
-        ("gil", "#support", "Guests cannot decide"),
-        ("zoe", "@sayso", "People from outside"),
+        ("gil", "#support", "Guests cannot ask"),
+        ("zoe", "@sayso", "outside this workspace cannot ask"),
         ("zoe", "#partners", "I do not know you"),
     ],
 )

@@ -22,6 +22,9 @@ async def test_a_deletion_too_wide_is_narrowed_in_the_teams_card_and_approved_in
     await bo.goes_to("teams", "ops-approvals")
     await bo.presses(bo.card("teams", "2024"), "Modify…")
     form = bo.card("teams", "Changed values go to the agent", button="Send")
+    await form.get_by_role("textbox", name="before").fill("1/1/2022")
+    await form.get_by_role("button", name="Send").click()
+    await expect(form).to_contain_text("Write the date as YYYY-MM-DD, like 2022-01-01.")
     await form.get_by_role("textbox", name="before").fill("2022-01-01")
     await bo.presses(form, "Send")
 

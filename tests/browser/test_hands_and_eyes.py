@@ -122,6 +122,35 @@ async def test_a_reason_is_typed_by_keys_alone(tabs: Tabs, stage: Stage) -> None
     assert stage.refunded(1035) == before
 
 
+async def test_a_date_is_typed_by_keys_as_it_is_written(tabs: Tabs) -> None:
+    """In Slack's dialog: what no date is says how one is written; the calendar is one press of Tab away."""
+    tab = await tabs.opened("alex")
+    keys = tab.page.keyboard
+    await tab.asks("delete inactive customers before 2026-01-01")
+    await tab.becomes("Bo Berg")
+    await tab.goes_to("slack", "ops-approvals")
+    await tab.presses(tab.card("slack", "1 Jan 2026"), "Modify…")
+    dialog = tab.page.get_by_role("dialog")
+    day = dialog.get_by_role("textbox", name="before")
+    await day.fill("")
+    await keys.type("1/1/2022")
+    await keys.press("Enter")
+    await expect(dialog.get_by_role("alert")).to_have_text("Please enter a valid date, as YYYY-MM-DD.")
+    assert await tab.refusal() == "Before: Please enter a valid date, as YYYY-MM-DD."
+    await expect(day).to_be_focused()
+    await day.fill("")
+    await keys.type("2020-01-01")
+    await expect(day).to_have_value("2020-01-01")
+    await keys.press("Tab")
+    await expect(dialog.get_by_role("button", name="Calendar for before")).to_be_focused()
+    await day.press("Enter")
+    await expect(dialog).to_have_count(0)
+    await expect(tab.line("ended without asking again: “I did nothing: No customer")).to_be_visible()
+    for pane in ("slack", "teams"):
+        await tab.goes_to(pane, "ops-approvals")
+        await expect(tab.said(pane, "sent this back")).to_contain_text("No customer was last active")
+
+
 async def test_a_refund_is_approved_on_a_telephone(tabs: Tabs, stage: Stage) -> None:
     """Guide, Slack, Teams, Office: one at a time, at full width; nothing has to be scrolled sideways."""
     before = stage.refunded(1037)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from browser import DESK, PHONE, Tabs
+from browser import DESK, PANES, PHONE, Tabs
 from playwright.async_api import expect
 from sayso.bot.demo.stage import Stage
 
@@ -29,6 +29,37 @@ async def test_a_reload_loses_nothing_one_looked_at(tabs: Tabs) -> None:
     await tab.becomes("Cy Chen")
     await tab.becomes("Bo Berg")
     await expect(tab.page.locator("#slack [aria-current=page]")).to_have_text("# random")
+
+
+async def test_a_reload_loses_nothing_one_was_writing(tabs: Tabs, stage: Stage) -> None:
+    """A message in each chat, an answer in a thread, and how many messages one has not read; what was sent is gone."""
+    stage.asks("help")
+    tab = await tabs.opened("bo")
+    for pane in PANES:
+        await tab.goes_to(pane, "support")
+    slack = tab.pane("slack")
+    await slack.get_by_role("button", name="Reply in thread").last.click()
+    await slack.get_by_role("textbox", name="Reply…").fill("half an answer")
+    for pane in PANES:
+        await tab.goes_to(pane, "finance-approvals")
+        await tab.pane(pane).get_by_role("textbox").last.fill(f"half a line in {pane}")
+    stage.asks("help")
+    badge = slack.get_by_role("button", name="# support").locator(".s-badge")
+    await expect(badge).to_be_visible()
+    count = await badge.inner_text()
+    await tab.page.reload()
+    await expect(badge).to_have_text(count, use_inner_text=True)
+    for pane in PANES:
+        await expect(tab.pane(pane).get_by_role("textbox").last).to_have_value(f"half a line in {pane}")
+    await tab.goes_to("slack", "support")
+    await expect(badge).to_have_count(0)
+    await expect(slack.get_by_role("textbox", name="Reply…")).to_have_value("half an answer")
+    await slack.get_by_role("textbox", name="Reply…").fill("")
+    await tab.goes_to("slack", "finance-approvals")
+    await slack.get_by_role("textbox").last.fill("")
+    await tab.page.reload()
+    await expect(slack.get_by_role("textbox").last).to_have_value("")
+    await expect(badge).to_have_count(0)
 
 
 async def test_a_telephone_shows_the_same_pane_again(tabs: Tabs) -> None:

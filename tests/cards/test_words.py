@@ -67,6 +67,13 @@ def test_a_reminder_calls_the_approvers_and_says_until_when() -> None:
     assert "Refund 129.90 USD" in together
 
 
+def test_that_on_call_is_paged_is_said_once() -> None:
+    """The row that says since when is enough; a notice that is told late says at least that."""
+    assert said(NoticeKind.PAGED, STATES["open_in_grace"]).count("On-call") == 1
+    assert "On-call was paged" in said(NoticeKind.PAGED, STATES["open_in_grace"])
+    assert "On-call is paged" in said(NoticeKind.PAGED, STATES["decided_approved"])
+
+
 def test_nobody_there_names_the_empty_circle() -> None:
     """An empty step moves on at once and says so."""
     assert "Nobody is in seniors now" in said(NoticeKind.NOBODY_THERE, a_request(), text="seniors")

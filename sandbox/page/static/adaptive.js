@@ -2,6 +2,7 @@
 
 import { calendar, FIELD, isDay, NO_DAY } from "./dates.js";
 import { teamsText } from "./teamstext.js";
+import { hourAndMinute } from "./times.js";
 
 const AC = globalThis.AdaptiveCards;
 
@@ -112,9 +113,11 @@ function marked(value, typed, actions) {
   else if (value && typeof value === "object") {
     if (String(value.type).startsWith("Action.")) value.id = String(actions.push(structuredClone(value.data)) - 1);
     if (String(value.type).startsWith("Input.") && value.id in typed) value.value = typed[value.id];
+    if (typeof value.text === "string") value.text = value.text.replace(TIME, (_, at) => hourAndMinute(at));
     for (const name of PARTS) marked(value[name], typed, actions);
   }
   return value;
 }
 
+const TIME = /\{\{TIME\((\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d))\)\}\}/g; // the renderer drops the first 0 of "09:05"
 const PARTS = ["selectAction", "inlineAction", "body", "items", "columns", "rows", "cells", "inlines", "actions", "card"];

@@ -188,26 +188,27 @@ function drawStep(step, state) {
 }
 
 function insideStep(step, state) {
-  const name = step.done ? "button" : "button main";
+  const again = step.done || Boolean(step.asked);
   const then = () => show("slack");
-  return [
-    step.say && h("p", { key: "say", class: "say" }, step.say),
+  const say = step.say && h("p", { key: "say", class: "say" }, step.say);
+  const look = h("p", { key: "look", class: "look" }, withNames(step.look, state));
+  const start =
     step.can &&
-      telling(
-        step.done ? "Start again" : "Start",
-        "guide",
-        { what: "start", n: step.n },
-        { key: `start ${step.n}`, name, then },
-      ),
-    step.asked && h("p", { key: "asked", class: "say" }, step.asked),
-    h("p", { key: "look", class: "look" }, withNames(step.look, state)),
-  ];
+    telling(
+      again ? "Start again" : "Start",
+      "guide",
+      { what: "start", n: step.n },
+      { key: `start ${step.n}`, name: again ? "button" : "button main", then },
+    );
+  if (!step.asked) return [say, start, look];
+  return [h("p", { key: "asked", class: "say" }, step.asked), look, say, start];
 }
 
-/** The words with each person's first name as a button that makes one that person. */
+/** The words with each person's first name as a button that makes one that person, and no date broken in two. */
 function withNames(words, state) {
   const people = new Map(state.people.map((person) => [person.real_name.split(" ")[0], person]));
-  return words.split(/\b/u).map((word, index) => {
+  return words.split(/(\d{4}-\d\d-\d\d)|\b/u).map((word, index) => {
+    if (/^\d{4}-/.test(word ?? "")) return h("span", { key: `${index} ${word}`, class: "whole" }, word);
     const person = people.get(word);
     if (!person) return word;
     const title = `Be ${person.real_name}`;

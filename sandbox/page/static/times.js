@@ -43,6 +43,11 @@ export function clockTime(at) {
   return DAY.format(when) === DAY.format(now()) ? CLOCK.format(when) : dayAndTime(when);
 }
 
+/** "14:02". `at`: ISO 8601. */
+export function hourAndMinute(at) {
+  return CLOCK.format(instant(at));
+}
+
 /** "14:02:31". `at`: ISO 8601, or seconds since 1970. */
 export function exactTime(at) {
   return SECONDS.format(instant(at));
