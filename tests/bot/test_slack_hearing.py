@@ -62,7 +62,6 @@ def test_an_agent_is_chosen_by_its_name(said: str, graph: str, goal: str) -> Non
     ("name", "words"),
     [
         ("gil", "Guests cannot ask"),
-        ("zoe", "outside this workspace cannot ask"),
         ("ned", "I do not know you"),
     ],
 )
