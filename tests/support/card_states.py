@@ -68,6 +68,14 @@ def sent_back(how: RunEnd, words: str) -> Request:
     return change.request
 
 
+def unasked_states() -> dict[str, Request]:
+    """How a correction ends that leads to no new question."""
+    return {
+        "closed_revised_ended": sent_back(RunEnd.FINISHED, "I did nothing: There is no order 999999."),
+        "closed_revised_broken": sent_back(RunEnd.FAILED, "it was tried too often"),
+    }
+
+
 def free() -> Request:
     """An action nobody was asked about."""
     harmless = an_assessment(oversight=Oversight.FREE, flags=(), reasons=("Nothing is at stake.",))
@@ -153,14 +161,12 @@ def states() -> dict[str, Request]:
         "closed_executed_edited": closed(with_edit(route=FINANCE), OutcomeKind.EXECUTED, "Refunded 100.00 USD."),
         "closed_refused": closed(resuming(decided(Reject("Paid back on Monday."))), OutcomeKind.REFUSED, ""),
         "closed_revised": closed(resuming(decided(changed, a_request(edits=Edits.REPLAN))), OutcomeKind.REVISED, ""),
-        "closed_revised_ended": sent_back(RunEnd.FINISHED, "I did nothing: There is no order 999999."),
-        "closed_revised_broken": sent_back(RunEnd.FAILED, "it was tried too often"),
         "closed_expired": closed(resuming(expired), OutcomeKind.EXPIRED, ""),
         "closed_withdrawn": machine.withdrawn(a_request(), ALEX, "Alex took it back.", LATER).request,
         "closed_invalidated": machine.invalidated(a_request(), "The agent's code has changed.", LATER).request,
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
         "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
         "closed_undone": closed(resuming(decided()), OutcomeKind.UNDONE, "Taken back by Cy."),
-        **foreign_states(),
+        **foreign_states(), **unasked_states(),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
     }  # fmt: skip
