@@ -26,7 +26,7 @@ from ..approvals.looks import withheld_in
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from .credentials import CredentialDead, Token
-from .effect import Effect, NothingDone
+from .effect import Effect, NothingDone, SaysFailed
 from .faults import facts_of
 from .outcome import GateOutcome, allows_edited, outcome_of
 from .risk import needs_people
@@ -229,21 +229,33 @@ async def _report(runtime: Runtime, tool: Effect, request: Request, task: asynci
     if error is None:
         return await _done(runtime, request, tool, task.result())
     if isinstance(error, NothingDone):
-        words = runtime.broker.live.withheld(str(error))
-        applied = await runtime.store.change(
-            request.id,
-            lambda record, now: effects.failed(_same_run(record, request), runtime.worker, words, now),
-            token=f"failed-{uuid.uuid4().hex}",
-        )  # fmt: skip
-        return outcome_of(applied.request, None)
+        return await _failed(runtime, request, runtime.broker.live.withheld(str(error)))
+    if isinstance(error, SaysFailed):
+        text, words = _told(runtime, error.said)
+        return await _failed(runtime, request, words or f"{tool.name} failed.", text)
     _log.error("tool.raised", extra={"request": request.id, **facts_of(error)})
     return await _left_open(runtime, tool, request, f"{tool.name} broke off ({type(error).__name__})")
 
 
-async def _done(runtime: Runtime, request: Request, tool: Effect, result: object) -> GateOutcome:
+async def _failed(runtime: Runtime, request: Request, words: str, result: str = "") -> GateOutcome:
+    applied = await runtime.store.change(
+        request.id,
+        lambda record, now: effects.failed(_same_run(record, request), runtime.worker, words, now, result=result),
+        token=f"failed-{uuid.uuid4().hex}",
+    )  # fmt: skip
+    return outcome_of(applied.request, None)
+
+
+def _told(runtime: Runtime, result: object) -> tuple[str, str]:
+    """What a tool returned, as JSON text, and in words where it is words."""
     text = _as_json(result, runtime.broker.live.withheld)
     told = json.loads(text)
-    words = told if isinstance(told, str) and told.strip() else f"{tool.name} ran."
+    return text, told if isinstance(told, str) and told.strip() else ""
+
+
+async def _done(runtime: Runtime, request: Request, tool: Effect, result: object) -> GateOutcome:
+    text, said = _told(runtime, result)
+    words = said or f"{tool.name} ran."
     applied = await runtime.store.change(
         request.id,
         lambda record, now: effects.done(_same_run(record, request), runtime.worker, text, words, now),

@@ -11,16 +11,17 @@ from functools import cached_property
 from typing import Any
 
 import pydantic_core
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolNode, ToolRuntime
 from langgraph.types import Command
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..approvals.action import Action, Json
 from ..approvals.editing import check_arguments
+from ..approvals.errors import BadChange
 from ..approvals.risk import Oversight, RiskAssessment
-from .effect import ArgumentsSchema, Effect
+from .effect import ArgumentsSchema, Effect, SaysFailed, validated
 from .policy import Policy
 from .risk import assess_call
 
@@ -52,6 +53,10 @@ class Called(Effect):
     def judge(self, action: Action, policy: Policy) -> RiskAssessment:
         judged = [assess_call(action, one) for one in (policy, self.policy) if one is not None]
         return max(judged, key=lambda one: _STRICTER.index(one.oversight))
+
+    def refusal(self, error: BadChange) -> str:
+        """What the model reads of a call whose arguments do not fit."""
+        return f"Not done: {error}"
 
     @property
     def model_schema(self) -> type[BaseModel] | dict[str, Any]:
@@ -102,6 +107,25 @@ class CalledTool(Called):
             written = self.arguments.model_json_schema(mode="serialization", schema_generator=ArgumentsSchema)
         return json.dumps({**written, "title": self.name}, separators=(",", ":"), sort_keys=True)
 
+    def refusal(self, error: BadChange) -> str:
+        """As its author has it said (`handle_validation_error`): nobody was asked, and nothing ran."""
+        handle, cause = self.tool.handle_validation_error, error.__cause__
+        if isinstance(handle, str):
+            return handle
+        if callable(handle) and isinstance(cause, ValidationError):
+            return str(handle(cause))
+        return super().refusal(error)
+
+    def _checked(self, arguments: Mapping[str, object]) -> BaseModel:
+        """Also by the validators of its own model, which LangChain leaves out of what the model is told.
+
+        What a graph injects is not there yet: a model that has fields for it is asked when the tool runs.
+        """
+        read, whole = super()._checked(arguments), self.tool.args_schema
+        if isinstance(whole, type) and issubclass(whole, BaseModel) and whole.model_fields.keys() == type(read).model_fields.keys():
+            validated(whole, arguments)
+        return read
+
     def freeze(self, arguments: Mapping[str, object]) -> Mapping[str, Json]:
         if not isinstance(self.tool.args_schema, dict):
             return super().freeze(arguments)
@@ -115,11 +139,17 @@ class CalledTool(Called):
         return dict(frozen)
 
     async def run(self, arguments: Mapping[str, Any]) -> Any:
-        """As LangChain runs it, with whatever it injects: an agent's state, its store, its runtime."""
+        """As LangChain runs it, with whatever it injects: an agent's state, its store, its runtime.
+
+        Raises: SaysFailed, where LangChain made words for the model of an error, as `handle_tool_error` tells it to.
+        """
         task = _OPEN.get()
         call = {"name": self.name, "args": dict(arguments), "id": task.tool_call_id, "type": "tool_call"}
         node = ToolNode([self.tool], handle_tool_errors=False)
-        return _said(await node.ainvoke([call], task.config))
+        returned = await node.ainvoke([call], task.config)
+        if _failed(returned):
+            raise SaysFailed(_said(returned))
+        return _said(returned)
 
 
 @contextmanager
@@ -130,6 +160,19 @@ def opened(runtime: ToolRuntime[Any, Any]) -> Iterator[None]:
         yield
     finally:
         _OPEN.reset(mark)
+
+
+def _failed(returned: Any) -> bool:
+    """Whether the tool's own message says so."""
+    match returned:
+        case ToolMessage(status="error"):
+            return True
+        case Command(update=Mapping() as update) | (Mapping() as update):
+            return _failed(update.get("messages", []))
+        case list():
+            return any(map(_failed, returned))
+        case _:
+            return False
 
 
 def _said(returned: Any) -> Any:

@@ -32,6 +32,18 @@ class NothingDone(SaysoError):
     """Raised by a tool to say that it certainly did nothing; every other exception leaves the outcome unknown."""
 
 
+class SaysFailed(SaysoError):
+    """The tool came back, and says that it failed.
+
+    Attributes:
+        said: What the model reads of it, JSON values.
+    """
+
+    def __init__(self, said: object) -> None:
+        super().__init__()
+        self.said = said
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Effect:
     """A tool with consequences. Calling it runs the raw function, without asking anybody.
@@ -120,10 +132,7 @@ class Effect:
         return await asyncio.to_thread(self.function, **arguments)
 
     def _checked(self, arguments: Mapping[str, object]) -> BaseModel:
-        try:
-            return self.arguments.model_validate(dict(arguments))
-        except ValidationError as error:
-            raise BadChange(_problems(error)) from None
+        return validated(self.arguments, arguments)
 
 
 def effect(
@@ -204,6 +213,14 @@ def _model_of(function: Callable[..., Any], name: str) -> type[BaseModel]:
         for parameter in inspect.signature(function).parameters.values()
     }
     return create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+
+
+def validated(model: type[BaseModel], arguments: Mapping[str, object]) -> BaseModel:
+    """The arguments as the model reads them. Raises: BadChange."""
+    try:
+        return model.model_validate(dict(arguments))
+    except ValidationError as error:
+        raise BadChange(_problems(error)) from error
 
 
 def _problems(error: ValidationError) -> dict[str, str]:

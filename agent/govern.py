@@ -137,7 +137,7 @@ async def _call(
     try:
         frozen = effect.freeze(arguments)
     except BadChange as error:
-        return _message(effect, runtime, f"Not done: {error}", None)
+        return _message(effect, runtime, effect.refusal(error), None)
     if _too_much(frozen):
         return _message(effect, runtime, "Not done: these arguments cannot be shown to people.", None)
     async with _one_by_one(runtime):
@@ -145,12 +145,13 @@ async def _call(
             "action": canonical.encode(_action(effect, frozen, runtime)).decode(),
             "outcome": _before(runtime.state, effect.name),
         }
-        inside = _config(effect, runtime, _which(effect, runtime, frozen))
+        mark = _mark(effect, runtime, _which(effect, runtime, frozen))
+        inside = _config(effect, runtime, mark)
         if not _is_first(runtime, inside):
             return _message(
                 effect, runtime, "Not done: it is the same call as another one of this turn.", None
             )
-        with opened(runtime):
+        with opened(replace(runtime, tool_call_id=runtime.tool_call_id or f"call-{mark}")):
             ended = await gate.graph.ainvoke(given, inside)
     outcome: GateOutcome = ended["outcome"]
     return _message(effect, runtime, words_for_model(outcome, frozen), outcome)
@@ -208,7 +209,7 @@ def _message(
 ) -> ToolMessage:
     ran = outcome is not None and outcome["kind"] == OutcomeKind.EXECUTED
     return ToolMessage(
-        content=words, name=effect.name, tool_call_id=runtime.tool_call_id, status="success" if ran else "error",
+        content=words, name=effect.name, tool_call_id=runtime.tool_call_id or "", status="success" if ran else "error",
         artifact={ARTIFACT: outcome} if outcome else None,
     )  # fmt: skip
 
@@ -295,18 +296,23 @@ def _messages(state: Any) -> list[BaseMessage]:
     return [one for one in found if isinstance(one, BaseMessage)] if isinstance(found, list) else []
 
 
-def _config(effect: Called, runtime: ToolRuntime[Any, Any], which: int) -> RunnableConfig:
-    """Where this call keeps its state: by its own id, because a task may make several calls, in any order.
+def _mark(effect: Called, runtime: ToolRuntime[Any, Any], which: int) -> str:
+    """The same for the same call: from its id, or from the message that made it where the model gave none; 32 hex digits."""
+    made = runtime.tool_call_id
+    if not made:
+        messages = reversed(_messages(runtime.state))
+        made = next((f"of {one.id}" for one in messages if isinstance(one, AIMessage)), "")
+    return hashlib.sha256(f"{effect.name}\0{made}\0{which}".encode()).hexdigest()[:32]
+
+
+def _config(effect: Called, runtime: ToolRuntime[Any, Any], mark: str) -> RunnableConfig:
+    """Where this call keeps its state: by a name of its own, because a task may make several calls, in any order.
 
     LangGraph numbers the graphs that one task calls as they come; with that, one call could find another's pause.
     """
     inside = dict(runtime.config.get("configurable", {}))
-    if not runtime.tool_call_id:
-        raise BadGate(f"{effect.name} is governed, and a call of it needs an id.")
     if not inside.get(_SAVER):
         raise BadGate(f"{effect.name} is governed, and the agent that calls it keeps no state.")
-    call = f"{effect.name}\0{runtime.tool_call_id}\0{which}"
-    mark = hashlib.sha256(call.encode()).hexdigest()[:32]
     inside[_NAMESPACE] = f"{inside[_NAMESPACE]}|{effect.name}:{mark}"
     inside[_SCRATCHPAD] = replace(inside[_SCRATCHPAD], subgraph_counter=lambda: 0)
     return {**runtime.config, "configurable": inside}

@@ -16,7 +16,7 @@ class GateOutcome(TypedDict):
     """How one action ended.
 
     `kind` is an `OutcomeKind` value and `words` one sentence for people. `result` is what the tool returned, as
-    JSON values. `reason` stands with a rejection; `instruction` and `changes` stand with a modification that the
+    JSON values, also where it says that it failed. `reason` stands with a rejection; `instruction` and `changes` stand with a modification that the
     agent has to plan for; `arguments` are those that were asked about.
     """
 
@@ -47,7 +47,7 @@ def outcome_of(request: Request, answer: Answer | None) -> GateOutcome:
         if isinstance(verdict, Respond)
         else ""
     )
-    done = request.effect is not None and request.effect.state is EffectState.DONE
+    done = request.says_failed or (request.effect is not None and request.effect.state is EffectState.DONE)
     revised = kind in (OutcomeKind.REVISED, OutcomeKind.ANSWERED)
     return {
         "kind": kind.value, "words": words, "request": request.id, "digest": request.ask.first.digest,

@@ -18,7 +18,7 @@ def words_for_model(outcome: GateOutcome, called: Mapping[str, Any]) -> str:
     """
     words = outcome["words"].rstrip(".")
     match OutcomeKind(outcome["kind"]):
-        case OutcomeKind.EXECUTED:
+        case kind if kind is OutcomeKind.EXECUTED or outcome["result"] is not None:
             return "\n".join(part for part in (_edits(outcome, called), _text(outcome["result"])) if part)
         case OutcomeKind.REVISED | OutcomeKind.ANSWERED:
             return "\n".join(part for part in (f"Not done: {words}.", _instead(outcome)) if part)

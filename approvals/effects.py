@@ -98,11 +98,12 @@ def told(request: Request, worker: str, words: str, now: datetime) -> Change:
     return closed(request, OutcomeKind.ANSWERED, words, now, by=worker)
 
 
-def failed(request: Request, worker: str, words: str, now: datetime) -> Change:
-    """The tool said that nothing was done. Raises: Burnt."""
-    effect = replace(_running(request, worker), state=EffectState.FAILED)
+def failed(request: Request, worker: str, words: str, now: datetime, *, result: str = "") -> Change:
+    """The tool said that nothing was done, or with `result` (JSON text) how it failed. Raises: Burnt."""
+    effect = replace(_running(request, worker), state=EffectState.FAILED, result=result)
     change = closed(replace(request, effect=effect), OutcomeKind.FAILED, words, now, by=worker)
-    entry = AuditEntry(event=Event.EFFECT_FAILED, by=worker, words="The tool did nothing")
+    said = "The tool says that it failed" if result else "The tool did nothing"
+    entry = AuditEntry(event=Event.EFFECT_FAILED, by=worker, words=said)
     return replace(change, audit=(entry, *change.audit))
 
 

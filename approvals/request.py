@@ -40,7 +40,7 @@ class OutcomeKind(StrEnum):
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     INVALIDATED = "invalidated"
-    FAILED = "failed"  #: certainly not done
+    FAILED = "failed"  #: not done: certainly, or by the word of its tool
     UNKNOWN = "unknown"  #: may have been done, and people gave up finding out
     UNDONE = "undone"
 
@@ -81,7 +81,7 @@ class Outcome:
 
 
 class EffectState(StrEnum):
-    """How far the tool got. Only DONE is proof that it happened, only FAILED that it did not."""
+    """How far the tool got. Only DONE says that it happened, only FAILED that it did not."""
 
     STARTED = "started"
     DONE = "done"
@@ -97,7 +97,8 @@ class Effect:
         attempt: 1, and one more each time people ordered another run after UNKNOWN.
         worker: Who runs it; it holds a lease in the store that it renews while the tool runs. Once the lease
             has ended without DONE or FAILED, what happened is UNKNOWN.
-        result: What the tool returned, as JSON text; empty until DONE.
+        result: What the tool returned, as JSON text; empty until DONE. Of a tool that FAILED what it says of that, empty
+            where it says that it did nothing.
     """
 
     attempt: int
@@ -334,6 +335,12 @@ class Request:
     def oversight(self) -> Oversight:
         """How people were asked to begin with: an edit that makes it harmless does not make it nobody's."""
         return self.ask.first.proposal.assessment.oversight
+
+    @property
+    def says_failed(self) -> bool:
+        """Whether all that is known of its failure is what the tool says: it does not claim that nothing happened."""
+        effect = self.effect
+        return effect is not None and effect.state is EffectState.FAILED and bool(effect.result)
 
     @property
     def approver_sets(self) -> tuple[str, ...]:

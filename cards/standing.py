@@ -121,6 +121,8 @@ def standing(request: Request, writer: Writer) -> Row:
 
 def outcome_words(request: Request, kind: OutcomeKind) -> str:
     """How an outcome begins; whether the agent was told of an expiry, only our own gates can say in advance."""
+    if kind is OutcomeKind.FAILED and request.says_failed:
+        return "Failed, as its tool says"
     return "Cancelled" if request.ask.dialect and kind is OutcomeKind.EXPIRED else OUTCOME[kind]
 
 

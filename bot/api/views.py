@@ -177,8 +177,8 @@ def _outcome(request: Request) -> OutcomeView | None:
     if request.outcome is None:
         return None
     effect = request.effect
-    done = effect is not None and effect.state is EffectState.DONE and bool(effect.result)
+    told = request.says_failed or (effect is not None and effect.state is EffectState.DONE and effect.result)
     return OutcomeView(
         kind=request.outcome.kind, words=cut(line(request.outcome.words), SENTENCE), at=request.outcome.at,
-        result=withheld_in(json.loads(effect.result)) if done and effect else None,
+        result=withheld_in(json.loads(effect.result)) if told and effect else None,
     )  # fmt: skip

@@ -23,10 +23,11 @@ from governed import (
     told,
 )
 from langchain.agents import create_agent
-from langchain_core.tools import StructuredTool, tool
+from langchain_core.tools import StructuredTool, ToolException, tool
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.errors import GraphBubbleUp
 from langgraph.prebuilt import InjectedState, ToolRuntime
+from pydantic import BaseModel, model_validator
 from sayso import effect, govern
 from sayso.agent.called import Unreadable
 from sayso.agent.policy_file import read_policy
@@ -34,6 +35,7 @@ from sayso.agent.resume import LeftOpen
 from sayso.agent.runtime import NotInWorker
 from sayso.approvals.request import OutcomeKind
 from sayso.approvals.verdict import Modify
+from sayso.cards.standing import outcome_words
 
 ONE = says("Dana asked for it.", call(1))
 
@@ -279,3 +281,105 @@ async def test_a_governed_tool_runs_nowhere_but_behind_its_gate() -> None:
     assert isinstance(caught.value, LeftOpen)
     assert isinstance(caught.value.why, NotInWorker)
     assert ledger.done == []
+
+
+def failing(**options: Any) -> Any:
+    """A mailer whose author has its failures told to the model."""
+
+    def send_mail(to: str) -> str:
+        """Send a mail."""
+        raise ToolException(f"The mail server does not know {to}.")
+
+    return StructuredTool.from_function(send_mail, **options)
+
+
+@pytest.mark.parametrize(
+    ("handle", "words"),
+    [(True, "The mail server does not know p1@example.com."), ("Try a letter.", "Try a letter.")],
+)
+async def test_a_tool_that_tells_the_model_of_its_failure_is_on_record_as_failed(
+    handle: bool | str, words: str
+) -> None:
+    """The model reads what its author wants it to; the card claims neither that it was done nor that nothing was."""
+    world = governed_world(ONE, tools=[failing(handle_tool_error=handle)])
+    await world.ask()
+    (request,) = await open_requests(world)
+    await world.answer(request)
+    await world.work()
+    assert await told(world) == [("error", words)]
+    ended = await world.request(request)
+    assert ended.outcome is not None
+    assert (ended.outcome.kind, ended.outcome.words) == (OutcomeKind.FAILED, words)
+    assert outcome_words(ended, ended.outcome.kind) == "Failed, as its tool says"
+    assert "effect failed" in await world.events()
+    assert (await world.events())[-1] == "run finished"
+
+
+async def test_a_failure_that_no_author_has_told_is_put_to_people() -> None:
+    """It raises, so nobody knows."""
+    world = governed_world(ONE, tools=[failing()])
+    await world.ask()
+    (request,) = await open_requests(world)
+    await world.answer(request)
+    await world.work()
+    assert (await told(world), (await world.request(request)).outcome) == ([], None)
+
+
+class Mail(BaseModel):
+    """A mail, with a rule that its JSON Schema cannot say."""
+
+    to: str
+
+    @model_validator(mode="after")
+    def _is_address(self) -> Mail:
+        if "@" not in self.to:
+            raise ValueError("no address")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("handle", "words"),
+    [
+        (False, "Not done: "), ("Give an address.", "Give an address."),
+        (lambda error: f"{error.error_count()} mistake", "1 mistake"),
+    ],
+)  # fmt: skip
+async def test_what_a_tools_own_validator_refuses_is_never_asked_about(handle: Any, words: str) -> None:
+    """Nothing could run: the model reads its author's words for it, or ours, and tries again."""
+
+    def send_mail(to: str) -> str:
+        return "Sent."
+
+    mail = StructuredTool.from_function(
+        send_mail, description="Send", args_schema=Mail, handle_validation_error=handle
+    )
+    world = governed_world(says("", call(1, to="dana")), ONE, tools=[mail])
+    await world.ask()
+    ((status, said),) = await told(world)
+    assert status == "error"
+    assert said.startswith(words)
+    (request,) = await open_requests(world)
+    assert request.proposal.action.arguments == {"to": "p1@example.com"}
+
+
+@pytest.mark.parametrize("id", ["", None])
+async def test_calls_without_an_id_keep_their_own_answers(id: str | None) -> None:
+    """Some models number nothing: each call is known by its message and its place there, in this turn and the next."""
+    unnumbered = [{**call(number), "id": id} for number in (1, 2)]
+    again = says("Once more.", {**call(1), "id": id})
+    world = governed_world(says("All.", *unnumbered), again)
+    await world.ask()
+    first, second = await open_requests(world)
+    assert [one.proposal.action.reasoning for one in (first, second)] == ["All.", "All."]
+    await world.answer(second, REJECT)
+    await world.work()
+    await world.answer(first)
+    await world.work()
+    assert [arguments["to"] for _, arguments, _ in world.ledger.done] == ["p1@example.com"]
+    assert sorted(status for status, _ in await told(world)) == ["error", "success"]
+    (third,) = await open_requests(world)
+    assert third.id not in (first.id, second.id)
+    await world.answer(third)
+    await world.work()
+    assert len(world.ledger.done) == 2
+    assert (await world.events())[-1] == "run finished"
