@@ -29,6 +29,7 @@ from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone, SaysFailed
 from .faults import facts_of
 from .outcome import GateOutcome, allows_edited, outcome_of
+from .outgrown import outgrown
 from .risk import needs_people
 from .runtime import Runtime, acting
 from .schema import Answer
@@ -123,7 +124,7 @@ def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, no
 
     A checkpoint can be rewritten by whoever can write to Redis, so that an action is free is judged anew.
 
-    Raises: BadVote.
+    Raises: BadVote; BadChange, where an edit needs more than its votes.
     """
     proposal = canonical.decode(Proposal, frozen)
     before = before_this_attempt(request)
@@ -134,6 +135,8 @@ def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, no
             raise BadVote("This worker's own policy does not let this action run without asking.")
         return proposal
     granted = signing.warrant(before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now)
+    if why := outgrown(tool, runtime.policy, request):
+        raise BadChange({"": why})
     return granted.revision.proposal
 
 

@@ -20,13 +20,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..approvals.action import Action, Json
 from ..approvals.editing import check_arguments
 from ..approvals.errors import BadChange
-from ..approvals.risk import Oversight, RiskAssessment
+from ..approvals.risk import RiskAssessment
 from .effect import ArgumentsSchema, Effect, SaysFailed, validated
 from .policy import Policy
 from .risk import assess_call
 
 _OPEN: ContextVar[ToolRuntime[Any, Any]] = ContextVar("sayso_tool_call")
-_STRICTER = (Oversight.FREE, Oversight.WATCH, Oversight.GATE)
 
 
 class Unreadable(TypeError):
@@ -50,9 +49,8 @@ class Called(Effect):
         said = {one.name: getattr(effect, one.name) for one in fields(Effect)}
         return cls(**said, policy=policy, description=effect.function.__doc__ or effect.name)
 
-    def judge(self, action: Action, policy: Policy) -> RiskAssessment:
-        judged = [assess_call(action, one) for one in (policy, self.policy) if one is not None]
-        return max(judged, key=lambda one: _STRICTER.index(one.oversight))
+    def judgements(self, action: Action, policy: Policy) -> tuple[RiskAssessment, ...]:
+        return tuple(assess_call(action, one) for one in (policy, self.policy) if one is not None)
 
     def refusal(self, error: BadChange) -> str:
         """What the model reads of a call whose arguments do not fit."""
@@ -122,7 +120,11 @@ class CalledTool(Called):
         What a graph injects is not there yet: a model that has fields for it is asked when the tool runs.
         """
         read, whole = super()._checked(arguments), self.tool.args_schema
-        if isinstance(whole, type) and issubclass(whole, BaseModel) and whole.model_fields.keys() == type(read).model_fields.keys():
+        if (
+            isinstance(whole, type)
+            and issubclass(whole, BaseModel)
+            and whole.model_fields.keys() == type(read).model_fields.keys()
+        ):
             validated(whole, arguments)
         return read
 

@@ -22,7 +22,7 @@ from ..approvals.credential import CredentialRef
 from ..approvals.errors import BadChange, SaysoError
 from ..approvals.risk import Level, RiskAssessment
 from .policy import Category, Policy
-from .risk import assess
+from .risk import assess, strictness
 
 #: How long a tool may run unless it says otherwise.
 LIMIT = timedelta(minutes=5)
@@ -122,8 +122,12 @@ class Effect:
         return {name: getattr(model, name) for name in type(model).model_fields}
 
     def judge(self, action: Action, policy: Policy) -> RiskAssessment:
-        """What the policy says of one call of it."""
-        return assess(action, policy)
+        """What holds for one call of it: the strictest of all that is said."""
+        return max(self.judgements(action, policy), key=strictness)
+
+    def judgements(self, action: Action, policy: Policy) -> tuple[RiskAssessment, ...]:
+        """What each policy that counts says of one call of it; the worker's own first."""
+        return (assess(action, policy),)
 
     async def run(self, arguments: Mapping[str, Any]) -> Any:
         """Run the raw function; one that is not async runs in a thread, so that it never stops the event loop."""

@@ -9,10 +9,11 @@ from datetime import datetime
 from pydantic import ValidationError
 
 from ..approvals import canonical, machine
+from ..approvals.action import Action
 from ..approvals.change import Change
 from ..approvals.deadline import Chain
 from ..approvals.errors import AlreadySettled, BadChange, RequestNotFound, SaysoError
-from ..approvals.request import Ask, Edits, OutcomeKind, PauseKey, Request, Run, State, request_id
+from ..approvals.request import Ask, Edits, OutcomeKind, PauseKey, Proposal, Request, Run, State, request_id
 from ..approvals.risk import Oversight
 from ..approvals.store import Store
 from ..approvals.verdict import RequestId, ThreadId, Way
@@ -21,6 +22,7 @@ from .dialects.reading import Reading, ways_of
 from .fingerprint import fingerprint, fingerprint_of_node, fingerprints, gates_of
 from .foreign import cannot_be_bound, frozen_today, proposal_of, read
 from .gate import CODE_CHANGED, LARGEST_PROPOSAL
+from .outgrown import outgrown
 from .policy import Policy
 from .resume import Graph
 from .schema import GatePayload, checked_payload, is_ours
@@ -58,7 +60,7 @@ class Pauses:
         """
         newest = {pause.interrupt: await self.all_newest(graph, run, pause) for pause in standing.pauses}
         at_once = [pause for pause in standing.pauses if not any(newest[pause.interrupt])]
-        chain, now = self._chain(graph, at_once), await self._store.now()
+        chain, now = self._chain(graph, run, at_once), await self._store.now()
         for pause in standing.pauses:
             before = [one.ask for one in newest[pause.interrupt] if one]
             for index, found in enumerate(newest[pause.interrupt]):
@@ -83,14 +85,19 @@ class Pauses:
         again = {Way.INSTRUCT, Way.EDIT} if ask.edits is Edits.REPLAN else {Way.INSTRUCT}
         return replace(ask, ways=tuple(way for way in ask.ways if way not in again))
 
-    def _chain(self, graph: Graph, pauses: Sequence[Pause]) -> Chain | None:
+    def _chain(self, graph: Graph, run: Run, pauses: Sequence[Pause]) -> Chain | None:
         """The shortest clock of everything these pauses ask about; None where they ask about nothing."""
-        tools = [
-            name for pause in pauses
-            for name in ([_payload(pause)["action_type"]] if pause.ours else [one.tool for one in read(graph, pause).asked])
-        ]  # fmt: skip
-        chains = [self._policy.chain(self._policy.of(name).ttl_class, name) for name in tools]
+        chains = [
+            self._policy.chain_for(action) for pause in pauses for action in self._actions(graph, run, pause)
+        ]
         return min(chains, key=lambda one: one.ttl + one.grace, default=None)
+
+    def _actions(self, graph: Graph, run: Run, pause: Pause) -> list[Action]:
+        """What a pause asks about."""
+        if pause.ours:
+            return [canonical.decode(Proposal, _payload(pause)["frozen"]).action]
+        reading = read(graph, pause)
+        return [proposal_of(run, pause, reading, one, self._policy).action for one in reading.asked]
 
     async def all_newest(self, graph: Graph, run: Run, pause: Pause) -> tuple[Request | None, ...]:
         """The last request about each action that a pause asks about; None where it has none."""
@@ -122,7 +129,14 @@ class Pauses:
             return ACTION_CHANGED
         if fingerprint(graph, payload["gate"], payload["action_type"]) != request.ask.fingerprint:
             return CODE_CHANGED
-        return ""
+        return self._outgrown(graph, request, payload)
+
+    def _outgrown(self, graph: Graph, request: Request, payload: GatePayload) -> str:
+        """Why an edit that people decided on has to be asked about again; empty where it has not."""
+        if request.decision is None:
+            return ""
+        tool = gates_of(graph)[payload["gate"]].tools[payload["action_type"]]
+        return outgrown(tool, self._policy, request)
 
     def _foreign_misfit(self, graph: Graph, request: Request, pause: Pause) -> str:
         reading, index = read(graph, pause), request.ask.key.index
@@ -177,7 +191,12 @@ class Pauses:
         if pause is None or round > ROUNDS or not self._runs_today(graph, pause, index):
             return None
         again = self._ask(graph, request.ask.run, pause, index=index, round=round, now=now)
-        return replace(again, ways=request.ask.ways) if pause.ours else again
+        if not pause.ours:
+            return again
+        ways = request.ask.ways
+        if self._outgrown(graph, request, _payload(pause)):  # the same edit would come to the same end
+            ways = tuple(way for way in ways if way is not Way.EDIT)
+        return replace(again, ways=ways)
 
     def _runs_today(self, graph: Graph, pause: Pause, index: int) -> bool:
         """Whether today's tool takes the arguments that were frozen; of a foreign pause, whether its node is there."""
@@ -198,7 +217,7 @@ class Pauses:
         self, graph: Graph, run: Run, pause: Pause, *, index: int, round: int, now: datetime,
         chain: Chain | None = None,
     ) -> Ask:  # fmt: skip
-        chain = chain or self._chain(graph, [pause])
+        chain = chain or self._chain(graph, run, [pause])
         if not pause.ours:
             return self._foreign_ask(graph, run, pause, index=index, round=round, now=now, chain=chain)
         payload = _payload(pause)

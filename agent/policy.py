@@ -95,7 +95,8 @@ class PolicyRule:
         at_least: Dimension -> the lowest level it can have.
         oversight: The least a person has to do with it.
         reason: Why, for the card; never empty.
-        route, ttl_class: Replace the tool's own; of several rules the last one's. In doubt, no route with fewer votes.
+        route, ttl_class: Replace the tool's own; of several rules the last one's. A rule in doubt replaces neither by
+            something laxer: a route that needs fewer votes, or lets more sets decide, or more time.
     """
 
     name: str
@@ -201,17 +202,33 @@ class Policy:
         """
         found = self.of(action.tool).route
         for one in self.applying(action):
-            if one.rule.route and not (one.doubt and self._asks_fewer(one.rule.route, found)):
+            if one.rule.route and not (one.doubt and self._is_laxer(one.rule.route, found)):
                 found = one.rule.route
         return self.route(found)
 
-    def _asks_fewer(self, name: str, than: str) -> bool:
-        return than in self.routes and self.route(name).rule.needed < self.routes[than].rule.needed
+    def _is_laxer(self, name: str, than: str) -> bool:
+        """Whether fewer have to agree, runs of nobody are let in, or others besides the same may decide as well."""
+        if than not in self.routes:
+            return False
+        one, other = self.route(name), self.routes[than]
+        if one.rule.needed != other.rule.needed:
+            return one.rule.needed < other.rule.needed
+        if one.unattended != other.unattended:
+            return one.unattended
+        return set(one.all_sets) > set(other.all_sets)
 
     def ttl_class_for(self, action: Action) -> TtlClass:
-        """How urgent it is."""
-        named = [one.rule.ttl_class for one in self.applying(action) if one.rule.ttl_class]
-        return named[-1] if named else self.of(action.tool).ttl_class
+        """How urgent it is; a rule in doubt gives nobody more time."""
+        found = self.of(action.tool).ttl_class
+        for one in self.applying(action):
+            if one.rule.ttl_class and not (
+                one.doubt and self._lasts(one.rule.ttl_class) > self._lasts(found)
+            ):
+                found = one.rule.ttl_class
+        return found
+
+    def _lasts(self, ttl_class: TtlClass) -> timedelta:
+        return self.chains[ttl_class].ttl + self.chains[ttl_class].grace
 
     def chain_for(self, action: Action) -> Chain:
         """How long approvers of this action have and what happens meanwhile."""

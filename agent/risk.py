@@ -46,6 +46,12 @@ def needs_people(oversight: Oversight) -> bool:
     return oversight is not Oversight.FREE
 
 
+def strictness(assessment: RiskAssessment) -> tuple[int, int]:
+    """For comparing two: how much people have to do with it, then how high its levels are together."""
+    asked = (FREE, WATCH, GATE).index(assessment.oversight)
+    return asked, sum(finding.level for finding in assessment.findings)
+
+
 def weigh(levels: Mapping[Dimension, Level]) -> Oversight:
     """What follows from the levels alone; a dimension that was not assessed counts as high."""
     if _uncertain_on_high_stakes(levels):

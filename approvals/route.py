@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from .action import Action
 from .deadline import Chain, TtlClass, plan
+from .errors import SaysoError
 from .people import Place
 from .request import Ask, Edits, PauseKey, Revision, Run, request_id
 from .verdict import RequestId, Rule
@@ -43,6 +46,15 @@ class Route:
         """Every set that may ever decide on this route."""
         wider = (self.second_line, self.supervisor, self.on_call if self.on_call_decides else "")
         return (*self.rule.approvers, *(name for name in wider if name))
+
+
+def asks_others(route_for: Callable[[Action], Route], before: Action, after: Action) -> bool:
+    """Whether an edited action would be put to other people than it was, or to more of them; true where to nobody."""
+    try:
+        was, now = route_for(before), route_for(after)
+    except SaysoError:
+        return True
+    return now.rule.needed > was.rule.needed or set(now.all_sets) != set(was.all_sets)
 
 
 def compose(

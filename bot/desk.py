@@ -31,7 +31,7 @@ from ..approvals.errors import (
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
 from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
 from ..approvals.risk import RiskAssessment
-from ..approvals.route import Route
+from ..approvals.route import Route, asks_others
 from ..approvals.signing import Signer
 from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
@@ -136,6 +136,9 @@ class Desk:
                 _must_show(request, revision, shown)
             if isinstance(said, Modify) and said.changes and request.state is State.OPEN:
                 new, rises = edited(request, said.changes, voter.person.id, self._assess)
+                rises = rises or asks_others(
+                    self._rules.route_for, request.proposal.action, new.proposal.action
+                )
                 if request.ask.edits is Edits.APPLY and not said.instruction:
                     vote = self._vote(_with(request, new), electorate, said, voter, now)
                     may_decide, needed = electorate.may_decide(request), electorate.needed

@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from decimal import Decimal
+from itertools import permutations
 from statistics import median
 from typing import Any
 
 import pytest
+from gated import POLICY, World
 from hypothesis import given
 from hypothesis import strategies as st
 from sayso.agent.asking import ask_of
-from sayso.agent.policy import Policy
+from sayso.agent.policy import Policy, PolicyRule
 from sayso.agent.policy_file import read_policy
 from sayso.agent.risk import assess, assess_call
 from sayso.agent.setting_words import BadSettings
@@ -168,6 +170,47 @@ def test_a_rule_in_doubt_asks_no_fewer_people() -> None:
     routes = [policy.route_for(an_action(amount=amount)).name for amount in (900, 5, "9e2")]
     assert routes == ["finance", "ops", "finance"]
     assert a_policy(few, many).route_for(an_action(amount="9e2")).name == "finance"
+
+
+def test_of_rules_in_doubt_the_stricter_one_counts_in_any_order() -> None:
+    """As many people on both routes: neither more sets of them, nor runs of nobody, nor more time, by what no rule can judge."""
+    policy = a_policy()
+    wide = replace(policy.routes["ops"], name="wide", second_line="finance")
+    open_door = replace(policy.routes["ops"], name="open", unattended=True)
+    routes = {**policy.routes, "wide": wide, "open": open_door}
+    doubtful = {
+        name: PolicyRule(name=name, reason=name, when="args.amount > 500", route=name) for name in ("wide", "open", "quiet")
+    }  # fmt: skip
+    slow, fast = (
+        PolicyRule(name=one, reason=one, when="args.amount > 500", ttl_class=one)
+        for one in (TtlClass.SENSITIVE, TtlClass.URGENT)
+    )
+    for names in permutations(doubtful):
+        rules = tuple(doubtful[name] for name in names)
+        ruled = replace(policy, routes=routes, rules=rules)
+        assert ruled.route_for(an_action(amount="9e2")).name == "quiet"
+        assert ruled.route_for(an_action(amount=900)).name == names[-1]
+    for rules in ((slow, fast), (fast, slow)):
+        ruled = replace(policy, rules=rules)
+        assert ruled.ttl_class_for(an_action(amount="9e2")) is TtlClass.URGENT
+        assert ruled.ttl_class_for(an_action(amount=900)) is rules[-1].ttl_class
+    routine = replace(slow, ttl_class=TtlClass.ROUTINE)
+    hasty = replace(policy, rules=(fast, routine))
+    assert hasty.ttl_class_for(an_action(amount="9e2")) is TtlClass.URGENT
+
+
+async def test_a_rules_urgency_is_the_requests_clock() -> None:
+    """Not only a word in the record: people are asked for as long as it says."""
+    urgent = {"name": "large", "if": "args.amount > 500", "ttl_class": "urgent"}
+    policy = read_policy({**POLICY, "rules": [urgent]})
+    for goal, lasts in (
+        ("129.90", policy.chains[TtlClass.SENSITIVE]),
+        ("900.00", policy.chains[TtlClass.URGENT]),
+    ):
+        world = World(policy=policy)
+        await world.ask(goal)
+        ask = (await world.open_request()).ask
+        assert ask.deadline.expires_at - ask.opened_at == lasts.ttl + lasts.grace
 
 
 def test_a_rule_about_confidence_counts_for_a_models_bare_call() -> None:

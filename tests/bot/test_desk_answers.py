@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
 import pytest
 from desk_scene import PEOPLE, SIGNER, TWO, Scene, who
+from sayso.agent.policy import PolicyRule
 from sayso.approvals import effects, machine
 from sayso.approvals.change import Event
 from sayso.approvals.errors import (
@@ -24,10 +26,10 @@ from sayso.approvals.request import Edits, OutcomeKind, Request, State
 from sayso.approvals.risk import Dimension, Finding, Level
 from sayso.approvals.signing import Verifier
 from sayso.approvals.store import PureStep
-from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Respond, ThreadId
+from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Rule, ThreadId
 from sayso.bot.desk import TooLong, WayOn
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
-from scenes import ALEX, BO, an_assessment
+from scenes import ALEX, BO, FINANCE, an_assessment
 from tokens import CANARIES
 
 
@@ -263,3 +265,15 @@ def test_a_set_that_names_a_stranger_is_refused_at_start() -> None:
         ConfiguredDirectory(people=[], sets={"finance": ApproverSet(people=(BO,))}, platforms={})
     with pytest.raises(BadSetting, match="one id"):
         ConfiguredDirectory(people=[PEOPLE[0], PEOPLE[0]], sets={}, platforms={})
+
+
+async def test_an_edit_that_leads_to_others_is_shown_again() -> None:
+    """A rule sends large amounts to two people: the one who made it large does not decide it."""
+    two = replace(FINANCE, name="two", rule=Rule(approvers=("finance",), needed=2))
+    large = PolicyRule(name="large", reason="Large.", when="amount > 500", route="two")
+    scene = Scene(policy={"routes": {"finance": FINANCE, "two": two}, "rules": (large,)})
+    edited = await scene.approve(await scene.asks(), "bo", verdict=Modify({"amount": "9000.00"}))
+    assert (edited.state, edited.votes) == (State.OPEN, ())
+    edited = await scene.approve(edited, "bo", token="again")
+    assert edited.state is State.OPEN
+    assert (await scene.approve(edited, "cy")).state is State.DECIDED
