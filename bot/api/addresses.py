@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ...approvals.errors import SaysoError
+from .lookups import LookUps
 
 _USUAL = {"https": 443, "http": 80}
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
@@ -77,13 +76,12 @@ class CallbackHosts:
         return Address(scheme=parts.scheme, host=host, port=number, path=path, private=private)
 
 
-async def located(address: Address) -> str:
+async def located(address: Address, lookups: LookUps) -> str:
     """The IP address to connect to, looked up once: a second look-up could say something else.
 
-    Raises: BadAddress, when it leads inside the network; OSError, when the name cannot be looked up.
+    Raises: BadAddress, when it leads inside the network; OSError, when the name cannot be looked up in time.
     """
-    found = await asyncio.get_running_loop().getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    places = [ipaddress.ip_address(str(one[4][0]).partition("%")[0]) for one in found]
+    places = [ipaddress.ip_address(one) for one in await lookups.addresses(address.host, address.port)]
     if not address.private and not all(map(_is_public, places)):
         raise BadAddress("Its host leads inside a network; only api.private_callback_hosts may.")
     return str(places[0])

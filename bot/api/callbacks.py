@@ -28,6 +28,7 @@ from ...cards.spans import Row
 from ..channel import Dead, NotYet, RetryLater
 from .addresses import Address, BadAddress, CallbackHosts, located
 from .keys import Keys
+from .lookups import LookUps
 from .views import RunView, Views
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Callbacks:
         self._keys = keys
         self._hosts = hosts
         self._http = http
+        self._lookups = LookUps()
         self._calling = 0
 
     async def say(self, place: Place, words: Sequence[Row]) -> MessageRef:
@@ -101,7 +103,7 @@ class Callbacks:
             raise Dead(f"there is no key {run.service!r} with a callback_secret any more")
         try:
             address = self._hosts.address(run.callback)
-            ip = await located(address)
+            ip = await located(address, self._lookups)
         except BadAddress as error:
             raise Dead(f"its callback address is refused: {error}") from None
         signed = service.callback_secret.headers(id, datetime.now(UTC), body)

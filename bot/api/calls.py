@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from pydantic import BaseModel
 from starlette.requests import Request
@@ -21,9 +22,9 @@ from .door import Call, Door
 from .keys import Service, load_keys
 from .openapi import described
 from .problems import Problem
-from .reading import StartRun, Withdraw, read
+from .reading import ListRuns, StartRun, Withdraw, read, read_query
 from .runs import Runs
-from .views import RequestView, RunState, RunView
+from .views import RequestView, RunState, RunsView, RunView
 
 _NOT_THEIRS = "This key has started no such run or request."
 
@@ -41,7 +42,9 @@ async def open_api(settings: Settings, table: ApiTable, store: Store) -> AsyncIt
     """The API of the settings; whoever still waits when it ends gets an answer. Raises: BadSetting."""
     keys = load_keys(settings)
     hosts = CallbackHosts(public=table.callback_hosts, private=table.private_callback_hosts)
-    runs = Runs(store=store, graphs=settings.graphs, people=settings.people, hosts=hosts)
+    runs = Runs(
+        store=store, graphs=settings.graphs, people=settings.people, hosts=hosts, keys=len(keys.services)
+    )
     calls = _Calls(runs, Withdrawals(store=store, operators=settings.operators)).table()
     async with open_callbacks(store, keys, hosts) as channel:
         try:
@@ -72,6 +75,10 @@ class _Calls:
                 headers={"Idempotency-Key": "The same for the same call: it is safe to repeat."},
             ),
             Call(
+                method="GET", path="/v1/runs", summary="This key's runs that have not ended, page by page, by their ids.",
+                handler=self._runs_of, asks=ListRuns, answer=RunsView, answers={200: "As they stand now."},
+            ),
+            Call(
                 method="GET", path="/v1/runs/{run}", summary="How a run stands.", handler=self._run,
                 answer=RunView, answers=settled,
             ),
@@ -96,6 +103,13 @@ class _Calls:
         run = await self._runs.start(service, said, call.headers.get("idempotency-key", ""))
         view = await self._runs.settled(run, said.wait, call.is_disconnected)
         return (200 if view.state is RunState.ENDED else 202), view
+
+    async def _runs_of(self, service: Service, call: Request, _: Mapping[str, str]) -> tuple[int, BaseModel]:
+        asked = read_query(call, ListRuns)
+        found, more = await self._runs.unfinished(service, asked.limit, asked.after)
+        views = [await self._runs.view(run) for run in found]
+        again = {"state": asked.state, "limit": asked.limit, "after": found[-1].thread} if more else {}
+        return 200, RunsView(runs=views, next=f"/v1/runs?{urlencode(again)}" if again else None)
 
     async def _run(self, service: Service, _: Request, parts: Mapping[str, str]) -> tuple[int, BaseModel]:
         return 200, await self._runs.view(await self._runs.run(service, parts["run"]))

@@ -33,6 +33,7 @@ class Call:
     Attributes:
         path: With its variable parts in braces, as OpenAPI writes it.
         says: What it takes as its body; None when it takes none.
+        asks: What it takes behind the question mark; None when it looks at nothing there.
         answers: Status -> what that means.
     """
 
@@ -43,6 +44,7 @@ class Call:
     answer: type[BaseModel]
     answers: Mapping[int, str]
     says: type[BaseModel] | None = None
+    asks: type[BaseModel] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def parts(self, path: str) -> Mapping[str, str] | None:

@@ -17,6 +17,7 @@ _SCHEMAS = "#/components/schemas/"
 #: What every call may be answered with.
 _ALWAYS = {401: "No key, or a wrong one.", 503: "The store cannot be reached; repeat the call."}
 _BODY = {400: "The body is not JSON.", 413: "The body is too large.", 422: "A field is wrong."}
+_QUERY = {422: "The address asks for what is not there."}
 _PROBLEM: dict[str, Any] = {
     "type": "object", "description": "RFC 9457.", "required": ["title", "status", "detail"],
     "properties": {"title": {"type": "string"}, "status": {"type": "integer"}, "detail": {"type": "string"}},
@@ -56,6 +57,7 @@ def _operation(call: Call) -> dict[str, Any]:
         "parameters": [
             *(_parameter(name, "path") for name in re.findall(r"\{(\w+)\}", call.path)),
             *({**_parameter(name, "header"), "description": words} for name, words in call.headers.items()),
+            *_asked(call),
         ],
         "responses": {str(status): _response(call, status) for status in _statuses(call)},
     }
@@ -71,12 +73,24 @@ def _parameter(name: str, where: str) -> dict[str, Any]:
     return {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}}
 
 
+def _asked(call: Call) -> list[dict[str, Any]]:
+    """Each field of what stands behind the question mark."""
+    schema = call.asks.model_json_schema() if call.asks else {}
+    return [
+        {
+            "name": name, "in": "query", "required": name in schema.get("required", ()),
+            "description": field.pop("description", ""), "schema": field,
+        }
+        for name, field in schema.get("properties", {}).items()
+    ]  # fmt: skip
+
+
 def _statuses(call: Call) -> list[int]:
-    return sorted({*call.answers, *_ALWAYS, *(_BODY if call.says else ())})
+    return sorted({*call.answers, *_ALWAYS, *(_BODY if call.says else ()), *(_QUERY if call.asks else ())})
 
 
 def _response(call: Call, status: int) -> dict[str, Any]:
-    words = {**_ALWAYS, **_BODY, **call.answers}[status]
+    words = {**_ALWAYS, **(_QUERY if call.asks else _BODY), **call.answers}[status]
     kind, name = (
         ("application/json", call.answer.__name__)
         if status < 400

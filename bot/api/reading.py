@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import math
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, Literal, NoReturn, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
@@ -25,6 +25,8 @@ SENDING_SECONDS = 10.0
 DEEPEST = 32
 #: The longest that a call waits, seconds.
 LONGEST_WAIT = 60
+#: Most runs on one page.
+MOST_RUNS = 100
 #: Longest callback address, characters.
 LONGEST_ADDRESS = 500
 
@@ -77,6 +79,27 @@ class Withdraw(_Body):
     why: Annotated[_Said, StringConstraints(max_length=300)] = Field(
         description="People read it on the card."
     )
+
+
+class ListRuns(BaseModel):
+    """Which runs are listed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    state: Literal["open"] = Field(description="“open”: those that have not ended.")
+    limit: int = Field(default=20, ge=1, le=MOST_RUNS, description="Runs on a page.")
+    after: str = Field(default="", max_length=400, description="Id of the last run of the page before.")
+
+
+def read_query(request: Request, kind: type[Body]) -> Body:
+    """What stands behind the question mark. Raises: Problem."""
+    said = request.query_params.multi_items()
+    if len(dict(said)) != len(said):
+        raise Problem(422, "The address names one thing twice.")
+    try:
+        return kind.model_validate(dict(said))
+    except ValidationError as error:
+        raise Problem(422, _first(error)) from None
 
 
 async def read(request: Request, kind: type[Body]) -> Body:

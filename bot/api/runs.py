@@ -7,6 +7,7 @@ import hashlib
 import json
 import logging
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 THREADS = "api"
 #: How often a run is looked at while a call waits, seconds.
 LOOK_SECONDS = 0.25
-#: Calls that wait at the same time; one more is answered without waiting.
+#: Calls that wait at the same time, shared by all keys alike; one more of a key is answered without waiting.
 MOST_WAITING = 64
 #: Longest Idempotency-Key, characters.
 LONGEST_KEY = 255
@@ -45,14 +46,22 @@ class Runs:
     """Every run that was started by a key, over the store."""
 
     def __init__(
-        self, *, store: Store, graphs: Collection[str], people: Collection[str], hosts: CallbackHosts
+        self,
+        *,
+        store: Store,
+        graphs: Collection[str],
+        people: Collection[str],
+        hosts: CallbackHosts,
+        keys: int,
     ) -> None:
+        """`keys`: how many there are."""
         self._store = store
         self._graphs = graphs
         self._people = people
         self._hosts = hosts
         self._views = Views(store)
-        self._waiting = 0
+        self._keys = keys
+        self._waiting = Counter[str]()
         self._ending = asyncio.Event()
 
     def end_waits(self) -> None:
@@ -104,6 +113,12 @@ class Runs:
             raise no_such("run")
         return run
 
+    async def unfinished(self, service: Service, limit: int, after: str) -> tuple[Sequence[Run], bool]:
+        """Its runs that have not ended, by their ids, from the one behind `after` on; and whether there are more."""
+        mine = [run for run in await self._store.unfinished() if run.service == service.name]
+        rest = sorted((run for run in mine if run.thread > after), key=lambda run: run.thread)
+        return rest[:limit], len(rest) > limit
+
     async def request(self, service: Service, id: str) -> Request:
         """A request of one of its runs. Raises: Problem, StoreDown."""
         try:
@@ -130,7 +145,7 @@ class Runs:
         """How it stands once it has ended or waits for people; as it stands after `seconds` at the latest."""
         loop = asyncio.get_running_loop()
         ends, seen = loop.time() + seconds, -1
-        async with self._turn() as may_wait:
+        async with self._turn(run.service) as may_wait:
             while may_wait and loop.time() < ends and not self._ending.is_set():
                 trail = await self._store.trail(run.thread)
                 if len(trail) == seen and await self._rests(trail):  # nothing new since the last look
@@ -148,17 +163,17 @@ class Runs:
         return any(map(waits_for_people, await self._views.requests_of(trail)))
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[bool]:
-        """Whether one more may wait."""
-        if self._waiting >= MOST_WAITING:
-            log.warning("api.too_many_wait")
+    async def _turn(self, service: str) -> AsyncIterator[bool]:
+        """Whether one more call of this service may wait: what others have left is theirs to use at any time."""
+        if self._waiting[service] >= max(MOST_WAITING // self._keys, 1):
+            log.warning("api.too_many_wait", extra={"service": service})
             yield False
             return
-        self._waiting += 1
+        self._waiting[service] += 1
         try:
             yield True
         finally:
-            self._waiting -= 1
+            self._waiting[service] -= 1
 
     async def _nap(self, seconds: float) -> None:
         try:

@@ -95,6 +95,13 @@ class RunView(_View):
     links: dict[str, str]
 
 
+class RunsView(_View):
+    """A page of runs."""
+
+    runs: list[RunView] = Field(description="By their ids.")
+    next: str | None = Field(default=None, description="Where the next page is; null on the last one.")
+
+
 class Views:
     """Reads the store."""
 

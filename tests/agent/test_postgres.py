@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -225,3 +227,30 @@ async def test_a_graphs_own_mistake_is_no_outage(url: str, redis_url: str, tmp_p
     async with redis_world(redis_url, tmp_path / "ledger", own=url, graph=graph) as world:
         await world.ask()
         assert "run failed" in await world.events()
+
+
+KILLED = """
+import sys
+import time
+from postgres_server import a_postgres
+with a_postgres() as server:
+    print(server.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_the_server_of_these_tests_ends_with_them(url: str) -> None:
+    """Also when they are killed: nothing of it runs on, and nothing lies around."""
+    found = os.pathsep.join(filter(None, (str(SCRIPT.parent), os.environ.get("PYTHONPATH"))))
+    with subprocess.Popen(
+        [sys.executable, "-c", KILLED], env={**os.environ, "PYTHONPATH": found}, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    ) as tests:  # fmt: skip
+        assert tests.stdout is not None
+        place = Path(tests.stdout.readline().strip().partition("host=")[2])
+        number = int((place / "db/postmaster.pid").read_text().splitlines()[0])
+        tests.kill()
+    ends = time.monotonic() + 60
+    while place.exists() or Path(f"/proc/{number}").exists():
+        assert time.monotonic() < ends
+        time.sleep(0.05)

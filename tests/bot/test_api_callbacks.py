@@ -7,16 +7,21 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from api_scene import SECRET, ApiScene, Receiver, an_api, listening
 from sayso.approvals.people import Place
 from sayso.approvals.store import Target, TargetKind, Told
+from sayso.bot.api import lookups
 from sayso.bot.api.addresses import Address, BadAddress, CallbackHosts, located
+from sayso.bot.api.lookups import LookUps
 from sayso.bot.api.signature import CallbackSecret
 from sayso.bot.channel import NotYet
 from sayso.sandbox.certificates import loopback_tls
@@ -209,7 +214,7 @@ def test_a_named_host_is_called_where_it_was_named() -> None:
 async def test_a_public_name_that_leads_inside_is_refused(host: str) -> None:
     """A name can be made to lead anywhere by whoever owns it."""
     with pytest.raises(BadAddress, match="leads inside a network"):
-        await located(HOSTS.address(f"https://{host}/"))
+        await located(HOSTS.address(f"https://{host}/"), LookUps())
 
 
 INSIDE = [
@@ -224,14 +229,52 @@ INSIDE = [
 async def test_addresses_inside_a_network_are_refused(ip: str) -> None:
     """Also those that carry another one within."""
     with pytest.raises(BadAddress):
-        await located(Address(scheme="https", host=ip, port=443, path="/", private=False))
-    assert await located(Address(scheme="https", host=ip, port=443, path="/", private=True))
+        await located(Address(scheme="https", host=ip, port=443, path="/", private=False), LookUps())
+    assert await located(Address(scheme="https", host=ip, port=443, path="/", private=True), LookUps())
 
 
 @pytest.mark.parametrize("ip", ["93.184.215.14", "2606:2800:21f:cb07:6820:80da:af6b:8b2c"])
 async def test_the_internet_is_not_inside(ip: str) -> None:
     """The check can say yes."""
-    assert await located(Address(scheme="https", host=ip, port=443, path="/", private=False)) == ip
+    assert await located(Address(scheme="https", host=ip, port=443, path="/", private=False), LookUps()) == ip
+
+
+async def test_a_name_that_hangs_holds_one_thread_and_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for it hears that it takes too long; other names are looked up, and so is this one in the end."""
+    answers, asked, real = threading.Event(), list[str](), socket.getaddrinfo
+
+    def resolver(host: str, port: int, **how: Any) -> Any:
+        asked.append(host)
+        if host == "hangs.example.com":
+            answers.wait(60)
+        return real("127.0.0.1", port, **how)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    monkeypatch.setattr(lookups, "SECONDS", 0.05)
+    names = LookUps()
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            await names.addresses("hangs.example.com", 443)
+    assert asked == ["hangs.example.com"]
+    monkeypatch.setattr(lookups, "SECONDS", 20.0)
+    assert await names.addresses("hooks.example.com", 443) == ["127.0.0.1"]
+    answers.set()
+    assert await names.addresses("hangs.example.com", 443) == ["127.0.0.1"]
+    assert await names.addresses("hangs.example.com", 443) == ["127.0.0.1"]
+
+
+async def test_a_name_that_nobody_has_is_an_error_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What went wrong once is asked again."""
+    names, wrong = LookUps(), [socket.gaierror("unknown"), UnicodeError("too long")]
+
+    def resolver(*_: Any, **__: Any) -> Any:
+        raise wrong.pop()
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolver)
+    for _ in range(2):
+        with pytest.raises(OSError, match=r"unknown|no name"):
+            await names.addresses("nobody.example.com", 443)
+    assert wrong == []
 
 
 def test_it_is_signed_as_the_standards_own_example() -> None:

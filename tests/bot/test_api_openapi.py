@@ -38,9 +38,11 @@ async def test_what_is_answered_is_as_described(tmp_path: Path, redis_url: str) 
         document = answer.json()
         assert (answer.status_code, document["openapi"]) == (200, "3.1.0")
         assert {path: set(calls) for path, calls in document["paths"].items()} == {
-            "/v1/runs": {"post"}, "/v1/runs/{run}": {"get"}, "/v1/runs/{run}/withdraw": {"post"},
+            "/v1/runs": {"get", "post"}, "/v1/runs/{run}": {"get"}, "/v1/runs/{run}/withdraw": {"post"},
             "/v1/requests/{request}": {"get"}, "/v1/requests/{request}/withdraw": {"post"},
         }  # fmt: skip
+        fields = {one["name"]: one["required"] for one in document["paths"]["/v1/runs"]["get"]["parameters"]}
+        assert fields == {"state": True, "limit": False, "after": False}
         schemas = document["components"]["schemas"]
         assert {ref.removeprefix("#/components/schemas/") for ref in refs(document)} <= set(schemas)
         await _each_answer_fits(scene, document)
@@ -53,13 +55,16 @@ async def _each_answer_fits(scene: ApiScene, document: dict[str, Any]) -> None:
         ("post", "/v1/runs", {"graph": "ops", "input": "129.90", "asked_by": "alex", "thread": "t1"}),
         ("post", "/v1/runs", {"graph": "ops"}), ("post", "/v1/runs", {"graph": "ops", "input": "1", "thread": "t1"}),
         ("post", "/v1/runs", {"graph": "ops", "input": "1", "asked_by": "bo"}),
-        ("get", "/v1/runs/{run}", None), ("get", "/v1/requests/{request}", None),
+        ("get", "/v1/runs", None), ("get", "/v1/runs/{run}", None), ("get", "/v1/requests/{request}", None),
         ("post", "/v1/requests/{request}/withdraw", why), ("post", "/v1/requests/{request}/withdraw", why),
         ("post", "/v1/runs/{run}/withdraw", why),
     ]  # fmt: skip
     seen = set()
     for method, path, body in asked:
-        answer = await scene.http.request(method, path.format(run=run, request=request.id), json=body)
+        query = {"state": "open"} if (method, path) == ("get", "/v1/runs") else None
+        answer = await scene.http.request(
+            method, path.format(run=run, request=request.id), json=body, params=query
+        )
         described = document["paths"][path][method]["responses"][str(answer.status_code)]["content"]
         schema = described[answer.headers["content-type"].partition(";")[0]]["schema"]
         Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json())

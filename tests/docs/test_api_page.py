@@ -44,13 +44,15 @@ def test_its_settings_load(tmp_path: Path) -> None:
 
 async def test_its_calls_are_answered_as_it_says(tmp_path: Path, redis_url: str) -> None:
     """Started, looked at, taken back."""
-    _, start, look, withdraw = blocks("sh")
+    _, start, look, list_open, withdraw = blocks("sh")
     async with an_api(tmp_path, redis_url) as scene:
         work = asyncio.create_task(_works(scene))
         assert (await curled(scene, start))["state"] == "waiting"
         await scene.asks(thread="invoice-9", wait=10)
         work.cancel()
         assert (await curled(scene, look))["id"] == "api:crm:invoice-9"
+        open_ones = await curled(scene, list_open)
+        assert "api:crm:invoice-9" in [one["id"] for one in open_ones["runs"]]
         taken_back = await curled(scene, withdraw)
         assert taken_back["requests"][0]["outcome"]["words"] == "crm took it back: The customer called again."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -43,6 +44,20 @@ class PostgresServer:
         """At once, as if it had crashed."""
         self._run("-m", "immediate", "stop")
 
+    @contextmanager
+    def bound(self) -> Iterator[None]:
+        """It ends with this process, however that ends: a shell whose standard input closes then stops it and clears up."""
+        command = shlex.join([*self._command, "-m", "immediate", "stop"])
+        script = f"cat; cd / && {command}; rm -rf {shlex.quote(str(self._place))}"
+        with subprocess.Popen(
+            ["sh", "-c", script], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as watching:  # fmt: skip
+            try:
+                yield
+            finally:
+                watching.kill()
+
     def _run(self, *arguments: str) -> None:
         command = [*self._command, *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._place, timeout=120)
@@ -57,11 +72,12 @@ def a_postgres() -> Iterator[PostgresServer]:
             shutil.chown(folder, "postgres")
         server = PostgresServer(Path(folder))
         server.make()
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+        with server.bound():
+            server.start()
+            try:
+                yield server
+            finally:
+                server.stop()
 
 
 @asynccontextmanager
