@@ -135,7 +135,8 @@ def _ending(request: Request, outcome: Outcome, record: Record) -> Fact:
         return Fact(words, _read(Event.ENDED_UNASKED))
     if any(one.ask.revises == request.id for one in record.requests.values()):
         return Fact("asked anew", f"{_read(Event.OPENED)}, by a request that replaces this one")
-    return Fact(_ENDINGS[outcome.kind], _read(Event.CLOSED))
+    ending = "failed, as its tool says" if request.says_failed else _ENDINGS[outcome.kind]
+    return Fact(ending, _read(Event.CLOSED))
 
 
 def _told(person: str, via: str, name: Name) -> str:

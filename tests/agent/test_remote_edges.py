@@ -11,6 +11,7 @@ from langgraph.errors import UnknownInterruptError
 from sayso.agent.remote.server import AgentServer
 from sayso.approvals import machine
 from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.request import Outcome, OutcomeKind, Request
 from sayso.approvals.signing import Signer
 from sayso.approvals.verdict import Approve
 from sayso.bot.agents import open_worker
@@ -104,3 +105,45 @@ async def test_a_worker_of_the_settings_watches_and_answers(
     finally:
         await store.close()
         await world.close()
+
+
+async def test_what_was_deployed_meanwhile_acts_on_no_old_answer(tmp_path: Path) -> None:
+    """Between pause and yes the server gets new code: what asks something else now is asked about anew, what is gone
+    is ended aloud, and what is as it was acts once.
+    """
+    server = ServerProcess(tmp_path)
+    server.start()
+    try:
+        world = RemoteWorld(server)
+        other, gone = await paused(world), await paused(world, "again")
+        same = await paused(world, value="Send it to Dana?")
+        server.stop()
+        server.changed = {
+            '"Send?"': '"Send to everybody?"',
+            "again = one_gate(twice=True)": "again = two_gates()",
+        }
+        server.start()
+        for _, request in (other, gone, same):
+            await world.answer(request)
+        await world.work()
+        await world.wait_out(minutes=11)  # as long as a rolling deployment may take
+        await world.work()
+        await world.look()
+        kinds = [(await ended(world, request)).kind for _, request in (other, gone, same)]
+        assert kinds == [OutcomeKind.INVALIDATED, OutcomeKind.INVALIDATED, OutcomeKind.ANSWERED]
+        assert [server.acted(thread) for thread, _ in (other, gone, same)] == [[], [], ["yes"]]
+        assert not await world.goes_on(gone[0])
+        (again,) = await world.asked(other[0])
+        assert again.proposal.action.summary == "Send to everybody?"
+        await world.answer(again)
+        await world.work()
+        assert server.acted(other[0]) == ["yes"]
+        await world.close()
+    finally:
+        server.stop()
+
+
+async def ended(world: RemoteWorld, request: Request) -> Outcome:
+    record = await world.request(request)
+    assert record.outcome is not None, record
+    return record.outcome

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -34,10 +35,15 @@ GRAPHS = ("loose", "again", "parallel", "mails")
 
 @dataclass
 class ServerProcess:
-    """`langgraph dev` on loopback, with everything it keeps in one folder; it can be stopped and started again."""
+    """`langgraph dev` on loopback, with everything it keeps in one folder; it can be stopped and started again.
+
+    Attributes:
+        changed: What stands in its agents' code -> what its next deployment has instead.
+    """
 
     folder: Path
     port: int = 0
+    changed: Mapping[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -52,7 +58,11 @@ class ServerProcess:
         """Returns when it answers."""
         graphs = Path(__file__).with_name("remote_graphs.py")
         named = {name: f"./remote_graphs.py:{name}" for name in GRAPHS}
-        (self.folder / graphs.name).write_text(graphs.read_text())
+        code = graphs.read_text()
+        for before, after in self.changed.items():
+            assert before in code
+            code = code.replace(before, after)
+        (self.folder / graphs.name).write_text(code)
         (self.folder / "langgraph.json").write_text(json.dumps({"dependencies": ["."], "graphs": named}))
         self.port = self.port or _free_port()
         env = {

@@ -47,11 +47,21 @@ from sayso.approvals.verdict import RequestId
 LEASE = timedelta(milliseconds=1500)
 #: How many runs a worker has in its hands at once.
 AT_ONCE = 3
+#: How many different people have to agree before a tool runs.
+NEEDED: Mapping[str, int] = {"issue_refund": 2, "send_mail": 1}
 POLICY: Mapping[str, Any] = {
     "default_route": "desk",
-    "routes": {"desk": {"places": ["slack:C0FIN"], "approvers": ["finance"], "pager": "primary"}},
+    "routes": {
+        "desk": {"places": ["slack:C0FIN"], "approvers": ["finance"], "pager": "primary"},
+        "board": {"places": ["slack:C0FIN"], "approvers": ["finance"], "pager": "primary", "needed": 2},
+    },
     "tools": {
-        "issue_refund": {"category": "financial_transaction", **LOW, "irreversibility": "high"},
+        "issue_refund": {
+            "category": "financial_transaction",
+            **LOW,
+            "irreversibility": "high",
+            "route": "board",
+        },
         "send_mail": {"category": "external_communication", **LOW},
     },
 }

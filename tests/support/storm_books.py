@@ -13,8 +13,8 @@ from sayso.approvals.errors import BadVote
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import OutcomeKind, Request
 from sayso.approvals.signing import Verifier
-from sayso.approvals.verdict import Approve, Modify, Reject, RequestId
-from storm_agents import Book
+from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Verdict
+from storm_agents import NEEDED, Book
 from storm_people import run_of
 from storm_scene import BOTS, Storm
 
@@ -112,23 +112,30 @@ class Books:
         return request.outcome.kind in (OutcomeKind.FAILED, OutcomeKind.WITHDRAWN) and (given_up or at_gate)
 
     def _decision(self, id: RequestId, request: Request) -> None:
-        """Whoever was told "counted" is on record as having decided, and nobody else is."""
+        """Whoever was told "counted" about what was decided is on record as having decided it, and nobody else is.
+
+        A vote that is not among them was for a revision that somebody edited, or one of too few before a no or the end.
+        """
         counted = [
             line for line in self.asked if line["id"] == id and "verdict" in line and self._is_counted(line)
         ]
-        decision = request.decision
-        said = {(line["by"], canonical.encode(line["verdict"], dict)) for line in counted}
-        kept = (
-            {(by, canonical.encode(canonical.decode(dict, canonical.encode(decision.verdict)), dict)) for by in decision.by}
-            if decision else set()
-        )  # fmt: skip
-        if said != kept or len(counted) > 1:
-            self.wrong["lost"].append(
-                f"{id}: told counted {[line['token'] for line in counted]} {said}, on record {kept}"
-            )
         late = [line["token"] for line in counted if line.get("late")]
         if late:
             self.wrong["lost"].append(f"{id}: late answers were counted: {late}")
+        last = [line for line in counted if _revision(line) == request.revision]
+        yes, no = ([one for one in last if _is_yes(one) is wanted] for wanted in (True, False))
+        decided = yes if how(request) == "go" else no
+        kept = list(request.decision.by) if request.decision else []
+        enough = _needed(request) if how(request) == "go" else 1 if kept else 0
+        same = request.decision is None or _plain(request.decision.verdict) in [
+            one["verdict"] for one in decided
+        ]
+        if not same or sorted(line["by"] for line in decided) != sorted(kept) or len(kept) != enough:
+            self.wrong["lost"].append(
+                f"{id}: told counted {[(line['token'], line['by']) for line in last]}, on record {kept}"
+            )
+        if how(request) != "go" and len(yes) >= _needed(request):
+            self.wrong["lost"].append(f"{id}: {len(yes)} agreed, but it was decided otherwise")
 
     def _is_counted(self, line: dict[str, Any]) -> bool:
         ends = [one["end"] for one in self.ends[line["token"]]]
@@ -225,6 +232,25 @@ def how(request: Request) -> str:
             return "instruct"
 
 
+def _needed(request: Request) -> int:
+    return NEEDED[request.ask.first.proposal.action.tool]
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    return canonical.decode(dict, canonical.encode(verdict))
+
+
+def _is_yes(line: dict[str, Any]) -> bool:
+    verdict = line["verdict"]
+    return verdict["type"] == "approve" or (verdict["type"] == "modify" and not verdict.get("instruction"))
+
+
+def _revision(line: dict[str, Any]) -> int:
+    """What an answer counts for: an edit is a vote for what it makes."""
+    edits = line["verdict"]["type"] == "modify" and not line["verdict"].get("instruction")
+    return int(line["revision"]) + edits
+
+
 def _unwarranted(burn: dict[str, Any], line: dict[str, Any], verifier: Verifier) -> str:
     """What is wrong with the votes that stood in the record when this was allowed; empty when nothing is."""
     record = canonical.decode(Request, burn["record"])
@@ -239,6 +265,9 @@ def _unwarranted(burn: dict[str, Any], line: dict[str, Any], verifier: Verifier)
         )  # fmt: skip
     except BadVote as bad:
         return str(bad)
+    persons = {vote.person for vote in before.votes}
+    if len(persons) < _needed(record):
+        return f"only {sorted(persons)} agreed"
     shown = granted.revision.proposal.action.arguments
     done = {name: value for name, value in line["done"].items() if name in shown or value}
     return "" if done == dict(shown) else f"did {done}, but votes were for {dict(shown)}"
