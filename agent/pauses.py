@@ -132,11 +132,14 @@ class Pauses:
         return self._outgrown(graph, request, payload)
 
     def _outgrown(self, graph: Graph, request: Request, payload: GatePayload) -> str:
-        """Why an edit that people decided on has to be asked about again; empty where it has not."""
-        if request.decision is None:
+        """Why an edit that people decided on has to be asked about again; empty where it has not.
+
+        A gate that is made anew in every call is not in sight here: it looks itself before it acts.
+        """
+        gate = gates_of(graph).get(payload["gate"])
+        if request.decision is None or gate is None:
             return ""
-        tool = gates_of(graph)[payload["gate"]].tools[payload["action_type"]]
-        return outgrown(tool, self._policy, request)
+        return outgrown(gate.tools[payload["action_type"]], self._policy, request)
 
     def _foreign_misfit(self, graph: Graph, request: Request, pause: Pause) -> str:
         reading, index = read(graph, pause), request.ask.key.index
