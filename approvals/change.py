@@ -14,6 +14,8 @@ from .verdict import RequestId, ThreadId
 
 NoticeId = NewType("NoticeId", str)
 
+#: What the audit trail calls the run of a line that belongs to none: a policy was published, the trail was cleared.
+NO_RUN = ThreadId("sayso")
 #: The key of the notice that holds a run's last words.
 REPORT = "report"
 
@@ -50,6 +52,9 @@ class Event(StrEnum):
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
     SHADOWED = "next policy differs"
+    POLICY_CHANGED = "policy changed"
+    AUDIT_CLEARED = "audit trail cleared"
+    AUDIT_EXPORTED = "audit trail exported"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

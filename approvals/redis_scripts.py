@@ -7,7 +7,7 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 <stem>due, live     ZSET    request -> when its clock comes (store ms), when it was opened
 <stem>run:<thread>  HASH    body;  <stem>unfinished SET of threads whose graph has not ended
 <stem>tok:<token>   STRING  which call applied this token; expires
-<stem>audit         STREAM  numbered records;  <stem>trail:<thread> LIST of their numbers
+<stem>audit         STREAM  numbered records;  <stem>trail:<thread> LIST of their numbers; links: `redis_link_scripts`
 <stem>work          STREAM  with group "workers";  <stem>tries:<id> SET of entries into graph code
 <stem>lane:<lane>   ZSET    dirty target -> when (wall ms);  <stem>leased ZSET;  <stem>lanes HASH target -> lane
 <stem>told:<id>     HASH    target -> what it shows;  <stem>notice:<id> STRING;  <stem>at:<place> SET of requests
@@ -19,6 +19,7 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 
 from __future__ import annotations
 
+from .redis_link_scripts import ADD_LINKS, ANCHOR_TURN, CLEAR, LINK_TURN, LINKED_TO
 from .store import MOST_LETTERS
 
 GROUP = "workers"
@@ -344,10 +345,11 @@ return redis.call('PEXPIRE', key, ms)
 PUSH_CLOCK = "return redis.call('INCRBY', stem .. 'offset', arg())"
 
 _PLAIN = {"TAKE": TAKE, "ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
-          "STANDING_IN": STANDING_IN, "DEAD_LETTERS": DEAD_LETTERS, "RENEW": RENEW}  # fmt: skip
+          "STANDING_IN": STANDING_IN, "DEAD_LETTERS": DEAD_LETTERS, "RENEW": RENEW,
+          "LINK_TURN": LINK_TURN, "LINKED_TO": LINKED_TO, "ADD_LINKS": ADD_LINKS, "ANCHOR_TURN": ANCHOR_TURN}  # fmt: skip
 _TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE}
 _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
-            "REPLAY": REPLAY}  # fmt: skip
+            "REPLAY": REPLAY, "CLEAR": CLEAR}  # fmt: skip
 
 
 def texts(*, demo: bool) -> dict[str, str]:

@@ -17,6 +17,7 @@ from .connection import at_primary
 from .copies import needs_copy
 from .errors import BadSetting, RequestNotFound, SaysoError
 from .redis_calls import down
+from .redis_links import RedisLinks
 from .redis_outbox import RedisOutbox
 from .redis_past import RedisPast
 from .request import PARTITIONS, Request, Run
@@ -42,7 +43,7 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
-class RedisStore(RedisOutbox, RedisPast):
+class RedisStore(RedisOutbox, RedisPast, RedisLinks):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     @classmethod
