@@ -65,12 +65,14 @@ class AuditEntry:
         by: Person id, worker or "sayso".
         words: One plain sentence.
         facts: Ids and digests that prove it; never a token, never free text of the agent.
+        shown: The card's words as they stood there, packed (`packed.unpack`); empty where none was shown.
     """
 
     event: Event
     words: str
     by: str = "sayso"
     facts: Mapping[str, str] = field(default_factory=dict)
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,9 @@ class Fault:
     words: str = ""
 
     def __str__(self) -> str:
-        which = f"record {self.number}" if self.number == self.last else f"records {self.number} to {self.last}"
+        which = (
+            f"record {self.number}" if self.number == self.last else f"records {self.number} to {self.last}"
+        )
         more = f" ({self.words})" if self.words else ""
         wrong = self.wrong.value
         if self.number != self.last:

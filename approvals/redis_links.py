@@ -57,14 +57,14 @@ class RedisLinks(RedisCalls):
     """Reads records as what they are linked as, and keeps their links."""
 
     @down
-    async def link_turn(self, partition: int, holder: str, lease: timedelta) -> tuple[Mark, list[Line]] | None:
+    async def link_turn(
+        self, partition: int, holder: str, lease: timedelta
+    ) -> tuple[Mark, list[Line]] | None:
         """The last linked record and what follows it; None while another process links this partition.
 
         Numbers that no record has are among the lines, without an entry: they were given out and will never come.
         """
-        found = await self._call(
-            "LINK_TURN", self._stem(partition), holder, redis_rows.ms_of(lease), PAGE
-        )
+        found = await self._call("LINK_TURN", self._stem(partition), holder, redis_rows.ms_of(lease), PAGE)
         if not found:
             return None
         number, link, key, rows = found
@@ -185,9 +185,7 @@ class RedisLinks(RedisCalls):
     @down
     async def anchor_turn(self, holder: str, every: timedelta) -> bool:
         """Whether this process is the one that anchors now; true for one process in each `every`."""
-        return bool(
-            await self._call("ANCHOR_TURN", self._stem(0), holder, redis_rows.ms_of(every))
-        )
+        return bool(await self._call("ANCHOR_TURN", self._stem(0), holder, redis_rows.ms_of(every)))
 
 
 def _pairs(flat: Sequence[Any]) -> Mapping[bytes, bytes]:
