@@ -55,6 +55,12 @@ class Event(StrEnum):
     POLICY_CHANGED = "policy changed"
     AUDIT_CLEARED = "audit trail cleared"
     AUDIT_EXPORTED = "audit trail exported"
+    SAID = "said"
+    PAGE_TAKEN = "page taken"
+
+
+#: What the audit holds, but a run's own trail does not tell: it would drown the rest.
+UNTOLD = frozenset({Event.SAID, Event.PAGE_TAKEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

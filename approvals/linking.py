@@ -20,6 +20,8 @@ from .errors import BadSetting, SaysoError
 AUDIT_KEYS = "SAYSO_AUDIT_KEYS"
 
 _KEY_BYTES = 32
+#: JSON as `canonical` writes it; made once, because a trail has many parts.
+compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 #: What names a part of an entry: ("words",) or ("facts", "digest").
 Part = tuple[str, ...]
 
@@ -152,7 +154,7 @@ class LinkKeys:
         secret = self._keys.get(key)
         if secret is None:
             raise UnknownLinkKey(f"{AUDIT_KEYS} lacks the key {key!r} that this was linked with.")
-        text = json.dumps(["sayso audit 1", about, body], separators=(",", ":"), ensure_ascii=False)
+        text = compact(["sayso audit 1", about, body])
         return hmac.digest(secret, text.encode(errors="surrogatepass"), "sha256").hex()
 
 

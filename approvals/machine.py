@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind, tell_service
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
+from .evidence import facts_of_ask
 from .people import PersonId, Place
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
 from .risk import Oversight
@@ -48,7 +49,7 @@ def votes_expire_at(request: Request) -> datetime:
 def opened(ask: Ask) -> Change:
     """A request that people are asked about."""
     words = f"Asked on route {ask.route}: {ask.first.proposal.action.summary}"
-    entry = AuditEntry(event=Event.OPENED, words=words[:300])
+    entry = AuditEntry(event=Event.OPENED, words=words[:300], facts=facts_of_ask(ask))
     return Change(request=Request(ask=ask), audit=(entry,), notices=tell_service(ask))
 
 
@@ -57,7 +58,8 @@ def opened_free(ask: Ask, worker: str) -> Change:
     assert ask.first.proposal.assessment.oversight is Oversight.FREE
     request = Request(ask=ask, state=State.RESUMING, worker=worker, resume_by=ask.opened_at + RESUME_WITHIN)
     words = f"Runs without asking: {ask.first.proposal.action.summary}"
-    return Change(request=request, audit=(AuditEntry(event=Event.RAN_FREELY, words=words[:300]),))
+    entry = AuditEntry(event=Event.RAN_FREELY, by=worker, words=words[:300], facts=facts_of_ask(ask))
+    return Change(request=request, audit=(entry,))
 
 
 def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: int, now: datetime) -> Change:

@@ -10,7 +10,7 @@ from typing import Any
 
 from . import redis_rows
 from .change import NO_RUN, AuditEntry
-from .linking import Line, Link, Mark
+from .linking import Line, Link, Mark, compact
 from .redis_calls import RedisCalls, down
 from .request import PARTITIONS
 from .sealing import CannotOpen
@@ -158,8 +158,7 @@ class RedisLinks(RedisCalls):
         except ValueError:
             trouble = "it is no JSON"
         else:
-            said = json.dumps(entry, separators=(",", ":"), ensure_ascii=False)
-            if not isinstance(entry, dict) or said.encode(errors="replace") != raw:
+            if not isinstance(entry, dict) or compact(entry).encode(errors="replace") != raw:
                 entry, trouble = None, "it is not written as sayso writes"
         at = _text(fields.get(b"at"))
         if not at.isdigit():

@@ -63,11 +63,11 @@ local function mark(lane, target)
   redis.call('ZADD', stem .. 'lane:' .. first, wall(), target)
   redis.call('HSET', stem .. 'lanes', target, first)
 end
-local function write_audit(ms, thread, request)
+local function write_audit(ms, thread, request, untold)
   for _ = 1, tonumber(arg()) do
     local n = redis.call('INCR', stem .. 'number')
     redis.call('XADD', stem .. 'audit', n .. '-0', 'at', ms, 'thread', thread, 'request', request, 'entry', arg())
-    redis.call('RPUSH', stem .. 'trail:' .. thread, n)
+    if not untold then redis.call('RPUSH', stem .. 'trail:' .. thread, n) end
   end
 end
 local function write_notices()
@@ -145,11 +145,11 @@ return redis.call('ZRANGEBYSCORE', stem .. 'due', '-inf', ms, 'LIMIT', 0, arg())
 
 #: -> 1 when appended
 NOTE = """
-local call, token, token_ms, thread, request = arg(), arg(), arg(), arg(), arg()
+local call, token, token_ms, thread, request, untold = arg(), arg(), arg(), arg(), arg(), arg()
 if redis.call('EXISTS', stem .. 'tok:' .. token) == 1 then return 0 end
 redis.call('SET', stem .. 'tok:' .. token, call, 'PX', token_ms)
 local ms = now()
-write_audit(ms, thread, request)
+write_audit(ms, thread, request, untold ~= '')
 return 1
 """
 

@@ -22,12 +22,12 @@ from ..approvals.editing import edited, without_tokens
 from ..approvals.errors import (
     AlreadySettled,
     AnswerRefused,
-    BadChange,
     DirectoryDown,
     NotAllowed,
     Outdated,
     SaysoError,
 )  # fmt: skip
+from ..approvals.evidence import of_answer
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
 from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
 from ..approvals.risk import RiskAssessment
@@ -35,6 +35,7 @@ from ..approvals.route import Route, asks_others
 from ..approvals.signing import Signer
 from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
+from .refusals import refusal
 from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ GOAL_CHARACTERS = 2_000
 class Rules(Protocol):
     """What today's policy says about who decides; `agent.policy.Policy` is one."""
 
+    @property
+    def version(self) -> str: ...
     @property
     def denied(self) -> frozenset[PersonId]: ...
     def route_for(self, action: Action) -> Route:
@@ -256,7 +259,7 @@ class Desk:
         request = await self._store.get(id)
         entry = AuditEntry(
             event=Event.DETAILS_SEEN, by=str(who), words="Looked at the details",
-            facts={"revision": str(request.revision), "digest": request.current.digest},
+            facts={"person": await self._named(who), "revision": str(request.revision), "digest": request.current.digest},
         )  # fmt: skip
         await self._store.note(entry, thread=request.ask.run.thread, request=id, token=f"seen-{token}")
         return request
@@ -293,7 +296,14 @@ class Desk:
                 if any(name not in electorate.roster.frozen for name in current.approver_sets):
                     raise _CirclesGrew
                 electorate.roster.check(current, voter.person.id)
-            return counting(current, electorate, voter, now)
+            changed = counting(current, electorate, voter, now)
+            return of_answer(
+                changed,
+                voter.person.id,
+                str(voter.account),
+                able=electorate.roster.frozen,
+                policy=self._rules.version,
+            )
 
         crash_point("decide-before-commit")
         applied = await self._store.change(request.id, step, token=token)
@@ -360,23 +370,9 @@ class Desk:
 
     async def _refused(self, request: Request, error: SaysoError, by: str, who: Identity, token: str) -> None:
         log.info("answer.refused request=%s why=%s", request.id, type(error).__name__)
-        entry = AuditEntry(
-            event=Event.REFUSED_ANSWER, by=by, words=_reason(error)[:300],
-            facts={"via": str(who), "revision": str(request.revision), "why": type(error).__name__},
-        )  # fmt: skip
+        entry = refusal(request, error, by, who)
         thread, token = request.ask.run.thread, f"refused-{token}" if token else ""
         await self._store.note(entry, thread=thread, request=request.id, token=token)
-
-
-def _reason(error: SaysoError) -> str:
-    """For the audit trail: what people typed stays out of it."""
-    if isinstance(error, BadChange):
-        return (
-            f"The edit of {', '.join(sorted(filter(None, error.problems))) or 'the arguments'} does not fit"
-        )
-    if isinstance(error, AlreadySettled):
-        return f"Too late: it was {error.state} already"
-    return str(error)
 
 
 def _with(request: Request, revision: Revision) -> Request:

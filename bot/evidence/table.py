@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...agent.setting_words import written
 
-_SECRET_WORDS = (
+_NAMES_IT = (
     "names the environment variable that holds the secret, like AUDIT_ANCHOR_SECRET; "
     "do not write the secret itself here"
 )
@@ -31,5 +31,5 @@ class AuditTable(BaseModel):
     anchor_url: Annotated[str, written(r"https?://\S+", "it must begin with https:// or http://")] | None = (
         None
     )
-    anchor_secret: Annotated[str, written(r"[A-Z][A-Z0-9_]*", _SECRET_WORDS)] | None = None
+    anchor_secret: Annotated[str, written(r"[A-Z][A-Z0-9_]*", _NAMES_IT)] | None = None
     keep_days: int | None = Field(default=None, ge=30, le=36_500)
