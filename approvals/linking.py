@@ -148,13 +148,17 @@ class LinkKeys:
     def _part(self, key: str, line: Line, part: Part, value: object) -> str:
         if isinstance(value, Withheld):
             return value.mac
-        return self._mac(key, "part", [line.partition, line.number, *part, value])
+        kind, text = ("text", value) if isinstance(value, str) else ("json", compact(value))
+        place = f"{line.partition} {line.number} {len(part)} {len(part[-1])} {part[-1]}"
+        return self._digest(key, f"sayso audit 1 part {place} {kind} {text}")
 
     def _mac(self, key: str, about: str, body: object) -> str:
+        return self._digest(key, compact(["sayso audit 1", about, body]))
+
+    def _digest(self, key: str, text: str) -> str:
         secret = self._keys.get(key)
         if secret is None:
             raise UnknownLinkKey(f"{AUDIT_KEYS} lacks the key {key!r} that this was linked with.")
-        text = compact(["sayso audit 1", about, body])
         return hmac.digest(secret, text.encode(errors="surrogatepass"), "sha256").hex()
 
 

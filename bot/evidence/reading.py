@@ -60,6 +60,8 @@ def _take(export: Export, said: Mapping[str, Any]) -> None:
         return
     partition = int(said["partition"], 16)
     if "after" in said:
+        if partition in export.begins or any(line.partition == partition for line in export.lines):
+            raise ValueError
         export.begins[partition] = Mark(partition=partition, number=said["after"], link=said["link"])
         return
     at = datetime.fromisoformat(said["at"])
