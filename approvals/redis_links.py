@@ -97,12 +97,13 @@ class RedisLinks(RedisCalls):
 
     @down
     async def heads(self) -> Sequence[Mark]:
-        """The last linked record of each partition that has one."""
-        found = [await self._head(partition) for partition in range(PARTITIONS)]
+        """The last linked record of each partition that has one, which no failover takes back. Raises: NotCopied."""
+        found = [await self._head(partition, lasting=True) for partition in range(PARTITIONS)]
         return [mark for mark in found if mark.number]
 
-    async def _head(self, partition: int) -> Mark:
-        number, link, key = await self._call("LINKED_TO", self._stem(partition))
+    async def _head(self, partition: int, *, lasting: bool = False) -> Mark:
+        call = self._call_copied if lasting and self._copies.asked else self._call
+        number, link, key = await call("LINKED_TO", self._stem(partition))
         return Mark(partition=partition, number=int(number), link=_text(link), key=_text(key))
 
     @down

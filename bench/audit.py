@@ -21,8 +21,8 @@ from sayso.bench.figures import machine, rate
 from sayso.bench.store import together
 from sayso.bot.evidence.checking import inspect_store
 from sayso.bot.evidence.exporting import Wanted, jsonl
-from sayso.bot.evidence.reading import inspect_export, read_export
 from sayso.bot.evidence.readers import Reader
+from sayso.bot.evidence.reading import inspect_export, read_export
 from sayso.bot.valkey import EmbeddedValkey
 
 #: A card, as long as most are.

@@ -109,6 +109,7 @@ def warm(parts: frozenset[str], settings: Settings) -> None:
 
     if parts & {BOT, SCHEDULER}:
         from ..scheduler import sweep  # noqa: F401
+        from .evidence import jobs as _jobs  # noqa: F401
 
         if settings.slack is not None:
             from .slack import platform as _slack  # noqa: F401

@@ -16,6 +16,10 @@ from .settings import Settings
 _PRIVATE, _PUBLIC, _LINKS = "vote.key", "vote.pub", "audit.key"
 
 
+class NoLinkKeys(BadSetting):
+    """There are no keys to check the audit trail with."""
+
+
 def load_signer(settings: Settings) -> Signer:
     """The bot's signer: `SAYSO_SIGNING_KEY` (base64, 32 bytes), else a key made once in the data directory.
 
@@ -82,14 +86,14 @@ def load_link_keys(settings: Settings) -> LinkKeys:
 
 
 def kept_link_keys(settings: Settings) -> LinkKeys:
-    """As `load_link_keys`, but nothing is made. Raises: BadSetting, where there are none."""
+    """As `load_link_keys`, but nothing is made. Raises: BadSetting, NoLinkKeys."""
     if keys := read_link_keys(settings.env.get(AUDIT_KEYS, "")):
         return keys
     file = settings.data_dir / "keys" / _LINKS
     try:
         return LinkKeys([_key(str(file), _text_of(file))])
     except OSError as error:
-        raise BadSetting(
+        raise NoLinkKeys(
             f"{AUDIT_KEYS} is not set and {file} cannot be read ({error.strerror}): the audit trail can only be "
             "checked with the keys that it was linked with."
         ) from error

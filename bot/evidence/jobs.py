@@ -25,7 +25,7 @@ def jobs(settings: Settings, store: RedisStore) -> Sequence[Job]:
     keys, holder = load_link_keys(settings), f"{os.getpid()}-{secrets.token_hex(8)}"
     linker = Linker(store, keys, holder=holder)
     outside = anchors.Anchors(
-        store, keys, holder=holder, file=settings.anchor_file, webhook=_webhook(settings)
+        store, keys, holder=holder, file=settings.anchor_file, webhook=webhook_of(settings)
     )
     found = [
         Job(name="audit links", every=LINK_EVERY, run=linker.link),
@@ -37,8 +37,8 @@ def jobs(settings: Settings, store: RedisStore) -> Sequence[Job]:
     return found
 
 
-def _webhook(settings: Settings) -> anchors.Webhook | None:
-    """Raises: BadSetting."""
+def webhook_of(settings: Settings) -> anchors.Webhook | None:
+    """The address that takes anchors. Raises: BadSetting."""
     url, name = settings.audit.anchor_url, settings.audit.anchor_secret
     if not url or not name:
         return None
