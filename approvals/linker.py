@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 
 from .crash import crash_point
@@ -14,6 +15,9 @@ log = logging.getLogger(__name__)
 
 #: A partition whose process died is another one's after this long.
 LEASE = timedelta(seconds=10)
+
+#: Pages of one partition that are linked before the next one's turn.
+TURNS = 40
 
 
 class Linker:
@@ -33,7 +37,10 @@ class Linker:
 
     async def _link(self, partition: int) -> int:
         done = 0
-        while (turn := await self._store.link_turn(partition, self._holder, LEASE)) is not None:
+        for _ in range(TURNS):
+            turn = await self._store.link_turn(partition, self._holder, LEASE)
+            if turn is None:
+                break
             head, lines = turn
             self._compare(head)
             if not lines:
@@ -47,10 +54,16 @@ class Linker:
                 partition=partition, number=lines[-1].number, link=links[-1].text, key=links[-1].key
             )
             done += len(lines)
-            for line in lines:
-                if line.entry is None:
-                    log.error("audit.record_lost partition=%02x number=%s", partition, line.number)
+            self._say_lost(
+                partition, [line.number for line in lines if line.entry is None and not line.trouble]
+            )
         return done
+
+    def _say_lost(self, partition: int, numbers: Sequence[int]) -> None:
+        if numbers:
+            log.error(
+                "audit.records_lost partition=%02x count=%s first=%s", partition, len(numbers), numbers[0]
+            )
 
     def _compare(self, head: Mark) -> None:
         """Say loudly what should not be: the links are behind what they were, or somebody else's."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 _HEAD_OF_LINKS = """
 local function head()
   local last = redis.call('XREVRANGE', stem .. 'links', '+', '-', 'COUNT', 1)[1]
-  if last then return string.match(last[1], '^%d+'), last[2][2], last[2][4] end
+  if last then return string.match(last[1], '^%d+'), last[2][2], last[2][4] or '' end
   local cleared = redis.call('HMGET', stem .. 'cleared', 'number', 'link', 'key')
   return cleared[1] or '0', cleared[2] or '', cleared[3] or ''
 end
@@ -29,7 +29,8 @@ local held = redis.call('GET', stem .. 'linker')
 if held and held ~= holder then return false end
 redis.call('SET', stem .. 'linker', holder, 'PX', lease)
 local number, link, key = head()
-return {number, link, key, redis.call('XRANGE', stem .. 'audit', (number + 1) .. '-0', '+', 'COUNT', limit)}
+local given = redis.call('GET', stem .. 'number') or '0'  -- no record of ours has a higher one
+return {number, link, key, redis.call('XRANGE', stem .. 'audit', (number + 1) .. '-0', given, 'COUNT', limit)}
 """
 )
 

@@ -73,10 +73,11 @@ class RedisLinks(RedisCalls):
         for name, fields in rows:
             line = self._line(partition, name, _pairs(fields), {})
             after = lines[-1].number if lines else head.number
-            lines += [Line(partition=partition, number=lost) for lost in range(after + 1, line.number)]
-            if line.number > after:
+            gap = range(after + 1, line.number)[: PAGE - len(lines)]  # a forged number leaves a huge one
+            lines += [Line(partition=partition, number=lost) for lost in gap]
+            if line.number > after and len(lines) < PAGE:
                 lines.append(line)
-        return head, lines
+        return head, lines[:PAGE]
 
     @down
     async def add_links(self, head: Mark, lines: Sequence[Line], links: Sequence[Link]) -> bool:

@@ -116,7 +116,21 @@ async def test_a_gap_stops_nothing_and_stays_visible(
     assert await linked(store) == 30
     found = await inspected(store, 5)
     assert [(fault.number, fault.wrong) for fault in found.faults] == [(12, Wrong.MISSING)]
-    assert "audit.record_lost partition=05 number=12" in caplog.text
+    assert "audit.records_lost partition=05 count=1 first=12" in caplog.text
+
+
+async def test_a_number_that_nobody_gave_out_holds_up_nothing(
+    store: RedisStore, redis_client: redis.Redis
+) -> None:
+    """A forged record far ahead is not linked, is not a billion gaps, and does not keep ours from their links."""
+    await write(store, 5, 3)
+    redis_client.xadd("sayso:{05}:audit", {"entry": "{}"}, id="9000000000-0")
+    assert await linked(store) == 3
+    found = await inspected(store, 5)
+    assert (found.checked, [(fault.number, fault.last) for fault in found.faults][:1]) == (
+        3,
+        [(4, 8_999_999_999)],
+    )
 
 
 async def test_two_that_link_at_once_never_fork(store: RedisStore, redis_url: str) -> None:
@@ -145,7 +159,9 @@ async def test_many_linkers_share_the_work_of_writers_that_go_on(store: RedisSto
     async def links(one: Linker) -> int:
         return sum([await one.link() for _ in range(8)])
 
-    _, *done = await asyncio.gather(writes(), *map(links, linkers))
+    writing = asyncio.create_task(writes())
+    done = list(await asyncio.gather(*map(links, linkers)))
+    await writing
     for held in range(16):  # their leases end
         await store._redis.delete(f"{store._stem(held)}linker")
     done.append(await linked(store))

@@ -29,6 +29,11 @@ def a_line(number: int, **changed: object) -> Line:
     )  # fmt: skip
 
 
+def as_if(**changed: object) -> dict[str, object]:
+    """Another entry in the fifth line."""
+    return {"entry": {**dict(a_line(5).entry or {}), **changed}}
+
+
 def a_trail(count: int = 9, keys: LinkKeys = KEYS) -> list[Line]:
     lines = [a_line(number) for number in range(1, count + 1)]
     return [replace(line, link=link) for line, link in zip(lines, keys.linked(START, lines), strict=True)]
@@ -59,9 +64,9 @@ def test_a_trail_as_it_was_written_is_right() -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"at_ms": 999}, {"thread": "t2"}, {"request": "03-s"}, {"entry": {**a_line(5).entry, "by": "cy"}},
-        {"entry": {**a_line(5).entry, "more": ""}}, {"entry": {**a_line(5).entry, "facts": {"digest": "d1"}}},
-        {"entry": {**a_line(5).entry, "facts": {"digest": "d1", "via": Withheld("0" * 64)}}},
+        {"at_ms": 999}, {"thread": "t2"}, {"request": "03-s"}, as_if(by="cy"),
+        as_if(more=""), as_if(facts={"digest": "d1"}),
+        as_if(facts={"digest": "d1", "via": Withheld("0" * 64)}),
         {"link": Link("0" * 64, KEYS.names[0])},
     ],
 )  # fmt: skip

@@ -26,8 +26,7 @@ def end_leases(client: redis.Redis) -> None:
 def links_of(client: redis.Redis) -> Counter[str]:
     """How often each number of each partition is linked."""
     keys = [key.decode() for key in client.scan_iter("sayso:*:links")]
-    rows = [(key, name) for key in keys for name, _ in client.xrange(key)]  # type: ignore[union-attr] # its types mix sync and async
-    return Counter(f"{key} {name.decode()}" for key, name in rows)
+    return Counter(f"{key} {name!r}" for key in keys for name, _ in client.xrange(key))  # type: ignore[union-attr] # its types mix sync and async
 
 
 @pytest.mark.parametrize("point", ["link-before-added", "link-after-added"])
