@@ -70,7 +70,7 @@ class AuditEntry:
     Attributes:
         by: Person id, worker or "sayso".
         words: One plain sentence.
-        facts: Ids and digests that prove it; never a token, never free text of the agent.
+        facts: Ids, digests and signed votes that prove it; never a token, never free text of the agent.
         shown: The card's words as they stood there, packed (`packed.unpack`); empty where none was shown.
     """
 

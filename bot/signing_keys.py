@@ -61,7 +61,7 @@ def load_verifier(settings: Settings) -> Verifier:
     Raises: BadSetting.
     """
     if text := settings.env.get("SAYSO_VERIFY_KEYS"):
-        return Verifier([_key("SAYSO_VERIFY_KEYS", part) for part in text.split(",")])
+        return read_verifier(text)
     public = settings.data_dir / "keys" / _PUBLIC
     if not public.is_file():
         raise BadSetting(
@@ -83,6 +83,11 @@ def load_link_keys(settings: Settings) -> LinkKeys:
             f"The key for the audit trail cannot be kept in {file} ({error.strerror}): "
             f"make store.data_dir writable, or set {AUDIT_KEYS}."
         ) from error
+
+
+def read_verifier(text: str) -> Verifier:
+    """What `SAYSO_VERIFY_KEYS` holds. Raises: BadSetting."""
+    return Verifier([_key("SAYSO_VERIFY_KEYS", part) for part in text.split(",")])
 
 
 def kept_link_keys(settings: Settings) -> LinkKeys:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import textwrap
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,15 +15,17 @@ from rich.console import Console
 
 from ...approvals import canonical, redis_rows
 from ...approvals.change import AuditEntry, AuditRecord, Event
+from ...approvals.errors import BadSetting, BadVote
 from ...approvals.linking import Line, LinkKeys, UnknownLinkKey, Withheld
 from ...approvals.packed import unpack
 from ...approvals.request import PARTITIONS, partition_of
-from ...approvals.verdict import RequestId, ThreadId
+from ...approvals.signing import Verifier
+from ...approvals.verdict import RequestId, ThreadId, Vote
 from ...cards.escape import cut, line
 from ..evidence.reading import Export, read_export
 from ..opening import open_store
-from ..settings import load_settings
-from ..signing_keys import kept_link_keys
+from ..settings import Settings, load_settings
+from ..signing_keys import kept_link_keys, load_verifier, read_verifier
 from .evidence import export_keys, lines_of
 from .terminal import console, namer
 from .timeline import UnknownId, print_trail
@@ -32,6 +35,8 @@ Lines = Callable[[int], AsyncIterator[tuple[str, Line]]]
 #: What is said of a line whose link is right.
 RIGHT = "as it was written"
 NOT_YET = "not linked yet"
+SIGNED = "the vote's signature is right"
+UNCHECKED = "the vote's signature was not checked: SAYSO_VERIFY_KEYS is not set"
 #: So much of a fact is printed.
 FACT_CHARACTERS = 100
 INDENT = " " * 12
@@ -39,20 +44,62 @@ INDENT = " " * 12
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One line of the story, and what its link proves."""
+    """One line of the story, what its link proves and, of a vote, its signature; that is empty of anything else."""
 
     line: Line
     proof: str
+    signed: str = ""
+
+    @property
+    def wrong(self) -> bool:
+        return self.proof not in (RIGHT, NOT_YET) or self.signed not in ("", SIGNED, UNCHECKED)
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """Says what is proven of a line; without a verifier nothing is said of signatures."""
+
+    keys: LinkKeys
+    verifier: Verifier | None
+
+    def of_link(self, before: str, one: Line) -> str:
+        """`RIGHT`, `NOT_YET`, or what is wrong."""
+        if one.trouble:
+            return one.trouble
+        if one.link is None:
+            return NOT_YET
+        try:
+            fits = self.keys.fits(before, one)
+        except UnknownLinkKey as error:
+            return str(error)
+        return RIGHT if fits else "WRONG: this line, or the one before it, was changed"
+
+    def of_vote(self, one: Line) -> str:
+        """`SIGNED`, `UNCHECKED`, or what is wrong; empty where no vote is to be seen."""
+        facts = one.entry.get("facts") if one.entry else None
+        text = facts.get("vote") if isinstance(facts, Mapping) else None
+        if not isinstance(text, str):
+            return ""
+        if self.verifier is None:
+            return UNCHECKED
+        try:
+            self.verifier.check(canonical.decode(Vote, text))
+        except (ValidationError, BadVote) as error:
+            return f"WRONG: {error if isinstance(error, BadVote) else 'this is no vote'}"
+        return SIGNED
 
 
 def print_story(file: Path | None, id: str, export: Path | None, *, cards: bool) -> int:
     """Print it; 1 when a line is not as it was written. Raises: UnknownId, SaysoError."""
     if export is not None:
         keys, read = export_keys(file), read_export(lines_of(export))
-        story = asyncio.run(_story(_of_export(read), keys, id.strip()))
-        return _print(story, lambda who: who, console(), cards=cards)
+        public = os.environ.get("SAYSO_VERIFY_KEYS", "")
+        proofs = Proofs(keys, read_verifier(public) if public else None)
+        return _print(
+            asyncio.run(_story(_of_export(read), proofs, id.strip())), lambda who: who, console(), cards=cards
+        )
     settings = load_settings(file)
-    keys = kept_link_keys(settings)
+    proofs = Proofs(kept_link_keys(settings), _verifier(settings))
 
     async def from_store() -> list[Told]:
         async with open_store(settings) as store:
@@ -63,9 +110,16 @@ def print_story(file: Path | None, id: str, export: Path | None, *, cards: bool)
                     yield before, one
                     before = one.link.text if one.link else ""
 
-            return await _story(lines, keys, id.strip())
+            return await _story(lines, proofs, id.strip())
 
     return _print(asyncio.run(from_store()), namer(settings), console(), cards=cards)
+
+
+def _verifier(settings: Settings) -> Verifier | None:
+    try:
+        return load_verifier(settings)
+    except BadSetting:
+        return None  # each vote says that it was not checked
 
 
 def _of_export(export: Export) -> Lines:
@@ -80,7 +134,7 @@ def _of_export(export: Export) -> Lines:
     return lines
 
 
-async def _story(lines: Lines, keys: LinkKeys, id: str) -> list[Told]:
+async def _story(lines: Lines, proofs: Proofs, id: str) -> list[Told]:
     """The lines about a request and its run; of a run all of them. Raises: UnknownId."""
     partition = _partition(id)
     about = {(one.thread, one.request) async for _, one in lines(partition)}
@@ -90,7 +144,7 @@ async def _story(lines: Lines, keys: LinkKeys, id: str) -> list[Told]:
         raise UnknownId(f"The audit trail knows no request and no run {id!r}; give the whole id.")
     wanted = {"", id} if requests else {request for _, request in about}
     return [
-        Told(one, _proof(keys, before, one))
+        Told(one, proofs.of_link(before, one), proofs.of_vote(one))
         async for before, one in lines(partition)
         if one.thread == thread and one.request in wanted
     ]
@@ -107,37 +161,30 @@ def _partition(id: str) -> int:
     return partition_of(ThreadId(id))
 
 
-def _proof(keys: LinkKeys, before: str, one: Line) -> str:
-    if one.trouble:
-        return one.trouble
-    if one.link is None:
-        return NOT_YET
-    try:
-        return RIGHT if keys.fits(before, one) else "WRONG: this line, or the one before it, was changed"
-    except UnknownLinkKey as error:
-        return str(error)
-
-
 def _print(story: Sequence[Told], name: Callable[[str], str], out: Console, *, cards: bool) -> int:
     told = {one.line.number: one for one in story}
 
     def prove(record: AuditRecord) -> None:
-        _print_proof(record, told[record.number].proof, out, cards=cards)
+        _print_proof(record, told[record.number], out, cards=cards)
 
     print_trail([_record(one.line) for one in story], name, out, after=prove)
-    wrong = [one for one in story if one.proof not in (RIGHT, NOT_YET)]
+    wrong = [one for one in story if one.wrong]
     unlinked = sum(1 for one in story if one.proof == NOT_YET)
     more = f"; {unlinked} not linked yet" if unlinked else ""
-    right = len(story) - len(wrong) - unlinked
+    right = sum(1 for one in story if one.proof == RIGHT)
     out.print(f"\n{right} of {len(story)} lines are as they were written and in their place{more}.")
+    out.print("Whether any is missing says `sayso audit verify`.", style="dim")
     return 1 if wrong else 0
 
 
-def _print_proof(record: AuditRecord, proof: str, out: Console, *, cards: bool) -> None:
-    facts = [f"{name} {cut(line(value), FACT_CHARACTERS)}" for name, value in record.entry.facts.items()]
-    said = f"record {record.number}" + (f": {proof}" if proof != RIGHT else "")
-    text = textwrap.fill(", ".join((said, *facts)), max(out.width - len(INDENT), 40), break_on_hyphens=False)
-    out.print(textwrap.indent(text, INDENT), style="dim" if proof == RIGHT else "bold", soft_wrap=True)
+def _print_proof(record: AuditRecord, told: Told, out: Console, *, cards: bool) -> None:
+    facts = [
+        f"{name} {cut(line(value), FACT_CHARACTERS)}" for name, value in record.entry.facts.items() if name != "vote"
+    ]  # fmt: skip
+    said = f"record {record.number}" + (f": {told.proof}" if told.proof != RIGHT else "")
+    text = ", ".join((said, *facts, *filter(None, (told.signed,))))
+    wrapped = textwrap.fill(text, max(out.width - len(INDENT), 40), break_on_hyphens=False)
+    out.print(textwrap.indent(wrapped, INDENT), style="bold" if told.wrong else "dim", soft_wrap=True)
     if cards and record.entry.shown:
         out.print(textwrap.indent(_card(record.entry.shown), f"{INDENT}| "), soft_wrap=True)
 

@@ -18,6 +18,7 @@ from sayso.approvals.evidence import of_answer
 from sayso.approvals.inspecting import Fault
 from sayso.approvals.packed import pack
 from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.signing import Signer
 from sayso.approvals.verdict import RequestId
 from sayso.bot.cli.commands import app
 from sayso.bot.evidence.exporting import hardened
@@ -27,6 +28,7 @@ from settings_files import with_store, write_settings
 from trails import KEY, KEYS, flip, linked, rewrite
 from typer.testing import CliRunner
 
+SIGNER_KEY = b"v" * 32
 CARD = "Refund 129.90 USD to Dana Smith for order 1042\nNeeds 1 of finance"
 
 
@@ -57,11 +59,11 @@ async def lived(store: RedisStore) -> RequestId:
     request = await store.open(machine.opened(an_ask(opened_at=await store.now())))
     shown = AuditEntry(event=Event.SHOWN, words="Shown in slack:C0FIN", shown=pack(CARD))
     await store.note(shown, thread=request.ask.run.thread, request=request.id)
-    able = {"finance": frozenset({BO, CY})}
+    able, signer = {"finance": frozenset({BO, CY})}, Signer(SIGNER_KEY)
     await store.change(
         request.id,
         lambda r, now: of_answer(
-            machine.vote(r, a_vote(r, at=now), able["finance"], 1, now), BO, "slack:T1/UBO", able=able, policy="p7"
+            machine.vote(r, a_vote(r, at=now, signer=signer), able["finance"], 1, now), BO, "slack:T1/UBO", able=able, policy="p7"
         ),
     )  # fmt: skip
     await linked(store)
@@ -239,6 +241,19 @@ def test_a_life_is_told_from_an_export(office: Office, monkeypatch: pytest.Monke
         True,
         True,
     )
+
+
+def test_the_signature_of_a_vote_is_checked_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the bot's public key, from the record alone; another key's signature is wrong, without a key nothing is said."""
+    file = str(office.exported("--for", "auditor"))
+    cases = [(SIGNER_KEY, 0, "signature is right"), (b"w" * 32, 1, "WRONG: A vote is signed with a key")]
+    for key, exits, words in cases:
+        monkeypatch.setenv("SAYSO_VERIFY_KEYS", base64.b64encode(Signer(key).public_key).decode())
+        for source in ((), ("--file", file)):
+            code, said = office.audit("show", office.id, *source)
+            assert (code, words in " ".join(said.split())) == (exits, True)
+    monkeypatch.delenv("SAYSO_VERIFY_KEYS")
+    assert "was not checked" in " ".join(office.audit("show", office.id)[1].split())
 
 
 def test_nobodys_id_is_said_to_be_unknown(office: Office) -> None:
