@@ -30,7 +30,7 @@ def facts_of_ask(ask: Ask) -> Mapping[str, str]:
     said = {
         "digest": ask.first.digest, "tool": proposal.action.tool, "policy": proposal.assessment.policy,
         "oversight": str(proposal.assessment.oversight), "route": ask.route, "asked_by": proposal.asked_by,
-        "owner": ask.run.owner, "service": ask.run.service, "approvers": " ".join(ask.rule.approvers),
+        "owner": ask.run.owner, "service": ask.run.service, "sets": " ".join(ask.rule.approvers),
         "needed": str(ask.rule.needed), "revises": ask.revises,
     }  # fmt: skip
     return {name: str(value) for name, value in said.items() if value}

@@ -94,7 +94,8 @@ def redacted(keys: LinkKeys, line: Line, reader: Reader) -> Line:
     """The line without the parts that this reader may not see."""
     if line.entry is None:
         return line
-    return keys.without(line, [part for part, _ in parts_of(line.entry) if not is_seen(part, reader)])
+    hidden = [part for part, value in parts_of(line.entry) if value != "" and not is_seen(part, reader)]
+    return keys.without(line, hidden)
 
 
 def _record(line: Line) -> dict[str, object]:

@@ -18,8 +18,8 @@ class Reader(StrEnum):
 SEEN: Mapping[Reader, frozenset[str] | None] = {
     Reader.AUDITOR: None,
     Reader.ENGINEER: frozenset(
-        {"attempt", "card_digest", "digest", "from", "key", "message", "outcome", "policy", "revision", "route",
-         "seconds", "to", "version", "why"}
+        {"attempt", "before", "card_digest", "digest", "from", "graph", "key", "lines", "link", "message", "needed", "outcome",
+         "oversight", "policy", "revision", "route", "seconds", "sets", "to", "tool", "why"}
     ),
     Reader.STATISTICS: frozenset(),
 }  # fmt: skip
