@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 #: A partition whose process died is another one's after this long.
 LEASE = timedelta(seconds=10)
 
-#: Pages of one partition that are linked before the next one's turn.
+#: Turns in which one partition is linked before the next one's turn.
 TURNS = 40
 
 
