@@ -213,7 +213,7 @@ def test_a_life_is_told_from_the_trail_alone(office: Office, redis_client: redis
     code, said = office.audit("show", office.id, "--cards")
     assert code == 0
     for words in (
-        "Run of ops asked for",
+        "A run of ops was asked for",
         "Asked on route finance",
         "Voted approve",
         "via slack:T1/UBO",
