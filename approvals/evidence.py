@@ -16,7 +16,7 @@ def run_started(run: Run) -> AuditEntry:
     """On whose behalf a run acts, and where it was asked for."""
     said = {
         "graph": run.graph, "asked_by": run.asked_by, "owner": run.owner, "service": run.service,
-        "origin": run.origin, "callback": run.callback,
+        "origin": run.origin,
     }  # fmt: skip
     return AuditEntry(
         event=Event.RUN_STARTED, words=f"A run of {run.graph} was asked for",
