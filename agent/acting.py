@@ -30,9 +30,9 @@ from .effect import Effect, NothingDone, SaysFailed
 from .faults import facts_of
 from .outcome import GateOutcome, allows_edited, outcome_of
 from .outgrown import outgrown
-from .risk import needs_people
 from .runtime import Runtime, acting
 from .schema import Answer
+from .watching import may_run_unasked, with_undo
 
 _log = logging.getLogger(__name__)
 
@@ -120,18 +120,18 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
 
 
 def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, now: datetime) -> Proposal:
-    """What may run. The first run of a free action needs no votes; everything else does.
+    """What may run. The first run of a free or watched action needs no votes; everything else does.
 
-    A checkpoint can be rewritten by whoever can write to Redis, so that an action is free is judged anew.
+    A checkpoint can be rewritten by whoever can write to Redis, so that nobody has to be asked is judged anew.
 
     Raises: BadVote; BadChange, where an edit needs more than its votes.
     """
     proposal = canonical.decode(Proposal, frozen)
     before = before_this_attempt(request)
-    if proposal.assessment.oversight is Oversight.FREE and before.effect is None:
+    if not request.asked and not request.ask.undoes and before.effect is None:
         if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
             raise BadVote("The request does not show what this agent froze.")
-        if needs_people(tool.judge(proposal.action, runtime.policy).oversight):
+        if not may_run_unasked(runtime, tool, proposal.action):
             raise BadVote("This worker's own policy does not let this action run without asking.")
         return proposal
     granted = signing.warrant(before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now)
@@ -259,11 +259,12 @@ def _told(runtime: Runtime, result: object) -> tuple[str, str]:
 async def _done(runtime: Runtime, request: Request, tool: Effect, result: object) -> GateOutcome:
     text, said = _told(runtime, result)
     words = said or f"{tool.name} ran."
-    applied = await runtime.store.change(
-        request.id,
-        lambda record, now: effects.done(_same_run(record, request), runtime.worker, text, words, now),
-        token=f"done-{uuid.uuid4().hex}",
-    )  # fmt: skip
+
+    def step(record: Request, now: datetime) -> Change:
+        change = effects.done(_same_run(record, request), runtime.worker, text, words, now)
+        return with_undo(change, tool, runtime.policy, now)
+
+    applied = await runtime.store.change(request.id, step, token=f"done-{uuid.uuid4().hex}")
     crash_point("after-done")
     return outcome_of(applied.request, None)
 

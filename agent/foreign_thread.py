@@ -275,7 +275,7 @@ class ForeignThread:
     async def _ended(self, requests: Sequence[Request], why: str) -> Handled:
         here = {one.id for one in requests}
         for one in await self._store.live():
-            if one.ask.run.thread == self._held.run.thread:
+            if one.ask.run.thread == self._held.run.thread and not one.ask.undoes:
                 kind, words = as_ended(await self._store.get(one.id), why, here=one.id in here)
                 await self._close(one, kind, words)
         crash_point("report-before-told")

@@ -21,17 +21,17 @@ from ..approvals.action import Action, Entity, Evidence, Json
 from ..approvals.credential import CredentialRef
 from ..approvals.errors import RequestNotFound, SaysoError
 from ..approvals.request import OutcomeKind, PauseKey, Proposal, Request, State
-from ..approvals.risk import RiskAssessment
+from ..approvals.risk import Oversight, RiskAssessment
 from ..approvals.verdict import RequestId
 from .acting import act, nothing_done
 from .asking import ask_of
 from .credentials import CredentialDead, CredentialSourceDown
 from .effect import Effect
 from .outcome import GateOutcome, closing, outcome_of
-from .risk import needs_people
 from .runtime import Runtime, current
 from .schema import Answer, GatePayload, payload_of
 from .serializer import refuse_tokens
+from .watching import asks_first
 
 #: Which predecessors a new proposal revises: the people asked for a change of it.
 _PLANNED_AGAIN = frozenset({OutcomeKind.REVISED, OutcomeKind.ANSWERED})
@@ -171,7 +171,7 @@ class Gate:
             raise BadGate(f"An action of {len(frozen)} characters is too large to be shown to people.")
         namespace = str(config["configurable"].get("checkpoint_ns", ""))
         payload = None
-        if needs_people(proposal.assessment.oversight):
+        if asks_first(runtime, tool, action, proposal.assessment.oversight):
             payload = payload_of(
                 proposal, frozen, gate=_path(namespace), parameters_schema=tool.schema,
                 revises=before["request"] if before else "", namespace=namespace.rpartition("|")[0],
@@ -221,16 +221,17 @@ def _after_assess(state: _Inside) -> str:
 async def _request(
     runtime: Runtime, sealed: _Sealed, proposal: Proposal, answer: Answer | None, tool: Effect
 ) -> Request:
-    """The record that the answer names; for a free action the one it opens, the same however often it runs."""
+    """The record that the answer names; where nobody is asked the one it opens, the same however often it runs."""
     if answer is not None:
         return await runtime.store.get(RequestId(answer["request"]))
-    if needs_people(proposal.assessment.oversight):
+    oversight = proposal.assessment.oversight
+    if asks_first(runtime, tool, proposal.action, oversight):
         raise BadGate("An action that people have to decide came past its review.")
     ask = ask_of(
         runtime.run, sealed["frozen"], policy=runtime.policy, now=await runtime.store.now(), schema=tool.schema,
-        key=PauseKey(thread=runtime.run.thread, interrupt=sealed["key"]),
+        key=PauseKey(thread=runtime.run.thread, interrupt=sealed["key"]), watched=oversight is Oversight.WATCH,
     )  # fmt: skip
-    return await runtime.store.open(machine.opened_free(ask, runtime.worker))
+    return await runtime.store.open(machine.opened_unasked(ask, runtime.worker))
 
 
 def _is_other_code(sealed: _Sealed, tool: Effect, request: Request) -> bool:
@@ -245,7 +246,7 @@ def _is_other_code(sealed: _Sealed, tool: Effect, request: Request) -> bool:
 async def _assessment(runtime: Runtime, action: Action, tool: Effect) -> RiskAssessment:
     """The policy's word, with a flag where people would decide about something that cannot run."""
     assessment = tool.judge(action, runtime.policy)
-    if action.credential is None or not needs_people(assessment.oversight):
+    if action.credential is None or not asks_first(runtime, tool, action, assessment.oversight):
         return assessment
     try:
         await runtime.broker.token(action.credential)

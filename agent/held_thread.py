@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import UnknownInterruptError
@@ -15,7 +15,7 @@ from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled
 from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
-from ..approvals.risk import Oversight
+from ..approvals.verdict import Undo
 from .acting import OutcomeUnknown, StillRunning
 from .checkpoints import forget_later
 from .ending import end_run
@@ -119,9 +119,8 @@ class HeldThread:
         claimed = await self.claim(request)
         if claimed is None:
             return Handled.DONE
-        verdict = claimed.decision.verdict.type if claimed.decision else "expired"
         try:
-            after = await self._answer(pause, {"type": verdict, "request": claimed.id})
+            after = await self._answer(pause, {"type": _answer_of(claimed), "request": claimed.id})
         except (OutcomeUnknown, StillRunning):
             await self._put_off(claimed, pause)
             raise
@@ -157,7 +156,7 @@ class HeldThread:
 
     async def _past_its_gate(self, request: Request, standing: Standing) -> Handled:
         """The answer was taken before: never a second one, only what is left to run."""
-        asked = request.oversight is not Oversight.FREE
+        asked = request.asked
         if standing.unfinished:
             await LettingGo(self).neighbours_settled(standing, [request])
         if request.state is not State.CLOSED and not self.pauses.knows(self.graph, request):
@@ -252,6 +251,12 @@ class HeldThread:
         await end_run(self.runtime.store, self.run, entry, words=words, notices=notices)
         crash_point("report-after-told")
         await forget_later(self.graph.checkpointer, self.run.thread)
+
+
+def _answer_of(request: Request) -> Literal["approve", "reject", "modify", "respond", "expired"]:
+    """What the gate is told; no gate of ours takes an undo."""
+    said = request.decision.verdict if request.decision else None
+    return "expired" if said is None or isinstance(said, Undo) else said.type
 
 
 def _decided_at(request: Request) -> datetime:

@@ -79,9 +79,11 @@ class LettingGo:
         for record in reversed(await self._store.trail(self._held.run.thread)):
             if record.request is None or record.entry.event not in _GOING_ON:
                 continue
+            request = await self._store.get(record.request)
+            if request.ask.undoes:
+                continue  # that is no matter of the agent's
             if record.entry.event is not Event.CLOSED:
                 return None  # somebody was brought back since
-            request = await self._store.get(record.request)
             if request.ask.dialect and by_hand(request):
                 return request
         return None
@@ -201,7 +203,9 @@ class LettingGo:
         """Requests about whatever could be run again by entering the thread."""
         if standing.unfinished:
             thread = self._held.run.thread
-            return [one for one in await self._store.live() if one.ask.run.thread == thread]
+            return [
+                one for one in await self._store.live() if one.ask.run.thread == thread and not one.ask.undoes
+            ]
         pauses, graph, run = self._held.pauses, self._held.graph, self._held.run
         found = [await pauses.all_newest(graph, run, pause) for pause in standing.pauses if not pause.ours]
         return [one for several in found for one in several if one is not None]

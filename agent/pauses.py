@@ -13,8 +13,8 @@ from ..approvals.action import Action
 from ..approvals.change import Change
 from ..approvals.deadline import Chain
 from ..approvals.errors import AlreadySettled, BadChange, RequestNotFound, SaysoError
-from ..approvals.request import Ask, Edits, OutcomeKind, PauseKey, Proposal, Request, Run, State, request_id
-from ..approvals.risk import Oversight
+from ..approvals.naming import request_id
+from ..approvals.request import Ask, Edits, OutcomeKind, PauseKey, Proposal, Request, Run, State
 from ..approvals.store import Store
 from ..approvals.verdict import RequestId, ThreadId, Way
 from .asking import CannotAsk, ask_of
@@ -117,7 +117,7 @@ class Pauses:
 
     def knows(self, graph: Graph, request: Request) -> bool:
         """Whether this worker's code is what people were asked about; a tool that has started is past asking."""
-        past = request.effect is not None or request.oversight is Oversight.FREE
+        past = request.effect is not None or not request.asked
         return past or request.ask.fingerprint in fingerprints(graph)
 
     def misfit(self, graph: Graph, request: Request, pause: Pause) -> str:

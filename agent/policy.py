@@ -24,6 +24,8 @@ from .conditions import CannotTell, Circumstances
 
 #: Below this stated confidence an action counts as uncertain, unless the policy says otherwise.
 LOW_CONFIDENCE = 0.7
+#: How long what ran watched can be undone, unless the policy says otherwise.
+UNDO_WINDOW = timedelta(hours=24)
 
 
 class UnknownRoute(SaysoError):
@@ -97,6 +99,7 @@ class PolicyRule:
         reason: Why, for the card; never empty.
         route, ttl_class: Replace the tool's own; of several rules the last one's. A rule in doubt replaces neither by
             something laxer: a route that needs fewer votes, or lets more sets decide, or more time.
+        log_only: What is watched runs although nothing takes it back; not in doubt.
     """
 
     name: str
@@ -109,6 +112,7 @@ class PolicyRule:
     oversight: Oversight | None = None
     route: str = ""
     ttl_class: TtlClass | None = None
+    log_only: bool = False
 
 
 _NOBODY_RATED = Rating(Level.HIGH, "Nobody has rated this tool, so the worst is assumed.")
@@ -127,6 +131,8 @@ class ToolPolicy:
         ttl: The approvers' time for this tool; None where its TTL class decides.
         hints: What an MCP server says of it ("destructiveHint" -> True). Nobody vouches for them (modelcontextprotocol.io,
             "Tool annotations"), so they can raise a level and never lower one.
+        undo_window: How long what ran watched can be undone; more than zero.
+        log_only: What is watched runs although nothing takes it back.
     """
 
     name: str
@@ -141,6 +147,8 @@ class ToolPolicy:
     flags: tuple[str, ...] = ()
     ttl: timedelta | None = None
     hints: Mapping[str, bool] = field(default_factory=dict)
+    undo_window: timedelta = UNDO_WINDOW
+    log_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +213,11 @@ class Policy:
             if one.rule.route and not (one.doubt and self._is_laxer(one.rule.route, found)):
                 found = one.rule.route
         return self.route(found)
+
+    def only_logs(self, action: Action) -> bool:
+        """Whether this action, where it is to be watched, runs although nothing takes it back."""
+        found = any(one.rule.log_only and not one.doubt for one in self.applying(action))
+        return self.of(action.tool).log_only or found
 
     def _is_laxer(self, name: str, than: str) -> bool:
         """Whether fewer have to agree, runs of nobody are let in, or others besides the same may decide as well."""

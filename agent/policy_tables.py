@@ -25,11 +25,13 @@ from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
 from ..approvals.verdict import Rule
 from .conditions import checked
-from .policy import LOW_CONFIDENCE, Case, Category, PolicyRule, Rating, ToolPolicy
+from .policy import LOW_CONFIDENCE, UNDO_WINDOW, Case, Category, PolicyRule, Rating, ToolPolicy
 from .setting_words import NAME, NAME_WORDS, Name, listed, written
 
 #: Longest time a policy may give anybody; a request that outlives its people helps nobody.
 LONGEST = timedelta(days=90)
+#: Longest time in which something can be undone; its record is kept for 30 days.
+LONGEST_UNDO = timedelta(days=14)
 
 #: What to write where cards should stand in Slack, and where to find it.
 SLACK_PLACE = """write "slack:" and the channel's id (C…), from the channel's details in Slack"""
@@ -48,6 +50,12 @@ def _duration(value: object) -> object:
     if not timedelta() < span <= LONGEST:
         raise ValueError(f"a time is more than zero and at most {LONGEST.days} days")
     return span
+
+
+def _undo_window(value: timedelta) -> timedelta:
+    if value > LONGEST_UNDO:
+        raise ValueError(f"what was done can be undone for at most {LONGEST_UNDO.days} days")
+    return value
 
 
 def _rating(value: object) -> object:
@@ -183,6 +191,8 @@ class ToolTable(Strict):
         edits: Whether edited arguments run as edited, or the agent plans again from them.
         flags: Words at the top of its cards.
         mcp: What its MCP server says of it; that can raise a level and never lower one.
+        undo_window: How long what ran watched can be undone: a day unless you say otherwise, at most 14 days.
+        log_only: Whether it runs where it is only to be watched, although nothing takes it back.
     """
 
     category: Category
@@ -195,6 +205,8 @@ class ToolTable(Strict):
     edits: Edits = Edits.APPLY
     flags: tuple[Flag, ...] = ()
     mcp: Hints = Hints()
+    undo_window: Annotated[Duration, AfterValidator(_undo_window)] = UNDO_WINDOW
+    log_only: bool = False
 
     def policy(self, name: str, default_route: str) -> ToolPolicy:
         return ToolPolicy(
@@ -203,7 +215,7 @@ class ToolTable(Strict):
             blast_radius=self.blast_radius.rating("blast radius"),
             compliance=self.compliance.rating("compliance exposure"),
             ttl_class=self.ttl_class, ttl=self.ttl, edits=self.edits, flags=self.flags,
-            hints=self.mcp.model_dump(by_alias=True, exclude_none=True),
+            hints=self.mcp.model_dump(by_alias=True, exclude_none=True), undo_window=self.undo_window, log_only=self.log_only,
         )  # fmt: skip
 
 
@@ -224,6 +236,7 @@ class RuleTable(Strict):
         reason: Why, as a sentence for the card.
         route: Replaces the tool's own.
         ttl_class: Replaces the tool's own.
+        log_only: Whether what is only to be watched runs, although nothing takes it back.
     """
 
     name: Words
@@ -239,12 +252,15 @@ class RuleTable(Strict):
     reason: Words = ""
     route: MaybeName = ""
     ttl_class: TtlClass | None = None
+    log_only: bool = False
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
-        said = (*self._levels.values(), self.flag, self.oversight, self.route, self.ttl_class)
+        said = (*self._levels.values(), self.flag, self.oversight, self.route, self.ttl_class, self.log_only)
         if not any(said):
-            raise ValueError("it changes nothing: give it a flag, a level, oversight, a route or a ttl_class")
+            raise ValueError(
+                "it changes nothing: give it a flag, a level, oversight, a route, a ttl_class or log_only"
+            )
         return self
 
     @property
@@ -258,6 +274,7 @@ class RuleTable(Strict):
             categories=self.categories, flag=self.flag or "",
             at_least={one: Level[level.upper()] for one, level in self._levels.items()},
             oversight=Oversight(self.oversight) if self.oversight else None, route=self.route, ttl_class=self.ttl_class,
+            log_only=self.log_only,
         )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..approvals import machine
-from ..approvals.change import AuditEntry, Change, Event
+from ..approvals.change import AuditEntry, Change, Event, WorkKind
 from ..approvals.errors import AlreadySettled, RequestNotFound, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run
 from ..approvals.signing import Verifier
@@ -33,6 +33,7 @@ from .policy import Policy
 from .resume import Graph, config_of
 from .runtime import LEASE, Runtime
 from .thread_lock import Fence
+from .undoing import undo
 from .words import given_to
 
 #: How often graph code is entered for one piece of work before it is given up: what broke five times is no accident.
@@ -87,6 +88,10 @@ class Runner:
 
         Raises: GivenUp, WorkLost, ThreadLost, StoreDown, and whatever the graph's own code raises.
         """
+        if item.work.kind is WorkKind.UNDO and item.work.request is not None:
+            return await undo(
+                self._runtime(item.work.run), self.graphs[item.work.run.graph], item.work.request
+            )
 
         async def entering() -> None:
             tries = await self.store.entered(item, self.worker)
@@ -181,7 +186,7 @@ class Runner:
     async def give_up(self, run: Run, why: str) -> None:
         """End a run that does not come forward: its requests are closed, and whoever asked is told."""
         for request in await self.store.live():
-            if request.ask.run.thread == run.thread:
+            if request.ask.run.thread == run.thread and not request.ask.undoes:
                 await self._close_broken(request, why)
         entry = AuditEntry(event=Event.RUN_FAILED, by=self.worker, words=f"Given up: {why}"[:300])
         text = f"The agent broke off and was given up ({why}). Nothing more will be done for this."

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from ..approvals.change import AuditEntry, Event
+from ..approvals.change import AuditEntry, Event, WorkKind
 from ..approvals.connection import AWAY, is_away
 from ..approvals.crash import crash_point
 from ..approvals.errors import StoreDown
@@ -28,7 +28,7 @@ from .remote.server import AgentServer, ServerAway, ThreadGone
 from .remote.watch import WATCH_EVERY, Watcher, graphs_at
 from .resume import Graph
 from .runner import TRIES, GivenUp, Runner, ThreadLost, WorkLost
-from .runtime import LEASE
+from .runtime import LEASE, OWN
 from .serializer import TokenInState
 
 _log = logging.getLogger(__name__)
@@ -39,9 +39,6 @@ BACKOFF: tuple[float, ...] = (0, 1, 2, 4, 8)
 IDLE = timedelta(seconds=15)
 #: How often record and threads are compared.
 RECONCILE_EVERY = timedelta(minutes=1)
-
-#: How the names of graphs begin whose runs are resumed by the process that asked for them, and by no worker.
-OWN = "own:"
 
 #: The store is not there: nothing is wrong with the work, it is taken again later.
 _STORE_AWAY = (StoreDown, *AWAY)
@@ -175,7 +172,8 @@ class Worker:
                 await self._note_failure(item, item.tries + failures, waits, error)
                 if final:
                     break
-        await self.runner.give_up(run, broke)
+        if item.work.kind is not WorkKind.UNDO:  # its own clock tells people, and has it tried again
+            await self.runner.give_up(run, broke)
         return True
 
     async def _not_taken(self, item: WorkItem) -> bool:

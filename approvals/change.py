@@ -30,6 +30,8 @@ class Event(StrEnum):
     NOT_TAKEN = "not taken"
     OPENED = "opened"
     RAN_FREELY = "ran without asking"
+    RAN_WATCHED = "ran watched"
+    UNDOABLE = "can be undone"
     SHOWN = "shown"
     VOTED = "voted"
     EDITED = "edited"
@@ -110,6 +112,7 @@ class NoticeKind(StrEnum):
     UNKNOWN = "unknown"
     REPORT = "report"  #: the agent's own last words; `text` holds them
     UNREACHABLE = "unreachable"
+    DAILY = "daily"  #: what ran the day before without anybody being asked; `text` holds the lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,15 +142,22 @@ class Notice:
 class WorkKind(StrEnum):
     START = "start"
     RESUME = "resume"
+    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Something for a worker: start a run, or resume one for a request."""
+    """Something for a worker: start a run, resume one for a request, or take back what a request did."""
 
     kind: WorkKind
     run: Run
     request: RequestId | None = None
+
+
+def work_for(request: Request) -> Work:
+    """What a worker has to do about an answered request."""
+    kind = WorkKind.UNDO if request.ask.undoes else WorkKind.RESUME
+    return Work(kind=kind, run=request.ask.run, request=request.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,14 +11,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind, tell_service
+from .change import AuditEntry, Change, Event, Notice, NoticeKind, tell_service, work_for
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
 from .evidence import facts_of_ask
 from .people import PersonId, Place
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
-from .risk import Oversight
-from .verdict import Approve, Modify, Reject, Respond, Vote, way_of
+from .verdict import Approve, Modify, Reject, Respond, Undo, Vote, way_of
 
 #: How long a worker has to bring the agent back before people are told that it is stuck.
 RESUME_WITHIN = timedelta(minutes=10)
@@ -53,12 +52,14 @@ def opened(ask: Ask) -> Change:
     return Change(request=Request(ask=ask), audit=(entry,), notices=tell_service(ask))
 
 
-def opened_free(ask: Ask, worker: str) -> Change:
-    """An action nobody is asked about: it is on record and goes straight to its worker."""
-    assert ask.first.proposal.assessment.oversight is Oversight.FREE
+def opened_unasked(ask: Ask, worker: str) -> Change:
+    """A free or watched action: it is on record and goes straight to its worker."""
     request = Request(ask=ask, state=State.RESUMING, worker=worker, resume_by=ask.opened_at + RESUME_WITHIN)
+    assert not request.asked
     words = f"Runs without asking: {ask.first.proposal.action.summary}"
-    entry = AuditEntry(event=Event.RAN_FREELY, by=worker, words=words[:300], facts=facts_of_ask(ask))
+    event = Event.RAN_WATCHED if ask.watched else Event.RAN_FREELY
+    facts = {**facts_of_ask(ask), "graph": ask.run.graph}
+    entry = AuditEntry(event=event, by=worker, words=words[:300], facts=facts)
     return Change(request=request, audit=(entry,))
 
 
@@ -76,7 +77,7 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     match vote.verdict:
-        case Approve():
+        case Approve() | Undo():
             return _approve(request, vote, may_decide, needed, now)
         case Modify(changes=changes, instruction="") if changes and request.ask.edits is Edits.APPLY:
             raise ValueError("an edit is counted by `edit`, with its new revision")
@@ -226,7 +227,9 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
 
 
 def expired(request: Request, now: datetime) -> Change:
-    """Nobody answered in time: cancelled aloud, and the agent is told."""
+    """Nobody answered in time: cancelled aloud, and the agent is told; what nobody undid stays done."""
+    if request.ask.undoes:
+        return closed(request, OutcomeKind.EXPIRED, "Nobody undid it in time; it stays done.", now)
     after = replace(
         request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN, paged_at=None,
         fired=len(request.ask.deadline.steps),
@@ -235,7 +238,7 @@ def expired(request: Request, now: datetime) -> Change:
         request=after,
         audit=(AuditEntry(event=Event.EXPIRED, words="Nobody decided in time; nothing is done"),),
         notices=(_say(request, NoticeKind.EXPIRED, "expired"), *_tell_requester(request, "expired")),
-        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        work=(work_for(request),),
     )
 
 
@@ -274,7 +277,7 @@ def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: s
     after = replace(
         request, state=State.CLOSED, closed_at=now, resume_by=None, outcome=Outcome(kind=kind, words=words[:500], at=now)
     )  # fmt: skip
-    tell = request.oversight is not Oversight.FREE and kind in _SAID_IN_THREADS
+    tell = kind in _SAID_IN_THREADS and (request.asked or request.ask.undoes)
     return Change(
         request=after,
         audit=(AuditEntry(event=Event.CLOSED, by=by, words=f"Ended: {kind}", facts={"outcome": kind}),),
@@ -302,10 +305,9 @@ def invalidated(request: Request, why: str, now: datetime, again: Ask | None = N
 
 def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
     """Taken back before anything was done; the agent is told. Raises: AlreadySettled when the tool has started."""
-    if request.effect is not None:
+    if request.effect is not None or request.ask.undoes:
         raise AlreadySettled(request.state)
-    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
-    return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work,))
+    return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work_for(request),))
 
 
 def _must_be_offered(request: Request, vote: Vote) -> None:
@@ -347,7 +349,7 @@ def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
         request=after,
         audit=(_vote_entry(vote), entry),
         notices=(_say(request, NoticeKind.DECIDED, "decided"),),
-        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        work=(work_for(request),),
         before=request.ask.deadline.expires_at,
     )
 
@@ -373,7 +375,7 @@ def _stuck(request: Request, now: datetime) -> Change:
         request=again,
         audit=(AuditEntry(event=Event.STUCK, words="The agent was not brought back in time"),),
         notices=(_say(request, NoticeKind.STUCK, "stuck"), *_tell_requester(request, "stuck")),
-        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        work=(work_for(request),),
     )
 
 

@@ -15,8 +15,9 @@ from .change import UNTOLD, Applied, AuditEntry, AuditRecord, Change, Notice, Wo
 from .errors import RequestNotFound
 from .evidence import run_started
 from .looks import withheld_json
+from .naming import PARTITIONS, partition_of
 from .people import Place
-from .request import PARTITIONS, Request, Run, partition_of
+from .request import Request, Run
 from .store import (
     MOST_LETTERS,
     DeadLetter,
@@ -300,6 +301,9 @@ class MemoryStore:
             self._told.pop(target.id, None)
         self._mark(Lane.PAGE if target.kind is TargetKind.PAGE else Lane.TELL, target)
         return True
+
+    async def say(self, notice: Notice) -> None:
+        self._keep_notices((notice,))
 
     async def notice(self, id: str) -> Notice | None:
         return self._notices.get(id)

@@ -342,6 +342,12 @@ if redis.call('GET', key) ~= worker then return 0 end
 return redis.call('PEXPIRE', key, ms)
 """
 
+SAY = """
+write_notices()
+wake()
+return 1
+"""
+
 PUSH_CLOCK = "return redis.call('INCRBY', stem .. 'offset', arg())"
 
 _PLAIN = {"TAKE": TAKE, "ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
@@ -349,7 +355,7 @@ _PLAIN = {"TAKE": TAKE, "ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLA
           "LINK_TURN": LINK_TURN, "LINKED_TO": LINKED_TO, "ADD_LINKS": ADD_LINKS, "ANCHOR_TURN": ANCHOR_TURN}  # fmt: skip
 _TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE}
 _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
-            "REPLAY": REPLAY, "CLEAR": CLEAR}  # fmt: skip
+            "REPLAY": REPLAY, "CLEAR": CLEAR, "SAY": SAY}  # fmt: skip
 
 
 def texts(*, demo: bool) -> dict[str, str]:

@@ -17,11 +17,12 @@ from .connection import at_primary
 from .copies import needs_copy
 from .errors import BadSetting, RequestNotFound, SaysoError
 from .evidence import run_started
+from .naming import PARTITIONS
 from .redis_calls import down
 from .redis_links import RedisLinks
 from .redis_outbox import RedisOutbox
 from .redis_past import RedisPast
-from .request import PARTITIONS, Request, Run
+from .request import Request, Run
 from .sealing import STATE_KEYS, UNSEALED, Seal
 from .store import PureStep, TargetKind, WorkItem
 from .verdict import RequestId, ThreadId
@@ -311,6 +312,10 @@ class RedisStore(RedisOutbox, RedisPast, RedisLinks):
             *redis_rows.entries((entry,), thread, self._seal),
             *self._notices(notices),
         )  # fmt: skip
+
+    @down
+    async def say(self, notice: Notice) -> None:
+        await self._call("SAY", self._stem_of_thread(notice.thread), self._channel, *self._notices((notice,)))
 
     # ---- leases
 

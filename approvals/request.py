@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,10 +12,7 @@ from .action import Action, Json
 from .deadline import Deadline, Step, TtlClass
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
-from .verdict import GATE_WAYS, Modify, RequestId, Rule, ThreadId, Verdict, Vote, Way
-
-#: How many partitions a new store gets; the number is kept in the store.
-PARTITIONS = 16
+from .verdict import GATE_WAYS, RequestId, Rule, ThreadId, Verdict, Vote, Way
 
 
 class State(StrEnum):
@@ -183,6 +178,26 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Undoes:
+    """What an undo takes back: a watched action that ran.
+
+    Attributes:
+        request: Its record, which closed when the tool reported.
+        frozen: The bytes of what was proposed, for the card and for whose say it is.
+        words, at: What came of it, and when (UTC).
+    """
+
+    request: RequestId
+    frozen: str
+    words: str
+    at: datetime
+
+    @property
+    def proposal(self) -> Proposal:
+        return canonical.decode(Proposal, self.frozen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PauseKey:
     """Which pause of which thread: the identity of a request.
 
@@ -223,6 +238,7 @@ class Ask:
         revises: The request it replaces after a modification.
         dialect: Whose words the pause speaks; empty for a gate of ours.
         ways: How it can be answered.
+        watched, undoes: Whether it runs at once, for people to see afterwards; what it takes back, None if nothing.
     """
 
     id: RequestId
@@ -243,6 +259,8 @@ class Ask:
     revises: RequestId | None = None
     dialect: str = ""
     ways: tuple[Way, ...] = GATE_WAYS
+    watched: bool = False
+    undoes: Undoes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +289,7 @@ class Request:
         stuck_at: UTC; since when people know that no worker brings the agent back. None again once one does.
         worker: Who is resuming the agent.
         waits_for: How many other answers its pause needs before the agent can go on; 0 when none.
+        undo: The request that can take back what it did, and holds its card from then on.
     """
 
     ask: Ask
@@ -288,6 +307,7 @@ class Request:
     stuck_at: datetime | None = None
     worker: str = ""
     waits_for: int = 0
+    undo: RequestId | None = None
     effect: Effect | None = None
     outcome: Outcome | None = None
     closed_at: datetime | None = None
@@ -337,6 +357,11 @@ class Request:
         return self.ask.first.proposal.assessment.oversight
 
     @property
+    def asked(self) -> bool:
+        """Whether its agent waits for what people decide."""
+        return not (self.oversight is Oversight.FREE or self.ask.watched or self.ask.undoes)
+
+    @property
     def says_failed(self) -> bool:
         """Whether all that is known of its failure is what the tool says: it does not claim that nothing happened."""
         effect = self.effect
@@ -373,21 +398,3 @@ class Request:
     def live(self) -> bool:
         """Whether people still can or must wait for something."""
         return self.state is not State.CLOSED
-
-
-def partition_of(thread: ThreadId, partitions: int = PARTITIONS) -> int:
-    """The partition of everything that belongs to a thread (CRC-32 of its id)."""
-    return zlib.crc32(thread.encode()) % partitions
-
-
-def request_id(key: PauseKey, partitions: int = PARTITIONS) -> RequestId:
-    """The one id of a pause: the same pause always gets the same id, which makes opening it idempotent."""
-    text = f"{key.thread}\0{key.interrupt}\0{key.index}\0{key.round}"
-    return RequestId(
-        f"{partition_of(key.thread, partitions):02x}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
-    )
-
-
-def is_edit(verdict: Verdict) -> bool:
-    """Whether a verdict changes arguments instead of telling the agent to think again."""
-    return isinstance(verdict, Modify) and bool(verdict.changes) and not verdict.instruction

@@ -9,8 +9,9 @@ from datetime import datetime
 from .action import Action
 from .deadline import Chain, TtlClass, plan
 from .errors import SaysoError
+from .naming import request_id
 from .people import Place
-from .request import Ask, Edits, PauseKey, Revision, Run, request_id
+from .request import Ask, Edits, PauseKey, Revision, Run
 from .verdict import RequestId, Rule
 
 

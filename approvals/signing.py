@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from . import canonical
 from .errors import BadVote
 from .request import Request, Revision
-from .verdict import Approve, Modify, Respond, Rule, ThreadId, Vote
+from .verdict import Approve, Modify, Respond, Rule, ThreadId, Undo, Vote
 
 
 def _bytes_of(vote: Vote) -> bytes:
@@ -115,7 +115,8 @@ def response(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: 
 def _fits(
     vote: Vote, request: Request, revision: Revision, *, thread: ThreadId, attempt: int, now: datetime
 ) -> None:
-    if not (isinstance(vote.verdict, Approve) or _made(vote, revision)):
+    allowing = Undo if request.ask.undoes else Approve
+    if not (isinstance(vote.verdict, allowing) or _made(vote, revision)):
         raise BadVote("A vote that is no approval cannot allow an action.")
     _is_about(vote, request, revision, thread=thread, attempt=attempt, now=now)
 

@@ -294,6 +294,10 @@ class Outbox(Protocol):
         """
         ...
 
+    async def say(self, notice: Notice) -> None:
+        """Have something said that follows from no transition; the same key again in its thread says nothing."""
+        ...
+
     async def notice(self, id: str) -> Notice | None:
         """The stored notice."""
         ...

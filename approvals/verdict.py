@@ -49,7 +49,14 @@ class Respond:
     type: Literal["respond"] = "respond"
 
 
-Verdict = Annotated[Approve | Reject | Modify | Respond, Field(discriminator="type")]
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back what a watched action did."""
+
+    type: Literal["undo"] = "undo"
+
+
+Verdict = Annotated[Approve | Reject | Modify | Respond | Undo, Field(discriminator="type")]
 
 
 class Way(StrEnum):
@@ -60,6 +67,7 @@ class Way(StrEnum):
     INSTRUCT = "instruct"  #: think again, as told
     REJECT = "reject"
     RESPOND = "respond"
+    UNDO = "undo"
 
 
 #: What a gate of ours takes.
@@ -75,10 +83,17 @@ def way_of(verdict: Verdict) -> Way:
             return Way.REJECT
         case Respond():
             return Way.RESPOND
+        case Undo():
+            return Way.UNDO
         case Modify(instruction=""):
             return Way.EDIT
         case Modify():
             return Way.INSTRUCT
+
+
+def is_edit(verdict: Verdict) -> bool:
+    """Whether a verdict changes arguments instead of telling the agent to think again."""
+    return isinstance(verdict, Modify) and bool(verdict.changes) and not verdict.instruction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
@@ -35,6 +36,8 @@ log = logging.getLogger(__name__)
 
 #: How often each scheduler looks for what is due.
 SWEEP_EVERY = timedelta(seconds=1)
+#: How often each of them looks whether the hour of the daily line has come.
+DAILY_LOOK = timedelta(minutes=1)
 
 
 async def run(
@@ -59,7 +62,7 @@ async def run(
                 )
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
-                await stack.enter_async_context(_ticking(store, directory))
+                await stack.enter_async_context(_ticking(settings, store, directory))
             await stack.enter_async_context(_linking(settings, store))
         if WORKER in parts:
             from .agents import open_worker
@@ -286,11 +289,21 @@ async def _linking(settings: Settings, store: RedisStore) -> AsyncIterator[None]
 
 
 @asynccontextmanager
-async def _ticking(store: RedisStore, directory: ConfiguredDirectory) -> AsyncIterator[None]:
-    """Fires what is due, once a second, at once when it starts."""
+async def _ticking(
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory
+) -> AsyncIterator[None]:
+    """Fires what is due, once a second, at once when it starts; says once a day what ran freely."""
+    from ..scheduler.daily import DailyLines
     from ..scheduler.sweep import Sweeper
     from ..scheduler.ticking import Job, ticking
 
     sweeper = Sweeper(store, directory)
-    async with ticking(Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep)):
+    jobs = [Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep)]
+    if daily := settings.daily:
+        lines = DailyLines(
+            store, settings.policy.routes, default_route=settings.policy.default_route, hour=daily.hour,
+            zone=ZoneInfo(daily.time_zone),
+        )  # fmt: skip
+        jobs.append(Job(name="daily", every=DAILY_LOOK, run=lines.look))
+    async with ticking(*jobs):
         yield

@@ -29,12 +29,13 @@ from ..approvals.errors import (
 )  # fmt: skip
 from ..approvals.evidence import of_answer
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
-from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
+from ..approvals.request import Edits, Effect, EffectState, Request, Run, State
 from ..approvals.risk import RiskAssessment
 from ..approvals.route import Route, asks_others
 from ..approvals.signing import Signer
 from ..approvals.store import Store
-from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
+from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Undo, Verdict, Vote
+from ..approvals.watched import can_be_undone, decides_about
 from .refusals import refusal
 from .withdrawal import Withdrawals
 
@@ -143,7 +144,9 @@ class Desk:
                     self._rules.route_for, request.proposal.action, new.proposal.action
                 )
                 if request.ask.edits is Edits.APPLY and not said.instruction:
-                    vote = self._vote(_with(request, new), electorate, said, voter, now)
+                    vote = self._vote(
+                        replace(request, revisions=(*request.revisions, new)), electorate, said, voter, now
+                    )
                     may_decide, needed = electorate.may_decide(request), electorate.needed
                     return machine.edit(request, new, vote, may_decide, needed, ask_again=rises, now=now)
             vote = self._vote(request, electorate, said, voter, now)
@@ -185,7 +188,9 @@ class Desk:
                     return effects.given_up(request, voter.person.id, now)
                 case WayOn.AGAIN:
                     said = request.decision.verdict if request.decision else None
-                    again = said if isinstance(said, Respond) else Approve()  # a text is signed anew as well
+                    again = (
+                        said if isinstance(said, Respond | Undo) else Approve()
+                    )  # a text is signed anew as well
                     vote = self._vote(request, electorate, again, voter, now, attempt=effect.attempt + 1)
                     may_decide = electorate.may_decide(request)
                     return effects.run_again(request, vote, may_decide, electorate.needed, now)
@@ -197,7 +202,11 @@ class Desk:
         person = await self._directory.person(who)
         waiting = []
         for request in await self._store.live():
-            if _asks_people(request) and not any(vote.person == person.id for vote in request.votes):
+            if (
+                _asks_people(request)
+                and not can_be_undone(request)
+                and not any(vote.person == person.id for vote in request.votes)
+            ):
                 electorate = await self._electorate(request)
                 if person.id in electorate.may_decide(request):
                     waiting.append(request)
@@ -222,8 +231,9 @@ class Desk:
         return await self._withdrawals.by_person(id, person.id, person.name, why, token=token)
 
     async def standing_in(self, thread: Place) -> Sequence[RequestId]:
-        """Requests that have a card in this thread and are not closed. Raises: StoreDown."""
-        return await self._store.standing_in(thread)
+        """Requests that have a card in this thread and wait for something. Raises: StoreDown."""
+        ids = await self._store.standing_in(thread)
+        return [id for id in ids if not can_be_undone(await self._store.get(id))]
 
     async def admit(self, id: RequestId, who: Identity, *, token: str) -> Request:
         """The record, for somebody who may decide it: asked before a form is shown. Raises as `answer`."""
@@ -335,7 +345,7 @@ class Desk:
         Today's route is that of the action: which one it was asked on stands in the record alone.
         """
         try:
-            route: Route | None = self._rules.route_for(request.proposal.action)
+            route: Route | None = self._rules.route_for(decides_about(request))
         except SaysoError:
             route = None  # today's policy has no such route: nobody may decide
         names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))
@@ -373,10 +383,6 @@ class Desk:
         entry = refusal(request, error, by, who)
         thread, token = request.ask.run.thread, f"refused-{token}" if token else ""
         await self._store.note(entry, thread=thread, request=request.id, token=token)
-
-
-def _with(request: Request, revision: Revision) -> Request:
-    return replace(request, revisions=(*request.revisions, revision))
 
 
 def _asks_people(request: Request) -> bool:

@@ -22,6 +22,7 @@ from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..approvals.route import Route
 from ..approvals.sealing import STATE_KEYS, Seal, read_keys
+from .daily_table import DailyTable
 from .evidence.table import AuditTable
 from .langgraph_json import graphs_of
 from .tables import (
@@ -61,6 +62,7 @@ class Settings:
         unguarded: Those whose models may call any tool without asking.
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
         shadow: The next policy, which is held against every action and changes nothing; None where there is none.
+        daily: When people read what ran the day before without anybody being asked; None: never.
         demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
     """
@@ -84,6 +86,7 @@ class Settings:
     operators: frozenset[PersonId]
     shadow: Policy | None
     audit: AuditTable
+    daily: DailyTable | None
     redis_url: str | None = field(repr=False)
     demo: bool
     env: Mapping[str, str] = field(repr=False)
@@ -190,6 +193,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
+        daily=read.daily,
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
         demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,
     )  # fmt: skip

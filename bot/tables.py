@@ -25,6 +25,7 @@ from ..agent.policy_tables import Duration
 from ..agent.setting_words import Name, listed, written
 from ..approvals.address import SCHEMES
 from ..approvals.server_check import Accepted
+from .daily_table import DailyTable
 from .evidence.table import AuditTable
 from .teams.registration import Registration
 
@@ -358,6 +359,7 @@ class SettingsFile(_Table):
         worker: What runs agents.
         shadow: The next policy, held against every action beside the live one.
         audit: Where the audit trail is anchored, and how long it is kept.
+        daily: When people read what ran the day before without anybody being asked.
         operators: People who may put right what got stuck.
     """
 
@@ -379,4 +381,5 @@ class SettingsFile(_Table):
     worker: WorkerTable = WorkerTable()
     shadow: ShadowTable | None = None
     audit: AuditTable = AuditTable()
+    daily: DailyTable | None = None
     operators: People = ()

@@ -23,6 +23,7 @@ from .adaptive_forms import (
     reject_form,
     reject_retry,
     reject_values,
+    undo_form,
 )
 from .adaptive_text import (
     Account,
@@ -196,5 +197,5 @@ def _first_that_fits(draw: Callable[[int | None], AdaptiveMessage]) -> AdaptiveM
 __all__ = [
     "Account", "AdaptiveMessage", "Members", "Mentioned", "Pressed", "Retry", "Surface", "answer", "attachment", "closing",
     "details", "dialog", "error", "message", "modify_form", "modify_retry", "modify_values", "pending", "pressed",
-    "reject_form", "reject_retry", "reject_values", "say", "words_view",
+    "reject_form", "reject_retry", "reject_values", "say", "undo_form", "words_view",
 ]  # fmt: skip

@@ -10,8 +10,11 @@ from enum import StrEnum
 from ..approvals.people import PersonId
 from ..approvals.request import Request, State
 from ..approvals.verdict import RequestId, Way
+from ..approvals.watched import decides_about
 from . import rows
 from .escape import cut, line
+from .form_words import UNDO_QUESTION
+from .logged import is_log, log_rows
 from .rows import Writer
 from .spans import Row, Spans, Text
 from .standing import how, is_stuck, is_unknown, standing
@@ -27,6 +30,7 @@ class Verb(StrEnum):
     HAPPENED = "happened"
     AGAIN = "again"
     GIVE_UP = "give_up"
+    UNDO = "undo"
 
 
 class Style(StrEnum):
@@ -39,24 +43,30 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Something to press; what it carries is the card's request, revision and digest, never authority."""
+    """Something to press; what it carries is the card's request, revision and digest, never authority.
+
+    Attributes:
+        confirm: What is asked before the press counts; empty where nothing is.
+    """
 
     verb: Verb
     label: str
     style: Style = Style.PLAIN
+    confirm: str = ""
 
 
 DETAILS = Button(Verb.DETAILS, "Details")
-#: The three answers, in the order people read them.
+#: The answers, in the order people read them; no request takes all of them.
 ANSWERS = (
     Button(Verb.APPROVE, "Approve", Style.PRIMARY),
     Button(Verb.MODIFY, "Modify…"),
     Button(Verb.REJECT, "Reject…", Style.DANGER),
+    Button(Verb.UNDO, "Undo…", Style.DANGER, UNDO_QUESTION),
 )
 #: Which ways of answering are behind each button.
 _WAYS: Mapping[Verb, frozenset[Way]] = {
     Verb.APPROVE: frozenset({Way.APPROVE}), Verb.REJECT: frozenset({Way.REJECT}),
-    Verb.MODIFY: frozenset({Way.EDIT, Way.INSTRUCT, Way.RESPOND}),
+    Verb.MODIFY: frozenset({Way.EDIT, Way.INSTRUCT, Way.RESPOND}), Verb.UNDO: frozenset({Way.UNDO}),
 }  # fmt: skip
 #: The three ways on when nobody knows whether it happened.
 WAYS_ON = (
@@ -107,6 +117,8 @@ def card_of(request: Request, *, name: Callable[[PersonId], str], tz: tzinfo = U
         tz: Zone of the times where the platform cannot show the reader's own.
     """
     writer = Writer(name, tz)
+    if is_log(request):
+        return _log(request, writer)
     if request.state is State.OPEN:
         return _open(request, writer)
     return _unknown(request, writer) if is_unknown(request) else _shrunk(request, writer)
@@ -141,13 +153,25 @@ def _open(request: Request, writer: Writer) -> Card:
     )  # fmt: skip
 
 
+def _log(request: Request, writer: Writer) -> Card:
+    first = rows.flags(request)
+    summary = writer.must_fit(decides_about(request).summary, rows.SUMMARY)
+    body = log_rows(request, writer)
+    hint = () if writer.whole else (TOO_LONG,)
+    return Card(
+        request=request.id, revision=request.revision, digest=request.question, version=request.version,
+        push=f"Done without asking — {summary}", flags=first, summary=summary, rows=(*body, *hint),
+        buttons=(*(answers(request) if writer.whole else ()), DETAILS),
+    )  # fmt: skip
+
+
 def _unknown(request: Request, writer: Writer) -> Card:
     proposal = request.proposal
     first = ("It may have happened", *rows.flags(request))
     summary = writer.must_fit(proposal.action.summary, rows.SUMMARY)
     body = (
         standing(request, writer),
-        Row("Decided", how(request, writer)),
+        Row("Decided" if request.decision else "Began", how(request, writer)),
         *rows.what(proposal.action, writer),
         rows.needs(request, writer),
     )
@@ -161,7 +185,7 @@ def _unknown(request: Request, writer: Writer) -> Card:
 
 def _shrunk(request: Request, writer: Writer) -> Card:
     """Three lines: what; who, when, how; what is happening or what came of it."""
-    summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
+    summary = cut(line(decides_about(request).summary), rows.SUMMARY)
     last = standing(request, writer)
     second: Spans = (*how(request, writer), Text(" · "), *rows.asked_for(request, writer))
     stuck = ("The agent has not come back",) if is_stuck(request) else ()

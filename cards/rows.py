@@ -81,7 +81,7 @@ def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row
 
 def what(action: Action, writer: Writer) -> tuple[Row, ...]:
     """How far it reaches, what it touches, and the exact call."""
-    return (*_scope(action, writer), *_targets(action.targets, writer), *_call(action, writer))
+    return (*_scope(action, writer), *_targets(action.targets, writer), *call(action, writer))
 
 
 def prose(text: str) -> str:
@@ -188,7 +188,8 @@ def _targets(targets: tuple[Entity, ...], writer: Writer) -> Iterator[Row]:
         yield Row("", (Text(f"… and {len(targets) - MOST_TARGETS} more targets in Details"),))
 
 
-def _call(action: Action, writer: Writer) -> Iterator[Row]:
+def call(action: Action, writer: Writer) -> Iterator[Row]:
+    """The exact call."""
     yield Row("Action", (Text(writer.must_fit(action.tool, LABEL), strong=True),))
     pairs = []
     for name, value in list(action.arguments.items())[:MOST_ARGUMENTS]:

@@ -20,6 +20,7 @@ from ..approvals.errors import (
 from ..approvals.people import PersonId
 from ..approvals.request import Request, RunEnd, State
 from ..approvals.verdict import Verdict
+from ..approvals.watched import decides_about
 from . import rows, values
 from .escape import clean, cut, line
 from .rows import Writer
@@ -28,6 +29,8 @@ from .standing import decided, outcome_words, verdict_words
 
 #: Longest text of an agent or a person in a notice, in UTF-16 units.
 REPORT = 2_400
+#: Of a daily notice: one for each agent.
+_MOST_LINES = 10
 _WAITING = {
     NoticeKind.REMINDER: "Still waiting for an answer. ",
     NoticeKind.WIDENED: "Nobody has decided yet; from now on you may, too. ",
@@ -37,6 +40,7 @@ _EXPIRED = "Nobody decided in time: it is cancelled, and nothing is done."
 _NOT_AGAIN = " sent this back. The agent planned again and ended without asking again:"
 _BROKE_OFF = " sent this back. The agent broke off before it asked again; nothing more will be done for this:"
 _NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried again, and operators know."
+_NOT_UNDONE = "No worker has undone it in time. Nothing was done; it is tried again, and operators know."
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
@@ -53,6 +57,9 @@ def notice_text(
     quoted = (Row("", (Text(_quotable(notice.text)),), Form.QUOTE),) if notice.text.strip() else ()
     if notice.kind is NoticeKind.REPORT:
         return quoted or (Row("", (Text("The agent has finished and said nothing."),)),)
+    if notice.kind is NoticeKind.DAILY:
+        lines = notice.text.split("\n")[:_MOST_LINES]
+        return tuple(Row("", (Text(cut(line(one), rows.PROSE)),)) for one in lines)
     if request is None:
         return (Row("", (Text(f"{notice.kind.value.capitalize()}."),)), *quoted)
     called = _called(notice.mention)
@@ -108,7 +115,7 @@ def answered(request: Request, verdict: Verdict) -> str:
     if request.state is State.OPEN:
         needed, given = request.ask.rule.needed, len(request.votes)
         return f"Counted: {given} of {needed} so far. The others have to answer too."
-    summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
+    summary = cut(line(decides_about(request).summary), rows.SUMMARY)
     return f"{verdict_words(verdict, request.ask.edits)}: {summary}"
 
 
@@ -150,7 +157,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
         case NoticeKind.EXPIRED:
             return (Text(_EXPIRED), *_requester(request, writer))
         case NoticeKind.STUCK:
-            return (Text(_STARTED_AND_SILENT if request.effect else _NOT_BACK),)
+            late = _NOT_UNDONE if request.ask.undoes else _NOT_BACK
+            return (Text(_STARTED_AND_SILENT if request.effect else late),)
         case NoticeKind.OUTCOME if request.outcome:
             return (Text(_outcome(outcome_words(request, request.outcome.kind), request.outcome.words)),)
         case _:
@@ -188,6 +196,9 @@ def _too_late(error: AlreadySettled, request: Request | None, writer: Writer) ->
         return (
             f"{plain(decided(request.decision, edits, writer))}. Your answer came later and was not counted."
         )
+    if request is not None and request.ask.undoes:
+        until = plain((writer.when(request.ask.deadline.expires_at),))
+        return f"Too late: it could be undone until {until}. It stays done, and nothing was counted."
     if error.by:
         names = plain(writer.people(tuple(PersonId(by) for by in error.by)))
         return f"{names} was faster. Your answer was not counted; see the card."

@@ -12,6 +12,7 @@ from rich.text import Text
 from ...agent.setting_words import BadSettings
 from ...approvals.errors import BadSetting
 from ...approvals.sealing import STATE_KEYS
+from ...approvals.watched import can_be_undone
 from ...scheduler.pagerduty import RoutingKey
 from ..opening import open_store
 from ..settings import DEFAULT_FILE, Settings, load_settings
@@ -152,6 +153,6 @@ async def _verify_keys(settings: Settings) -> str:
 
 async def _store(settings: Settings) -> str:
     async with open_store(settings) as store:
-        waiting = len(await store.live())
+        waiting = sum(not can_be_undone(one) for one in await store.live())
     where = settings.store_named if settings.redis_url else f"embedded in {settings.data_dir / 'store'}"
     return f"{where}: fit, {waiting} open request{'s' if waiting != 1 else ''}"

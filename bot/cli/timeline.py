@@ -17,9 +17,9 @@ from ...approvals.change import AuditRecord, Event
 from ...approvals.errors import RequestNotFound
 from ...approvals.people import PersonId
 from ...approvals.request import Request, Run, State
-from ...approvals.risk import Oversight
 from ...approvals.store import Store, Target, TargetKind, Told
 from ...approvals.verdict import RequestId, ThreadId
+from ...approvals.watched import can_be_undone, has_card
 from ...cards import plaintext
 from ...cards.card import card_of
 from ...cards.escape import cut, line
@@ -47,7 +47,7 @@ def print_pending(settings_file: Path | None) -> None:
     """List every request that is not closed, the most urgent first."""
     settings = load_settings(settings_file)
     requests, now = asyncio.run(_live(settings))
-    waiting = sorted((one for one in requests if one.oversight is not Oversight.FREE), key=_urgency)
+    waiting = sorted((one for one in requests if has_card(one) and not can_be_undone(one)), key=_urgency)
     out = console()
     if not waiting:
         out.print("Nothing waits for anybody.")
@@ -180,7 +180,7 @@ def _print_copies(request: Request, told: Mapping[str, Told], out: Console) -> N
         Target(kind=TargetKind.CARD, id=request.id, where=place): Told() for place in request.card_places
     }
     targets |= {Target.parse(text): shown for text, shown in told.items()}
-    if request.oversight is Oversight.FREE or not targets:
+    if not has_card(request) or not targets:
         return
     lines = [
         _copy(target, shown, request)

@@ -16,7 +16,7 @@ from ...approvals.errors import AlreadySettled, AnswerRefused, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef
-from ...approvals.verdict import Approve, RequestId
+from ...approvals.verdict import Approve, RequestId, Undo
 from ...cards import views
 from ...cards.answers import decode_page, decode_press, decode_shown
 from ...cards.card import Verb
@@ -81,9 +81,10 @@ class Clicks:
     async def _pressed(self, press: _Press, screen: Screen) -> None:
         desk, id, who, token = self._desk, press.id, press.who, press.token
         match press.verb:
-            case Verb.APPROVE:
-                done = await desk.answer(id, press.revision, Approve(), who, token=token, shown=press.shown)
-                await self._say_if_needed(done.request, screen)
+            case Verb.APPROVE | Verb.UNDO:
+                verdict = Undo() if press.verb == Verb.UNDO else Approve()
+                done = await desk.answer(id, press.revision, verdict, who, token=token, shown=press.shown)
+                await self._say_if_needed(done.request, verdict, screen)
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.verb)
                 await desk.settle(id, press.revision, way, who, token=token, shown=press.shown)
@@ -110,10 +111,10 @@ class Clicks:
             raise AlreadySettled(request.state, request.decision.by if request.decision else ())
         await screen.show(draw(request))
 
-    async def _say_if_needed(self, request: Request, screen: Screen) -> None:
+    async def _say_if_needed(self, request: Request, verdict: Approve | Undo, screen: Screen) -> None:
         """A redrawn card is answer enough, unless it stays as it was or a modal covers it."""
         if request.state is State.OPEN or isinstance(screen, InView):
-            await screen.tell(answered(request, Approve()))
+            await screen.tell(answered(request, verdict))
 
     async def _mind_the_card(self, press: str, body: Mapping[str, Any]) -> None:
         """A card whose posting was never recorded becomes known; a stray second one is redrawn here."""

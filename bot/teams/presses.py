@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from ...approvals.errors import AlreadySettled, BadChange, NotAllowed, Outdated, SaysoError, WhyNot
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
-from ...approvals.verdict import Approve, Modify, Reject, RequestId, Respond
+from ...approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Undo
 from ...cards import adaptive
 from ...cards.answers import BadPress, HandOn, decode_page, decode_press, decode_shown
 from ...cards.card import Verb, card_of
@@ -33,7 +33,8 @@ T = TypeVar("T")
 PATIENCE = 2.5
 _HANDED_ON = "The next line is asked now."
 _NOTED = "Noted. The card shows how it goes on."
-_TITLES = {Verb.MODIFY: "Modify", Verb.REJECT: "Reject", Verb.DETAILS: "Details"}
+_TITLES = {Verb.MODIFY: "Modify", Verb.REJECT: "Reject", Verb.UNDO: "Undo", Verb.DETAILS: "Details"}
+_FORMS = {Verb.MODIFY: adaptive.modify_form, Verb.REJECT: adaptive.reject_form, Verb.UNDO: adaptive.undo_form}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ class _Press:
     @property
     def decides(self) -> bool:
         """Whether it answers something, and does not only ask to see something."""
-        asks = (Verb.DETAILS, "card") if self.said.sent else (Verb.MODIFY, Verb.REJECT, Verb.DETAILS, "card")
+        asks = (Verb.DETAILS, "card") if self.said.sent else (*_FORMS, Verb.DETAILS, "card")
         return self.said.verb not in asks
 
 
@@ -114,11 +115,14 @@ class Presses:
             case Verb.APPROVE:
                 done = await desk.answer(id, revision, Approve(), press.who, token=press.token, shown=shown)
                 return screen.counted(done.request, answered(done.request, Approve()))
+            case Verb.UNDO if press.said.sent:
+                done = await desk.answer(id, revision, Undo(), press.who, token=press.token, shown=shown)
+                return screen.counted(done.request, answered(done.request, Undo()))
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.said.verb)
                 done = await desk.settle(id, revision, way, press.who, token=press.token, shown=shown)
                 return screen.counted(done.request, _NOTED)
-            case Verb.MODIFY | Verb.REJECT:
+            case Verb.MODIFY | Verb.REJECT | Verb.UNDO:
                 return await (self._sent(press, screen) if press.said.sent else self._form(press, screen))
             case Verb.DETAILS:
                 _as_shown(await desk.request(id), press)
@@ -136,9 +140,9 @@ class Presses:
         """A form over what is asked now; whoever may not decide reads that instead."""
         request = await self._desk.admit(press.id, press.who, token=press.token)
         _must_be_open(request)
-        draw = adaptive.modify_form if press.said.verb == Verb.MODIFY else adaptive.reject_form
-        drawn = await asyncio.to_thread(draw, request, surface=screen.surface)
-        return screen.show(_TITLES[Verb(press.said.verb)], drawn)
+        verb = Verb(press.said.verb)
+        drawn = await asyncio.to_thread(_FORMS[verb], request, surface=screen.surface)
+        return screen.show(_TITLES[verb], drawn)
 
     async def _sent(self, press: _Press, screen: Screen) -> Body:
         """A form with its values, read as it was drawn; one that does not fit comes back with what was typed."""
