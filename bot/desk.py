@@ -140,13 +140,11 @@ class Desk:
                 _must_show(request, revision, shown)
             if isinstance(said, Modify) and said.changes and request.state is State.OPEN:
                 new, rises = edited(request, said.changes, voter.person.id, self._assess)
-                rises = rises or asks_others(
-                    self._rules.route_for, request.proposal.action, new.proposal.action
-                )
+                before, after = request.proposal.action, new.proposal.action
+                rises = rises or asks_others(self._rules.route_for, before, after)
                 if request.ask.edits is Edits.APPLY and not said.instruction:
-                    vote = self._vote(
-                        replace(request, revisions=(*request.revisions, new)), electorate, said, voter, now
-                    )
+                    changed = replace(request, revisions=(*request.revisions, new))
+                    vote = self._vote(changed, electorate, said, voter, now)
                     may_decide, needed = electorate.may_decide(request), electorate.needed
                     return machine.edit(request, new, vote, may_decide, needed, ask_again=rises, now=now)
             vote = self._vote(request, electorate, said, voter, now)
