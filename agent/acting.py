@@ -18,9 +18,10 @@ from typing import Any, assert_never
 import pydantic_core
 from langgraph.errors import GraphBubbleUp
 
-from ..approvals import canonical, effects, machine, signing
+from ..approvals import canonical, effects, lacking, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
+from ..approvals.credential import Mending
 from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
 from ..approvals.looks import withheld_in
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
@@ -49,6 +50,10 @@ class OutcomeUnknown(_NotNow):
     """The tool was started and never reported; the run waits until people have settled what happened."""
 
 
+class SignInAwaited(OutcomeUnknown):
+    """Nothing was run, since nobody is signed in for it; the run waits until somebody is."""
+
+
 class RunAgain(_NotNow):
     """An idempotent tool did not finish; it is run again with the same key."""
 
@@ -63,7 +68,7 @@ async def act(
         frozen: The proposal's bytes from the graph's own state.
 
     Raises:
-        StillRunning, OutcomeUnknown: Nothing was run now.
+        StillRunning, OutcomeUnknown, SignInAwaited: Nothing was run now.
         RunAgain: Run an idempotent tool once more.
         CredentialSourceDown: Nothing was run; try again later.
     """
@@ -81,7 +86,9 @@ async def act(
     except BadVote as error:
         await note_forgery(runtime, request, error)
         return await nothing_done(runtime, request, str(error), believed=False)
-    except (CredentialDead, BadChange) as error:
+    except CredentialDead as error:
+        return await _without_token(runtime, request, revision, error)
+    except BadChange as error:
         return await nothing_done(runtime, request, str(error))
     except AlreadySettled:
         return outcome_of(await runtime.store.get(request.id), None)
@@ -159,6 +166,29 @@ async def _prepared(
     return arguments, await runtime.broker.token(ref, lives=tool.limit) if ref else None
 
 
+async def _without_token(
+    runtime: Runtime, request: Request, proposal: Proposal, error: CredentialDead
+) -> GateOutcome:
+    """Wait for whoever can sign in; where nobody can, or nobody was asked, it is over. Raises: SignInAwaited."""
+    ref = proposal.action.credential
+    wait = error.mending is not Mending.ELSEWHERE and request.effect is None and request.decision is not None
+    if ref is None or not wait:
+        return await nothing_done(runtime, request, str(error))
+    dead = runtime.broker.dead(ref, error)
+
+    def step(record: Request, now: datetime) -> Change:
+        _unmoved(record, request)
+        return lacking.lacks(record, dead, runtime.worker, now)
+
+    try:
+        await runtime.store.change(request.id, step)
+    except AlreadySettled:
+        return outcome_of(await runtime.store.get(request.id), None)
+    except effects.Burnt:
+        raise StillRunning from None
+    raise SignInAwaited(dead.words)
+
+
 async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -> Request:
     """Start the tool in the record; verified once more over exactly the version that is burnt."""
 
@@ -170,7 +200,8 @@ async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -
         if record.effect is not None and record.effect.state is EffectState.STARTED:
             return effects.taken_over(record, worker=runtime.worker, lease=runtime.lease)
         attempt = record.effect.attempt + 1 if record.effect else 1
-        return effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
+        begun = effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
+        return replace(begun, audit=(*lacking.used(record.proposal.action, runtime.worker), *begun.audit))
 
     try:
         applied = await runtime.store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")

@@ -58,7 +58,7 @@ class HeldThread:
 
     @property
     def pauses(self) -> Pauses:
-        return Pauses(self.runtime.store, self.runtime.policy)
+        return Pauses(self.runtime.store, self.runtime.policy, self.runtime.broker)
 
     async def standing(self) -> Standing:
         return await standing_of(self.graph, self.config)

@@ -78,6 +78,8 @@ return redis.call('DEL', lock)
 class RedisGrants:
     """`Grants` for any number of processes over one Redis."""
 
+    takes_sign_ins = True
+
     def __init__(
         self, client: redis.asyncio.Redis, seal: Seal, *, prefix: str = "sayso", failover: bool = False
     ) -> None:

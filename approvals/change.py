@@ -52,6 +52,10 @@ class Event(StrEnum):
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
     SHADOWED = "next policy differs"
+    CREDENTIAL_ADDED = "credential added"
+    CREDENTIAL_REVOKED = "credential revoked"
+    CREDENTIAL_USED = "credential used"
+    CREDENTIAL_REFUSED = "credential refused"
     POLICY_CHANGED = "policy changed"
     AUDIT_CLEARED = "audit trail cleared"
     AUDIT_EXPORTED = "audit trail exported"
@@ -110,6 +114,7 @@ class NoticeKind(StrEnum):
     UNKNOWN = "unknown"
     REPORT = "report"  #: the agent's own last words; `text` holds them
     UNREACHABLE = "unreachable"
+    SIGN_IN = "sign in"  #: what was approved waits for somebody to sign in to a provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

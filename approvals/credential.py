@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +21,24 @@ class CredentialRef:
     subject: str
     tenant: str = ""
     scopes: tuple[str, ...] = ()
+
+
+class Mending(StrEnum):
+    """How a credential that no longer works comes to work again."""
+
+    ELSEWHERE = "elsewhere"  #: by the operator or the provider; what was asked for has to be asked again
+    SIGN_IN = "sign in"  #: somebody signs in with `sayso connect`, and what waits goes on
+    LINK = "link"  #: the same, from a button on the card as well
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadCredential:
+    """Why an action cannot run for now.
+
+    Attributes:
+        words: What is wrong and how it is mended, for people; at most 500 characters, no token in them.
+    """
+
+    ref: CredentialRef
+    words: str
+    mending: Mending

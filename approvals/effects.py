@@ -35,6 +35,7 @@ def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now:
         raise Burnt
     effect = Effect(attempt=attempt, worker=worker, started_at=now)
     resume_by = now + GOES_ON_WITHIN if request.ask.dialect else request.resume_by
+    request = replace(request, dead_credential=None)  # it has a token now
     entry = AuditEntry(
         event=Event.EFFECT_STARTED, by=worker, words=_started(request)[:300],
         facts={"attempt": str(attempt), "digest": request.current.digest},

@@ -359,10 +359,17 @@ def _vote_entry(vote: Vote) -> AuditEntry:
 
 def _stuck(request: Request, now: datetime) -> Change:
     """People decided, but no worker brought the agent back in time: told, paged, and put to the workers again."""
+    lacking = request.dead_credential if request.effect is None else None
     if now >= votes_expire_at(request) and request.effect is None:
-        return closed(
-            request, OutcomeKind.FAILED, "The agent could not be brought back; nothing was done.", now
+        words = (
+            f"{lacking.words} Nothing was done."
+            if lacking
+            else "The agent could not be brought back; nothing was done."
         )
+        return closed(request, OutcomeKind.FAILED, words, now)
+    work = (Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),)
+    if lacking:  # nobody is late: it is tried now and then
+        return Change(request=replace(request, resume_by=now + RESUME_WITHIN), work=work)
     again = replace(
         request,
         resume_by=now + RESUME_WITHIN,
@@ -373,7 +380,7 @@ def _stuck(request: Request, now: datetime) -> Change:
         request=again,
         audit=(AuditEntry(event=Event.STUCK, words="The agent was not brought back in time"),),
         notices=(_say(request, NoticeKind.STUCK, "stuck"), *_tell_requester(request, "stuck")),
-        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        work=work,
     )
 
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from . import canonical
 from .action import Action, Json
+from .credential import DeadCredential
 from .deadline import Deadline, Step, TtlClass
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
@@ -271,6 +272,7 @@ class Request:
         stuck_at: UTC; since when people know that no worker brings the agent back. None again once one does.
         worker: Who is resuming the agent.
         waits_for: How many other answers its pause needs before the agent can go on; 0 when none.
+        dead_credential: Why it could not run as things are; once decided, it waits for that. None while nothing is known against it.
     """
 
     ask: Ask
@@ -288,6 +290,7 @@ class Request:
     stuck_at: datetime | None = None
     worker: str = ""
     waits_for: int = 0
+    dead_credential: DeadCredential | None = None
     effect: Effect | None = None
     outcome: Outcome | None = None
     closed_at: datetime | None = None

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
     from ..scheduler.paging import Pages
     from .api.calls import Api
     from .channel import Channel
+    from .connecting import Connecting
     from .delivery import Deliverer
     from .desk import Desk
     from .platform import Platform
@@ -55,7 +56,7 @@ async def run(
             directory = _directory(settings, platforms)
             if BOT in parts:
                 deliverer = await stack.enter_async_context(
-                    _bot(settings, store, directory, platforms, front=front, one_policy=one_policy)
+                    _bot(settings, store, directory, platforms, url=url, front=front, one_policy=one_policy)
                 )
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
@@ -168,7 +169,7 @@ def _directory(settings: Settings, platforms: Mapping[str, Platform]) -> Configu
 @asynccontextmanager
 async def _bot(
     settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], *,
-    front: Front, one_policy: OnePolicy,
+    url: str, front: Front, one_policy: OnePolicy,
 ) -> AsyncIterator[Deliverer]:  # fmt: skip
     """Desk, delivery, pages and platforms, wired; people are let in when all stand."""
     from ..agent.risk import assess
@@ -181,7 +182,10 @@ async def _bot(
         assess=lambda action: assess(action, settings.policy), graphs=tuple(settings.graphs),
     )  # fmt: skip
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
-    async with _pages(settings, store, desk, channels) as pages, _api(settings, store) as api:
+    async with (
+        _pages(settings, store, desk, channels) as pages, _api(settings, store) as api,
+        _connecting(settings, store, desk, directory, url) as connecting,
+    ):  # fmt: skip
         deliverer = Deliverer(
             store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
             pages=pages.bring_up_to_date, wall=store.now,
@@ -189,12 +193,17 @@ async def _bot(
         doors = {}
         for name, platform in platforms.items():
             inside = Inside(
-                desk=desk, store=store, directory=directory, channel=channels[name], deliverer=deliverer
+                desk=desk,
+                store=store,
+                directory=directory,
+                channel=channels[name],
+                deliverer=deliverer,
+                connecting=connecting,
             )
             doors[platform.path] = await platform.door(inside)
         await one_policy.publish()
         ready = _readiness(store, platforms.values(), one_policy)
-        front.open(doors, ready=ready, api=api.door if api else None)
+        front.open(doors, ready=ready, api=api.door if api else None, connect=connecting)
         yield deliverer
 
 
@@ -208,6 +217,28 @@ async def _api(settings: Settings, store: RedisStore) -> AsyncIterator[Api | Non
 
     async with open_api(settings, settings.api, store) as api:
         yield api
+
+
+@asynccontextmanager
+async def _connecting(
+    settings: Settings, store: RedisStore, desk: Desk, directory: ConfiguredDirectory, url: str
+) -> AsyncIterator[Connecting | None]:
+    """What lets people sign in to a provider from a card; None where browsers cannot reach us, or there is none."""
+    if settings.server.url is None or not settings.credentials:
+        yield None
+        return
+    from .connecting import Connecting
+    from .credentials import connectable, connection, grants_seal
+    from .tickets import Tickets
+
+    async with connection(url) as client:
+        if not (providers := connectable(settings, client, url)):
+            yield None
+            return
+        yield Connecting(
+            desk=desk, directory=directory, store=store, url=settings.server.url, providers=providers,
+            tickets=Tickets(client, grants_seal(settings), prefix=settings.store.prefix),
+        )  # fmt: skip
 
 
 def _readiness(

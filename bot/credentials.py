@@ -16,8 +16,10 @@ from ..agent.oauth import OAuthSource
 from ..agent.redis_grants import RedisGrants
 from ..approvals.address import Kind, read_address
 from ..approvals.connection import open_redis
+from ..approvals.credential import Mending
 from ..approvals.errors import BadSetting
 from ..approvals.sealing import Seal
+from .connecting import Connectable
 from .settings import Settings
 from .signing_keys import kept_key
 from .tables import Credential, EntraTable, OAuthTable, StaticTable
@@ -61,8 +63,18 @@ def oauth_source(settings: Settings, name: str, table: OAuthTable, grants: Grant
     return OAuthSource(
         table.provider, name=name, client_id=table.client_id, grants=grants,
         client_secret=_secret(settings, name, "client_secret", table.client_secret),
-        ca_file=_beside(settings, table.ca_file),
+        ca_file=_beside(settings, table.ca_file), mending=table.mending(settings.server.url),
     )  # fmt: skip
+
+
+def connectable(settings: Settings, client: redis.asyncio.Redis, address: str) -> Mapping[str, Connectable]:
+    """The providers to which people can sign in from a card. Raises: BadSetting."""
+    found = dict[str, Connectable]()
+    for name, table in settings.credentials.items():
+        if isinstance(table, OAuthTable) and table.mending(settings.server.url) is Mending.LINK:
+            made = oauth_source(settings, name, table, grants_of(settings, table, client, address))
+            found[name] = Connectable(source=made, scopes=table.scopes)
+    return found
 
 
 def grants_of(

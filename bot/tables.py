@@ -24,6 +24,7 @@ from ..agent.oauth_providers import PRESETS, ClientAuth, Provider
 from ..agent.policy_tables import Duration
 from ..agent.setting_words import Name, listed, written
 from ..approvals.address import SCHEMES
+from ..approvals.credential import Mending
 from ..approvals.server_check import Accepted
 from .evidence.table import AuditTable
 from .teams.registration import Registration
@@ -36,6 +37,7 @@ _APP = "it is the Application (client) ID of the bot's app registration in Entra
 _TENANT = "it is the Directory (tenant) ID of the bot's app registration in Entra"
 _SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } or { entra_group = "…" }'
 _TEAM = "a Slack workspace's id begins with T, from Slack's address in a browser (app.slack.com/client/T…)"
+_PUBLIC = "it is the bot's address as browsers know it, without a path, like https://sayso.example.com"
 STORE = r"(rediss?(\+(sentinel|cluster))?|unix)://.*"
 STORE_WORDS = f"it must begin with {SCHEMES}"
 
@@ -175,7 +177,9 @@ class OAuthTable(_Table):
     """`[credentials.hubspot]`: a provider of OAuth 2, a known one by `preset` or any by `token_url`.
 
     Attributes:
+        authorize_url: Where `sayso connect` sends people to sign in.
         client_secret: Names the environment variable that holds it.
+        scopes: What is asked for at a sign-in.
         service: Whose account it is unless somebody says otherwise.
         client_auth: How the client proves itself, in a header or in the form; the preset's, or else in a header.
         kept: Where refresh tokens are: sealed in the store, or in `SAYSO_REFRESH_TOKEN_<NAME>_<SERVICE>`.
@@ -184,9 +188,11 @@ class OAuthTable(_Table):
     kind: Literal["oauth"]
     preset: Literal["hubspot", "google", "salesforce"] | None = None
     token_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
+    authorize_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
     revoke_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
     client_id: str = Field(min_length=1)
     client_secret: Annotated[str, _variable("secret", "HUBSPOT_CLIENT_SECRET")]
+    scopes: Annotated[tuple[str, ...], listed('scopes, like ["crm.objects.contacts.write"]')] = ()
     client_auth: Literal["basic", "post"] | None = None
     service: str = Field(min_length=1)
     kept: Literal["store", "environment"] = "store"
@@ -196,13 +202,19 @@ class OAuthTable(_Table):
     def provider(self) -> Provider | None:
         """Addresses and habits, the preset's where nothing else is said; None where neither says where to ask."""
         said = {
-            "token_url": self.token_url, "revoke_url": self.revoke_url,
+            "token_url": self.token_url, "authorize_url": self.authorize_url, "revoke_url": self.revoke_url,
             "client_auth": self.client_auth and ClientAuth(self.client_auth),
         }  # fmt: skip
         changes: dict[str, Any] = {name: value for name, value in said.items() if value}
         if self.preset:
             return replace(PRESETS[self.preset], **changes)
         return Provider(**changes) if self.token_url else None
+
+    def mending(self, url: str | None) -> Mending:
+        """What people are offered when a sign-in has ended; `url` is where browsers reach the bot."""
+        if self.kept != "store":
+            return Mending.ELSEWHERE
+        return Mending.LINK if url and self.provider and self.provider.authorize_url else Mending.SIGN_IN
 
 
 class StaticTable(_Table):
@@ -274,10 +286,15 @@ class ApiTable(_Table):
 
 
 class ServerTable(_Table):
-    """`[server]`: where the bot listens."""
+    """`[server]`: where the bot listens.
+
+    Attributes:
+        url: Where browsers reach it from outside; needed for the links with which people reconnect an account.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8790, ge=0, le=65535)
+    url: Annotated[str, written(r"https://[^\s/?#@]+", _PUBLIC)] | None = None
 
 
 class WorkerTable(_Table):

@@ -60,14 +60,16 @@ def flags(request: Request) -> tuple[str, ...]:
     said = [cut(line(flag), FLAG) for flag in request.proposal.assessment.flags]
     shown = [flag for flag in said if flag][:MOST_FLAGS]
     more = [f"{len(said) - MOST_FLAGS} more flags in Details"] if len(said) > MOST_FLAGS else []
+    dead = ["Credential is dead"] if request.dead_credential else []
     tricks = ["Hidden characters in the text"] if deceives(request.current.frozen) else []
-    return (*shown, *more, *tricks)
+    return (*dead, *shown, *more, *tricks)
 
 
 def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row, ...]:
     """Everything between summary and buttons, what a decision needs most first."""
     action = proposal.action
     return (
+        *credential(request),
         _goal(request, action, writer),
         *_changed(request, proposal, writer),
         *what(action, writer),
@@ -77,6 +79,12 @@ def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row
         *((Row("Unsure", (Text(prose(action.unsure)),), Form.QUOTE),) if action.unsure.strip() else ()),
         Row("Risk", (Text(cut(line(" ".join(proposal.assessment.reasons)), SENTENCE)),)),
     )
+
+
+def credential(request: Request) -> Iterator[Row]:
+    """Why it could not run as things are, and how that is mended."""
+    if request.dead_credential:
+        yield Row("Credential", (Text(cut(line(request.dead_credential.words), SENTENCE)),))
 
 
 def what(action: Action, writer: Writer) -> tuple[Row, ...]:

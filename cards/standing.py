@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..approvals.errors import SaysoError
+from ..approvals.lacking import waits_for_sign_in
 from ..approvals.request import (
     Decision,
     Edits,
@@ -137,6 +138,9 @@ def _outcome(request: Request, outcome: Outcome, writer: Writer) -> Spans:
 
 
 def _now(request: Request) -> str:
+    if waits_for_sign_in(request) and request.dead_credential:
+        words = cut(line(request.dead_credential.words), SENTENCE)
+        return f"Nothing has been done yet; it waits for a sign-in and then goes on by itself. {words}"
     if is_stuck(request):
         return "The agent has not come back in time; operators are told, and it is tried again. Nothing was done."
     others = f"{request.waits_for} other {'answer' if request.waits_for == 1 else 'answers'}"

@@ -33,6 +33,9 @@ _WAITING = {
     NoticeKind.WIDENED: "Nobody has decided yet; from now on you may, too. ",
     NoticeKind.PAGED: "On-call is paged. ",
 }
+_SIGN_IN = "It cannot run yet, and nothing has been done; once somebody has signed in it goes on by itself."
+#: On the way to the provider's own page.
+LINK_WORDS = "Sign in here within 10 minutes; the link is yours and works once: "
 _EXPIRED = "Nobody decided in time: it is cancelled, and nothing is done."
 _NOT_AGAIN = " sent this back. The agent planned again and ended without asking again:"
 _BROKE_OFF = " sent this back. The agent broke off before it asked again; nothing more will be done for this:"
@@ -40,6 +43,7 @@ _NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried 
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
+    NoticeKind.SIGN_IN: "It waited for a sign-in, and somebody has signed in.",
     NoticeKind.UNKNOWN: "It was started and never reported: nobody knows whether it happened. Please look, then say "
     "on the card: it happened, run it again, or give up.",
 }
@@ -151,6 +155,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (Text(_EXPIRED), *_requester(request, writer))
         case NoticeKind.STUCK:
             return (Text(_STARTED_AND_SILENT if request.effect else _NOT_BACK),)
+        case NoticeKind.SIGN_IN if request.dead_credential:
+            return (Text(f"{_SIGN_IN} {cut(line(request.dead_credential.words), rows.SENTENCE)}"),)
         case NoticeKind.OUTCOME if request.outcome:
             return (Text(_outcome(outcome_words(request, request.outcome.kind), request.outcome.words)),)
         case _:

@@ -203,6 +203,35 @@ def show(
 
 
 @app.command()
+def connect(
+    provider: Annotated[
+        str, typer.Argument(help='As in \\[credentials.PROVIDER] of the settings, with kind = "oauth".')
+    ],
+    account: Annotated[
+        str, typer.Option("--as", metavar="ACCOUNT", help="Whose account; the table's service unless given.", show_default=False)
+    ] = "",
+    redirect: Annotated[
+        str, typer.Option(help="Where the browser comes back to on this machine, as it is registered with the provider; "
+                          "port 0 is any.")
+    ] = "http://127.0.0.1:0/callback",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address; open no browser.")
+    ] = False,
+    settings: SettingsFile = None,
+) -> None:  # fmt: skip
+    """Sign in to a provider in a browser, and keep the sign-in sealed in the store.
+
+    Whoever owns the account signs in at the provider itself; sayso sees no password. What waited for this sign-in goes
+    on at once. Google's desktop apps take any port; HubSpot and Salesforce want the address registered:
+    [bold]--redirect http://localhost:8791/callback[/]. On a machine without a browser forward that port
+    (ssh -L 8791:localhost:8791), or sign in elsewhere and use [bold]sayso credentials add[/].
+    """
+    from .connect import connect as run
+
+    run(settings, provider, account, redirect, browser=not no_browser)
+
+
+@app.command()
 def withdraw(
     request: Annotated[str, typer.Argument(help="The request's id.")],
     why: Annotated[str, typer.Option("--why", help="People read it on the card.")],

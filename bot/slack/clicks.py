@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.respond.async_respond import AsyncRespond
@@ -21,12 +21,16 @@ from ...cards import views
 from ...cards.answers import decode_page, decode_press, decode_shown
 from ...cards.card import Verb
 from ...cards.richtext import Account, no_account
-from ...cards.words import answered, refusal
+from ...cards.spans import Link
+from ...cards.words import LINK_WORDS, answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
 from ..desk import Desk, WayOn
 from .precheck import DELIVERY
 from .screens import InView, OnMessage, Screen, View
+
+if TYPE_CHECKING:  # most bots connect nothing
+    from ..connecting import Connecting
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +54,11 @@ class Clicks:
     """Handles every `block_actions`."""
 
     def __init__(
-        self, *, desk: Desk, deliverer: Deliverer, account: Account = no_account, tz: tzinfo = UTC
-    ) -> None:
+        self, *, desk: Desk, deliverer: Deliverer, account: Account = no_account, tz: tzinfo = UTC,
+        connecting: Connecting | None = None,
+    ) -> None:  # fmt: skip
         self._desk = desk
+        self._connecting = connecting
         self._deliverer = deliverer
         self._account = account
         self._tz = tz
@@ -99,6 +105,9 @@ class Clicks:
                 page = decode_page(press.value)
                 view = views.details_view(request, page, name=desk.name, account=self._account, tz=self._tz)
                 await screen.show(view)
+            case Verb.RECONNECT if self._connecting is not None:
+                link = await self._connecting.link(id, who, token=token)
+                await screen.tell(LINK_WORDS, Link(link))
             case _:
                 await screen.tell(_RETIRED)
 

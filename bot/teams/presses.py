@@ -7,7 +7,7 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...approvals.errors import AlreadySettled, BadChange, NotAllowed, Outdated, SaysoError, WhyNot
 from ...approvals.people import Identity
@@ -16,14 +16,17 @@ from ...approvals.verdict import Approve, Modify, Reject, RequestId, Respond
 from ...cards import adaptive
 from ...cards.answers import BadPress, HandOn, decode_page, decode_press, decode_shown
 from ...cards.card import Verb, card_of
-from ...cards.spans import Row, Text
-from ...cards.words import answered, refusal
+from ...cards.spans import Link, Row, Text
+from ...cards.words import LINK_WORDS, answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
 from ..desk import Answered, Desk, WayOn
 from .inbound import FAILED
 from .port import PLATFORM, Asking, Pressed, Transport
 from .screens import Body, Drawing, InCard, InDialog, Screen
+
+if TYPE_CHECKING:  # most bots connect nothing
+    from ..connecting import Connecting
 
 log = logging.getLogger(__name__)
 
@@ -51,8 +54,8 @@ class _Press:
     @property
     def decides(self) -> bool:
         """Whether it answers something, and does not only ask to see something."""
-        asks = (Verb.DETAILS, "card") if self.said.sent else (Verb.MODIFY, Verb.REJECT, Verb.DETAILS, "card")
-        return self.said.verb not in asks
+        looks = (Verb.DETAILS, Verb.RECONNECT, "card")
+        return self.said.verb not in (looks if self.said.sent else (Verb.MODIFY, Verb.REJECT, *looks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,10 @@ class Presses:
 
     def __init__(
         self, *, desk: Desk, deliverer: Deliverer, transport: Transport, tz: tzinfo = UTC, patience: float = PATIENCE,
+        connecting: Connecting | None = None,
     ) -> None:  # fmt: skip
         self._desk = desk
+        self._connecting = connecting
         self._deliverer = deliverer
         self._transport = transport
         self._tz = tz
@@ -118,6 +123,9 @@ class Presses:
                 way = WayOn(press.said.verb)
                 done = await desk.settle(id, revision, way, press.who, token=press.token, shown=shown)
                 return screen.counted(done.request, _NOTED)
+            case Verb.RECONNECT if self._connecting is not None:
+                link = await self._connecting.link(id, press.who, token=press.token)
+                return screen.show("Reconnect", adaptive.words_view(LINK_WORDS, press.said.press, Link(link)))
             case Verb.MODIFY | Verb.REJECT:
                 return await (self._sent(press, screen) if press.said.sent else self._form(press, screen))
             case Verb.DETAILS:

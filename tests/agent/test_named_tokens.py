@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
 import pytest
 import redis
-from gated import Ledger, World, a_refund, an_agent, refund_tool
+from gated import Ledger, a_refund, refund_tool
 from leaks import in_redis
+from named_tokens import Office, a_world, crm_tool
 from oauth_scene import CRM, NAME, a_provider, a_source, kept_in
 from sayso.agent.credentials import CredentialDead, StaticSource
-from sayso.agent.effect import Effect, effect
+from sayso.agent.effect import effect
 from sayso.agent.runtime import token
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.errors import BadSetting
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import EffectState, State
-from sayso.approvals.store import Store
+from sayso.cards.card import card_of
 from sayso.sandbox.faults import Status
 
 KEY = "a-static-key-0123456789"
-
-
-@dataclass
-class Office:
-    """What the tool showed its back office: a token, checked at once."""
-
-    shown: list[str] = field(default_factory=list)
-
-
-def crm_tool(office: Office, *, name: str = "hubspot", **options: Any) -> Effect:
-    """A refund that runs in the account of the CRM, whoever plans it."""
-    options = {"category": "financial_transaction", "irreversibility": "high", "credential": CRM, **options}
-
-    @effect(name="issue_refund", **options)
-    async def issue_refund(order: int, amount: Decimal, currency: str = "USD") -> str:
-        office.shown.append(token(name))
-        return "Refunded."
-
-    return issue_refund
-
-
-def a_world(tool: Effect, source: Any, provider: str = "hubspot", store: Store | None = None) -> World:
-    """The small world, with this tool and this provider; its plan names no credential."""
-    ledger = Ledger()
-
-    def plan(state: Any) -> dict[str, Any]:
-        return {"action": a_refund(tool, credential=None)}
-
-    graph = an_agent(tool, ledger, plan=plan)
-    return World(tool, ledger=ledger, graph=graph, sources={provider: source}, store=store)
 
 
 async def test_a_token_that_died_while_people_thought_does_not_matter(redis_url: str) -> None:
@@ -75,23 +44,23 @@ async def test_a_token_that_died_while_people_thought_does_not_matter(redis_url:
         assert not any(map(provider.is_valid, at_the_pause))
 
 
-async def test_a_sign_in_that_ended_in_the_wait_is_told_and_nothing_is_done(redis_url: str) -> None:
-    """Requester and approver read how it is mended; the approval is not used up by a tool that could not run."""
+async def test_what_no_sign_in_mends_is_told_and_nothing_is_done(redis_url: str) -> None:
+    """The app's own secret was changed: requester and approver read it, and a tool that could not run uses up nothing."""
     async with a_provider() as provider, kept_in(redis_url) as grants:
         await grants.add(NAME, provider.signed_in("crm"))
         office = Office()
         world = a_world(crm_tool(office), a_source(provider, grants))
         await world.ask()
         request = await world.open_request()
-        provider.revoke_all()
+        provider.client_secret = "another-secret-0123456789"
         await world.answer(request)
         await world.work()
         ended = await world.request(request)
         assert ended.outcome is not None
-        assert "sayso credentials add hubspot --as crm" in ended.outcome.words
+        assert "(invalid_client)" in ended.outcome.words
         assert (office.shown, ended.effect) == ([], None)
         (report,) = await world.reports()
-        assert "sayso credentials add hubspot --as crm" in report
+        assert "(invalid_client)" in report
 
 
 async def test_a_dead_sign_in_is_flagged_when_the_card_opens(redis_url: str) -> None:
@@ -99,8 +68,9 @@ async def test_a_dead_sign_in_is_flagged_when_the_card_opens(redis_url: str) -> 
     async with a_provider() as provider, kept_in(redis_url) as grants:
         world = a_world(crm_tool(Office()), a_source(provider, grants))
         await world.ask()
-        flags = (await world.open_request()).proposal.assessment.flags
-        assert any("credential" in flag.lower() for flag in flags)
+        card = card_of(await world.open_request(), name=str)
+        assert card.flags[0] == "Credential is dead"
+        assert "crm has not signed in to hubspot. Whoever owns it" in str(card.rows)
 
 
 async def test_while_the_provider_is_down_nothing_is_used_up(redis_url: str) -> None:

@@ -48,7 +48,7 @@ async def kept_in(url: str, key: bytes = b"k" * 32) -> AsyncIterator[RedisGrants
 def a_source(at: OAuthProvider, grants: Grants, *, auth: str = "basic", secret: str = "") -> OAuthSource:
     """What would stand in the settings for this provider."""
     provider = Provider(
-        token_url=at.token_url, revoke_url=at.revoke_url, client_auth=ClientAuth(auth),
+        token_url=at.token_url, authorize_url=at.authorize_url, revoke_url=at.revoke_url, client_auth=ClientAuth(auth),
         own_words={"BAD_REFRESH_TOKEN": "invalid_grant"},
     )  # fmt: skip
     return OAuthSource(
