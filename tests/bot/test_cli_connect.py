@@ -1,11 +1,10 @@
-"""`sayso connect`: a real process, a browser that comes back to it, and nothing secret printed."""
+"""`sayso connect`: a browser opens, comes back to this machine, and nothing secret is printed."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import sys
+import webbrowser
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,54 +17,54 @@ from credential_files import an_office, at, over
 from leaks import in_redis
 from oauth_scene import a_provider
 from sayso.approvals.redis_store import RedisStore
+from sayso.approvals.sealing import read_keys
 from sayso.approvals.verdict import ThreadId
+from sayso.bot.cli.commands import app
 from sayso.sandbox.oauth import OAuthProvider
-from settings_files import sayso
+from typer.testing import CliRunner
+
+
+def in_a_terminal(*arguments: str, env: dict[str, str]) -> tuple[int, str]:
+    """Exit code and what was printed or refused."""
+    shown = CliRunner().invoke(app, ["connect", *arguments], env=env)
+    return shown.exit_code, shown.output + str(shown.exception or "")
 
 
 @asynccontextmanager
 async def connecting(
-    folder: Path, env: dict[str, str], *arguments: str
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """The process that waits for its browser, and the address that it printed."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SAYSO_", "REDIS_"))}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", "from sayso.bot.cli import main; main()", "connect", "hubspot", "--no-browser",
-        *arguments, cwd=folder, env={**kept, **env}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        async with asyncio.timeout(60):
-            while not (line := (await process.stdout.readline()).decode()).startswith("https://"):
-                assert line, (await process.communicate())[1].decode()
-        yield process, line.strip()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[asyncio.Task[tuple[int, str]], str]]:
+    """The command while it waits for its browser, and the address that it opened there."""
+    loop, opened = asyncio.get_running_loop(), asyncio.Queue[str]()
+    monkeypatch.setattr(
+        webbrowser, "open", lambda address: loop.call_soon_threadsafe(opened.put_nowait, address)
+    )
+    command = asyncio.create_task(asyncio.to_thread(in_a_terminal, "hubspot", env=env))
+    address = await asyncio.wait_for(opened.get(), 60)
+    yield command, address
+    await command
 
 
-def browser(provider: OAuthProvider) -> httpx.AsyncClient:
+def a_browser(provider: OAuthProvider) -> httpx.AsyncClient:
     """Somebody's, on this machine."""
     tls = ssl.create_default_context(cafile=provider.ca_file)
     return httpx.AsyncClient(verify=tls, trust_env=False)
 
 
-async def the_rest(process: asyncio.subprocess.Process) -> str:
-    """What it says until it ends."""
-    out, err = await asyncio.wait_for(process.communicate(), 60)
-    return (out + err).decode()
+def where(provider: OAuthProvider) -> str:
+    """The provider as the settings have it."""
+    return f'{at(provider)}\nauthorize_url = "{provider.authorize_url}"\nscopes = ["crm.read"]'
 
 
 async def test_somebody_signs_in_from_the_terminal(
-    tmp_path: Path, redis_url: str, redis_client: redis.Redis
+    tmp_path: Path, redis_url: str, redis_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A browser that brings another's answer is refused and ours still waited for; then the command says what it has."""
-    async with a_provider() as provider:
-        where = f'{at(provider)}\nauthorize_url = "{provider.authorize_url}"\nscopes = ["crm.read"]'
-        an_office(tmp_path, where, provider.client_id)
+    """Another sign-in's answer is refused and ours still waited for; then the command says what it has."""
+    async with a_provider() as provider, a_browser(provider) as person:
+        an_office(tmp_path, where(provider), provider.client_id)
+        monkeypatch.chdir(tmp_path)
         env = over(provider, redis_url)
-        async with connecting(tmp_path, env) as (process, address), browser(provider) as person:
+        async with connecting(env, monkeypatch) as (command, address):
             asked = parse_qs(urlsplit(address).query)
             (redirect,), (state,) = asked["redirect_uri"], asked["state"]
             assert redirect.startswith("http://127.0.0.1:")
@@ -76,12 +75,9 @@ async def test_somebody_signs_in_from_the_terminal(
             assert (await person.get(redirect.replace("/callback", "/other"))).status_code == 404
             back = (await person.get(address)).headers["Location"]
             assert "hubspot is connected" in (await person.get(back)).text
-            said = await the_rest(process)
-        assert process.returncode == 0
-        assert "Signed in: crm gets a token until" in said
-        tried = await asyncio.to_thread(sayso, "credentials", "test", "hubspot", folder=tmp_path, env=env)
-        assert tried.stdout.startswith("crm gets a token until")
-        store = await RedisStore.connect(redis_url)
+            code, said = await command
+        assert (code, "Signed in: crm gets a token until" in said) == (0, True)
+        store = await RedisStore.connect(redis_url, seal=read_keys(env["SAYSO_STATE_KEYS"]))
         try:
             (noted,) = await store.trail(ThreadId("credential:hubspot/crm"))
         finally:
@@ -89,40 +85,40 @@ async def test_somebody_signs_in_from_the_terminal(
         assert (noted.entry.event.value, noted.entry.by) == ("credential added", "sayso connect")
         standing = str(list(in_redis(redis_client)))
         for secret in provider.secrets_seen:
-            assert secret not in said + tried.stdout + standing
+            assert secret not in said + standing
 
 
-async def test_who_refuses_at_the_provider_ends_the_command(tmp_path: Path, redis_url: str) -> None:
+async def test_who_refuses_at_the_provider_ends_the_command(
+    tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Exit 1, one sentence, nothing kept."""
-    async with a_provider() as provider:
-        where = f'{at(provider)}\nauthorize_url = "{provider.authorize_url}"'
-        an_office(tmp_path, where, provider.client_id)
+    async with a_provider() as provider, a_browser(provider) as person:
+        an_office(tmp_path, where(provider), provider.client_id)
+        monkeypatch.chdir(tmp_path)
         provider.consents = False
-        async with (
-            connecting(tmp_path, over(provider, redis_url)) as (process, address),
-            browser(provider) as person,
-        ):
+        async with connecting(over(provider, redis_url), monkeypatch) as (command, address):
             provider.redirects.add(parse_qs(urlsplit(address).query)["redirect_uri"][0])
             back = (await person.get(address)).headers["Location"]
             assert "was refused" in (await person.get(back)).text
-            said = await the_rest(process)
-        assert (process.returncode, "was refused; nothing was kept" in said) == (1, True)
+            code, said = await command
+        assert (code, "was refused; nothing was kept" in said) == (1, True)
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("connect", "billing"), "is of kind static: nobody signs in to it here."),
-        (("connect", "hubspot", "--redirect", "http://0.0.0.0:1/x"), "--redirect is this machine's address"),
-        (("connect", "hubspot", "--redirect", "https://sayso.example.com"), "--redirect is this machine's address"),
-        (("connect", "hubspott"), "There is no [credentials.hubspott]"),
+        (("billing",), "is of kind static: nobody signs in to it here."),
+        (("hubspot", "--redirect", "http://0.0.0.0:1/x"), "--redirect is this machine's address"),
+        (("hubspot", "--redirect", "https://sayso.example.com"), "--redirect is this machine's address"),
+        (("hubspott",), "There is no [credentials.hubspott]"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said_in_one_sentence(
-    tmp_path: Path, redis_url: str, arguments: tuple[str, ...], words: str
+    tmp_path: Path, redis_url: str, arguments: tuple[str, ...], words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And nothing listens."""
     an_office(tmp_path, 'preset = "hubspot"')
+    monkeypatch.chdir(tmp_path)
     env = {"REDIS_URL": redis_url, "SAYSO_STATE_KEYS": "a" * 43 + "=", "HUBSPOT_SECRET": "s" * 20}
-    tried = sayso(*arguments, folder=tmp_path, env={**env, "COLUMNS": "300"})
-    assert (tried.returncode, words in tried.stderr) == (1, True), tried.stderr
+    code, said = in_a_terminal(*arguments, "--no-browser", env=env)
+    assert (code, words in said) == (1, True), said
