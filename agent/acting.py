@@ -21,7 +21,7 @@ from langgraph.errors import GraphBubbleUp
 from ..approvals import canonical, effects, lacking, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.credential import Mending
+from ..approvals.credential import DeadCredential, Mending
 from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
 from ..approvals.looks import withheld_in
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
@@ -54,6 +54,14 @@ class SignInAwaited(OutcomeUnknown):
     """Nothing was run, since nobody is signed in for it; the run waits until somebody is."""
 
 
+class _NoToken(Exception):
+    """One of the credentials does not work."""
+
+    def __init__(self, dead: DeadCredential) -> None:
+        super().__init__(dead.words)
+        self.dead = dead
+
+
 class RunAgain(_NotNow):
     """An idempotent tool did not finish; it is run again with the same key."""
 
@@ -80,20 +88,20 @@ async def act(
     try:
         revision = _warranted(runtime, tool, request, frozen, await runtime.store.now())
         crash_point("act-verified")
-        arguments, token = await _prepared(runtime, tool, revision)
+        arguments, tokens = await _prepared(runtime, tool, revision)
         crash_point("act-token")
         burnt = await _burn(runtime, tool, request, frozen)
     except BadVote as error:
         await note_forgery(runtime, request, error)
         return await nothing_done(runtime, request, str(error), believed=False)
-    except CredentialDead as error:
-        return await _without_token(runtime, request, revision, error)
+    except _NoToken as lack:
+        return await _without_token(runtime, request, lack.dead)
     except BadChange as error:
         return await nothing_done(runtime, request, str(error))
     except AlreadySettled:
         return outcome_of(await runtime.store.get(request.id), None)
     crash_point("after-burn")
-    return await _run(runtime, tool, burnt, arguments, token)
+    return await _run(runtime, tool, burnt, arguments, tokens)
 
 
 def _says_go(request: Request, answer: Answer | None) -> bool:
@@ -159,22 +167,21 @@ def before_this_attempt(request: Request) -> Request:
 
 async def _prepared(
     runtime: Runtime, tool: Effect, proposal: Proposal
-) -> tuple[dict[str, Any], Token | None]:
-    """Arguments and token: whatever can fail does so before the approval is burnt."""
-    arguments = tool.thaw(proposal.action.arguments)
-    ref = proposal.action.credential
-    return arguments, await runtime.broker.token(ref, lives=tool.limit) if ref else None
+) -> tuple[dict[str, Any], tuple[Token, ...]]:
+    """Arguments and tokens: whatever can fail does so before the approval is burnt. Raises: _NoToken."""
+    arguments, tokens = tool.thaw(proposal.action.arguments), list[Token]()
+    for ref in proposal.action.credentials:
+        try:
+            tokens.append(await runtime.broker.token(ref, lives=tool.limit))
+        except CredentialDead as error:
+            raise _NoToken(runtime.broker.dead(ref, error)) from error
+    return arguments, tuple(tokens)
 
 
-async def _without_token(
-    runtime: Runtime, request: Request, proposal: Proposal, error: CredentialDead
-) -> GateOutcome:
+async def _without_token(runtime: Runtime, request: Request, dead: DeadCredential) -> GateOutcome:
     """Wait for whoever can sign in; where nobody can, or nobody was asked, it is over. Raises: SignInAwaited."""
-    ref = proposal.action.credential
-    wait = error.mending is not Mending.ELSEWHERE and request.effect is None and request.decision is not None
-    if ref is None or not wait:
-        return await nothing_done(runtime, request, str(error))
-    dead = runtime.broker.dead(ref, error)
+    if dead.mending is Mending.ELSEWHERE or request.effect is not None or request.decision is None:
+        return await nothing_done(runtime, request, dead.words)
 
     def step(record: Request, now: datetime) -> Change:
         _unmoved(record, request)
@@ -222,9 +229,9 @@ def _unmoved(record: Request, before: Request) -> None:
 
 
 async def _run(
-    runtime: Runtime, tool: Effect, request: Request, arguments: Mapping[str, Any], token: Token | None
+    runtime: Runtime, tool: Effect, request: Request, arguments: Mapping[str, Any], tokens: tuple[Token, ...]
 ) -> GateOutcome:
-    with runtime.keeper.effect(request.id), acting(request.id, token):
+    with runtime.keeper.effect(request.id), acting(request.id, tokens):
         task = asyncio.create_task(tool.run(arguments), name=f"tool {request.id}")
         try:
             await asyncio.wait({task}, timeout=tool.limit.total_seconds())

@@ -74,10 +74,11 @@ class Pauses:
                         now=min((one.opened_at for one in before), default=now),
                     )  # fmt: skip
                     opened = machine.opened(await self._bounded(ask))
-                    ref = ask.first.proposal.action.credential
-                    if ref and ref not in problems:
-                        problems[ref] = await self._broker.problem(ref)
-                    dead = problems[ref] if ref else None
+                    refs = ask.first.proposal.action.credentials
+                    for ref in refs:
+                        if ref not in problems:
+                            problems[ref] = await self._broker.problem(ref)
+                    dead = next((found for ref in refs if (found := problems[ref])), None)
                     await self._store.open(lacking.flagged(opened, dead) if dead else opened)
 
     async def _bounded(self, ask: Ask) -> Ask:

@@ -23,6 +23,18 @@ class CredentialRef:
     scopes: tuple[str, ...] = ()
 
 
+#: What a tool runs under: nothing, one account, or one account each at several providers.
+Credentials = CredentialRef | tuple[CredentialRef, ...] | None
+
+
+def refs_of(said: Credentials) -> tuple[CredentialRef, ...]:
+    """All of them, in order. Raises: ValueError for two accounts of one provider, which no tool could tell apart."""
+    refs = (said,) if isinstance(said, CredentialRef) else said or ()
+    if len({ref.provider for ref in refs}) < len(refs):
+        raise ValueError("a tool runs under one account of each provider")
+    return refs
+
+
 class Mending(StrEnum):
     """How a credential that no longer works comes to work again."""
 

@@ -80,9 +80,11 @@ def _refused(dead: DeadCredential, by: str = "sayso") -> AuditEntry:
 
 
 def used(action: Action, worker: str) -> tuple[AuditEntry, ...]:
-    """That an action got the token it names; nothing where it names none."""
-    ref = action.credential
-    if ref is None:
-        return ()
-    words = f"Got a token of {ref.subject} at {ref.provider}"
-    return (AuditEntry(event=Event.CREDENTIAL_USED, by=worker, words=words[:300], facts=facts_of(ref)),)
+    """That an action got the tokens it names."""
+    return tuple(
+        AuditEntry(
+            event=Event.CREDENTIAL_USED, by=worker, facts=facts_of(ref),
+            words=f"Got a token of {ref.subject} at {ref.provider}"[:300],
+        )
+        for ref in action.credentials
+    )  # fmt: skip

@@ -13,7 +13,7 @@ from named_tokens import Office, a_world, crm_tool
 from oauth_scene import CRM, NAME, a_provider, a_source, kept_in
 from sayso.agent.credentials import CredentialDead, StaticSource
 from sayso.agent.effect import effect
-from sayso.agent.runtime import token
+from sayso.agent.runtime import NotActing, token
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.errors import BadSetting
 from sayso.approvals.redis_store import RedisStore
@@ -158,3 +158,37 @@ async def test_no_token_is_left_anywhere_in_redis(redis_url: str, redis_client: 
         assert provider.exchanges == 2
         for secret in provider.secrets_seen:
             assert not [place for place, value in standing if secret.encode() in value]
+
+
+async def test_a_tool_of_several_providers_names_the_one_it_means() -> None:
+    """Each token is there, awaited or at once; without a name nobody could say which was meant."""
+    office = Office()
+    books, crm = (CredentialRef(provider=name, subject="crm") for name in ("books", "hubspot"))
+
+    @effect(
+        name="issue_refund", category="financial_transaction", irreversibility="high", credential=(books, crm)
+    )
+    async def two(order: int, amount: Decimal, currency: str = "USD") -> str:
+        office.shown += [f"{await token('hubspot')} {token('books')}", token("books").upper()]
+        with pytest.raises(NotActing, match="books and hubspot: say whose"):
+            token()
+        with pytest.raises(NotActing, match="no token of google"):
+            token("google")
+        return "Refunded."
+
+    world = a_world(two, StaticSource(KEY, name="hubspot", service="crm"))
+    world.sources["books"] = StaticSource(f"{KEY}-too", name="books", service="crm")  # type: ignore[index]
+    world.worker = world.another_worker("w2")
+    await world.ask()
+    request = await world.open_request()
+    assert request.proposal.action.credentials == (books, crm)
+    await world.answer(request)
+    await world.work()
+    assert office.shown == [f"{KEY} {KEY}-too", f"{KEY}-too".upper()]
+    assert (await world.events()).count("credential used") == 2
+
+
+def test_two_accounts_of_one_provider_are_refused_where_they_are_declared() -> None:
+    """No tool could tell their tokens apart."""
+    with pytest.raises(ValueError, match="one account of each provider"):
+        crm_tool(Office(), credential=(CRM, CredentialRef(provider="hubspot", subject="alex")))
