@@ -117,7 +117,7 @@ class Broker:
     async def problem(self, ref: CredentialRef) -> DeadCredential | None:
         """Why there is no token for it as things are; None where there is one, or nobody can say for now."""
         try:
-            await self.token(ref)
+            await self.token(ref, lives=timedelta(0))  # how long it must live, the tool says when it runs
         except CredentialDead as dead:
             return self.dead(ref, dead)
         except CredentialSourceDown:
