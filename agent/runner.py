@@ -15,15 +15,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..approvals import machine
+from ..approvals import lacking, machine
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.errors import AlreadySettled, RequestNotFound, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
+from ..approvals.verdict import RequestId
 from .acting import OutcomeUnknown, StillRunning, unknown
 from .checkpoints import forget_later
-from .credentials import Broker
+from .credentials import Broker, CredentialSourceDown
 from .ending import end_run
 from .handled import Handled, report_notices
 from .held_thread import HeldThread
@@ -188,6 +189,14 @@ class Runner:
         await end_run(self.store, run, entry, words=why, notices=report_notices(run, text))
         if graph := self.graphs.get(run.graph):
             await forget_later(graph.checkpointer, run.thread)
+
+    async def put_off(self, id: RequestId | None, why: CredentialSourceDown) -> bool:
+        """Leave what people approved to its clock, since it gets no token for now; False where nobody approved it."""
+        if id is None:
+            return False
+        words = self.broker.live.withheld(str(why))
+        applied = await self.store.change(id, lambda record, now: lacking.delayed(record, words, now))
+        return lacking.waits_for_token(applied.request)
 
     async def _close_broken(self, request: Request, why: str) -> None:
         def step(record: Request, now: datetime) -> Change | None:

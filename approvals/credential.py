@@ -40,6 +40,7 @@ class Mending(StrEnum):
 
     ELSEWHERE = "elsewhere"  #: by the operator or the provider; what was asked for has to be asked again
     SIGN_IN = "sign in"  #: somebody signs in with `sayso connect`, and what waits goes on
+    ITSELF = "itself"  #: nobody can say that it is dead: its provider does not answer
     LINK = "link"  #: the same, from a button on the card as well
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from .action import Action
 from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind
-from .credential import CredentialRef, DeadCredential
+from .credential import CredentialRef, DeadCredential, Mending
 from .errors import AlreadySettled
 from .machine import ALL_CARDS, RESUME_WITHIN
 from .request import Request, State
@@ -32,6 +32,16 @@ def lacks(request: Request, dead: DeadCredential, worker: str, now: datetime) ->
     return Change(request=after, audit=audit, notices=_told(request))
 
 
+def delayed(request: Request, words: str, now: datetime) -> Change | None:
+    """What was approved cannot get its token for now, and is tried again with its clock; None where nobody approved it."""
+    refs = request.proposal.action.credentials
+    waits = request.state is State.RESUMING and request.effect is None and request.decision is not None
+    if not waits or not refs:
+        return None
+    later = DeadCredential(ref=refs[0], words=words[:500], mending=Mending.ITSELF)
+    return Change(request=replace(request, dead_credential=later, resume_by=now + RESUME_WITHIN))
+
+
 def mended(request: Request, ref: CredentialRef, by: str, now: datetime) -> Change | None:
     """Somebody has signed in: what waits for that goes on. None for a request that does not wait for it."""
     dead = request.dead_credential
@@ -49,8 +59,13 @@ def mended(request: Request, ref: CredentialRef, by: str, now: datetime) -> Chan
 
 def waits_for_sign_in(request: Request) -> bool:
     """Whether it was decided and lacks nothing but a sign-in."""
-    waits = request.state is State.RESUMING and request.effect is None
-    return waits and request.dead_credential is not None
+    dead = request.dead_credential
+    return waits_for_token(request) and dead is not None and dead.mending is not Mending.ITSELF
+
+
+def waits_for_token(request: Request) -> bool:
+    """Whether it was decided and lacks nothing but a token."""
+    return request.state is State.RESUMING and request.effect is None and request.dead_credential is not None
 
 
 def same_account(one: CredentialRef, other: CredentialRef) -> bool:

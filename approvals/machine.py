@@ -361,12 +361,8 @@ def _stuck(request: Request, now: datetime) -> Change:
     """People decided, but no worker brought the agent back in time: told, paged, and put to the workers again."""
     lacking = request.dead_credential if request.effect is None else None
     if now >= votes_expire_at(request) and request.effect is None:
-        words = (
-            f"{lacking.words} Nothing was done."
-            if lacking
-            else "The agent could not be brought back; nothing was done."
-        )
-        return closed(request, OutcomeKind.FAILED, words, now)
+        why = lacking.words if lacking else "The agent could not be brought back."
+        return closed(request, OutcomeKind.FAILED, f"{why} Nothing was done.", now)
     work = (Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),)
     if lacking:  # nobody is late: it is tried now and then
         return Change(request=replace(request, resume_by=now + RESUME_WITHIN), work=work)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..approvals.errors import SaysoError
-from ..approvals.lacking import waits_for_sign_in
+from ..approvals.lacking import waits_for_sign_in, waits_for_token
 from ..approvals.request import (
     Decision,
     Edits,
@@ -138,9 +138,10 @@ def _outcome(request: Request, outcome: Outcome, writer: Writer) -> Spans:
 
 
 def _now(request: Request) -> str:
-    if waits_for_sign_in(request) and request.dead_credential:
+    if waits_for_token(request) and request.dead_credential:
+        goes_on = "waits for a sign-in and then goes on" if waits_for_sign_in(request) else "is tried again"
         words = cut(line(request.dead_credential.words), SENTENCE)
-        return f"Nothing has been done yet; it waits for a sign-in and then goes on by itself. {words}"
+        return f"Nothing has been done yet; it {goes_on} by itself. {words}"
     if is_stuck(request):
         return "The agent has not come back in time; operators are told, and it is tried again. Nothing was done."
     others = f"{request.waits_for} other {'answer' if request.waits_for == 1 else 'answers'}"

@@ -14,10 +14,11 @@ from oauth_scene import CRM, NAME, a_provider, a_source, kept_in
 from sayso.agent.credentials import CredentialDead, StaticSource
 from sayso.agent.effect import effect
 from sayso.agent.runtime import NotActing, token
+from sayso.approvals import machine
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.errors import BadSetting
 from sayso.approvals.redis_store import RedisStore
-from sayso.approvals.request import EffectState, State
+from sayso.approvals.request import EffectState, OutcomeKind, State
 from sayso.cards.card import card_of
 from sayso.sandbox.faults import Status
 
@@ -88,6 +89,33 @@ async def test_while_the_provider_is_down_nothing_is_used_up(redis_url: str) -> 
         assert ended.effect is not None
         assert ended.effect.state is EffectState.DONE
         assert len(office.shown) == 1
+
+
+async def test_a_provider_that_is_down_for_long_is_waited_for(redis_url: str) -> None:
+    """Nobody has to approve again and nobody is paged: it is tried every ten minutes while the approval holds."""
+    async with a_provider() as provider, kept_in(redis_url) as grants:
+        await grants.add(NAME, provider.signed_in("crm"))
+        office = Office()
+        world = a_world(crm_tool(office), a_source(provider, grants))
+        await world.ask()
+        request = await world.open_request()
+        provider.faults.add(Status(503), times=1_000)
+        await world.answer(request)
+        for _ in range(2):
+            await world.work()
+            waiting = await world.request(request)
+            assert (waiting.state, waiting.effect, waiting.stuck_at) == (State.RESUMING, None, None)
+            assert "Nothing has been done yet; it is tried again by itself." in str(
+                card_of(waiting, name=str).rows
+            )
+            world.store.advance(timedelta(minutes=11))
+            await world.store.change(request.id, machine.fire)
+        provider.faults.clear()
+        await world.work()
+        done = await world.request(request)
+        assert done.outcome is not None
+        assert (done.outcome.kind, len(office.shown)) == (OutcomeKind.EXECUTED, 1)
+        assert not [one for one in world.store._notices.values() if one.kind in ("sign in", "stuck")]
 
 
 async def test_a_static_key_is_given_to_its_own_account_only() -> None:
