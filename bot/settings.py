@@ -22,6 +22,7 @@ from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..approvals.route import Route
 from ..approvals.sealing import STATE_KEYS, Seal, read_keys
+from .credential_tables import Credential, OAuthTable, VaultTable
 from .evidence.table import AuditTable
 from .langgraph_json import graphs_of
 from .tables import (
@@ -29,8 +30,6 @@ from .tables import (
     STORE_WORDS,
     AgentServerTable,
     ApiTable,
-    Credential,
-    OAuthTable,
     PagerTable,
     PersonTable,
     ServerTable,
@@ -77,6 +76,7 @@ class Settings:
     teams: TeamsTable | None
     pagers: Mapping[str, PagerTable]
     credentials: Mapping[str, Credential]
+    vault: VaultTable | None
     store: StoreTable
     server: ServerTable
     api: ApiTable | None
@@ -188,7 +188,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
-        credentials=read.credentials, store=read.store, server=read.server, api=read.api,
+        credentials=read.credentials, vault=read.vault, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
         demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,
@@ -237,7 +237,11 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
 
 def _nowhere(settings: Settings) -> Iterator[str]:
     """Providers that say no address."""
+    if settings.vault and settings.vault.problem:
+        yield f"vault: {settings.vault.problem}"
     for name, one in settings.credentials.items():
+        if isinstance(one, OAuthTable) and one.kept == "vault" and settings.vault is None:
+            yield f"credentials.{name}.kept: there is no [vault]"
         if isinstance(one, OAuthTable) and one.provider is None:
             yield f"credentials.{name}: it needs a preset (hubspot, google or salesforce) or a token_url"
 

@@ -37,7 +37,7 @@ def connect(settings_file: Path | None, name: str, subject: str, redirect: str, 
     """Have somebody sign in. Raises: SignInRefused, CredentialSourceDown, BadSetting, StoreDown."""
     settings = load_settings(settings_file)
     table = oauth_table(settings, name)
-    if table.kept != "store":
+    if table.kept == "environment":
         raise BadSetting(f"[credentials.{name}] is kept in the environment: nobody signs in to it here.")
     ref = CredentialRef(provider=name, subject=subject or table.service)
 

@@ -22,11 +22,11 @@ from ...approvals.credential import CredentialRef
 from ...approvals.errors import BadSetting
 from ...approvals.redis_store import RedisStore
 from ...cards.escape import line
+from ..credential_tables import Credential, EntraTable, OAuthTable
 from ..credentials import connection, grants_of, oauth_source, source
 from ..opening import connect, store_server
 from ..settings import Settings, load_settings
 from ..signed_in import noted, signed_in
-from ..tables import Credential, EntraTable, OAuthTable
 from .terminal import console
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from named_tokens import Office, a_world, crm_tool
-from oauth_scene import CRM, NAME, a_provider, a_source, kept_in
+from oauth_scene import CRM, NAME, a_provider, a_source, a_vault, kept_in
 from sayso.agent.credentials import StaticSource, TokenSource
 from sayso.agent.grants import EnvironmentGrants
 from sayso.agent.msal_source import EnvironmentRefreshTokens, MsalSource
+from sayso.agent.vault import AppRole, Vault
+from sayso.agent.vault_grants import VaultGrants
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.request import EffectState
 from sayso.sandbox.tokens import TokenService
@@ -44,6 +46,23 @@ async def oauth(redis_url: str, *, rotates: bool = True, environment: bool = Fal
 
         def waits() -> None:
             provider.advance(86_400)
+            provider.lifetime = 3_600
+
+        yield Account(a_source(provider, grants), CRM, waits, provider.is_valid)
+
+
+@asynccontextmanager
+async def oauth_in_a_vault(redis_url: str) -> AsyncIterator[Account]:
+    """A sign-in that a Vault keeps."""
+    async with a_provider(lifetime=1) as provider, a_vault() as server, kept_in(redis_url) as here:
+        login = AppRole(server.role_id, server.secret_id)
+        vault = Vault(server.url, mount="secret", folder="sayso", login=login, ca_file=server.ca_file)
+        grants = VaultGrants(vault, here)
+        await grants.add(NAME, provider.signed_in("crm"))
+
+        def waits() -> None:
+            provider.advance(86_400)
+            server.advance(86_400)
             provider.lifetime = 3_600
 
         yield Account(a_source(provider, grants), CRM, waits, provider.is_valid)
@@ -83,6 +102,7 @@ SOURCES: dict[str, Callable[[str], Any]] = {
     "oauth, rotating": oauth,
     "oauth": lambda url: oauth(url, rotates=False),
     "oauth, in the environment": lambda url: oauth(url, rotates=False, environment=True),
+    "oauth, in a Vault": oauth_in_a_vault,
     "entra, the application": lambda _: entra("ops-agent"),
     "entra, a person": lambda _: entra("alex"),
     "static": lambda _: static(),

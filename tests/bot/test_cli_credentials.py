@@ -18,9 +18,9 @@ from sayso.approvals.sealing import CannotOpen
 from sayso.bot.cli.check_credentials import tokens
 from sayso.bot.cli.commands import app
 from sayso.bot.cli.findings import Checks
+from sayso.bot.credential_tables import OAuthTable
 from sayso.bot.credentials import connection, grants_of, grants_seal, sources
 from sayso.bot.settings import Settings, load_settings
-from sayso.bot.tables import OAuthTable
 from settings_files import sayso
 from typer.testing import CliRunner
 

@@ -17,6 +17,7 @@ from sayso.approvals.connection import open_redis
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.sealing import Seal
 from sayso.sandbox.oauth import OAuthProvider
+from sayso.sandbox.vault import VaultServer
 from sayso.sandbox.watching import Changes, Violations
 
 CRM = CredentialRef(provider="hubspot", subject="crm")
@@ -33,6 +34,18 @@ async def a_provider(**habits: Any) -> AsyncIterator[OAuthProvider]:
     finally:
         await provider.stop()
     provider.violations.assert_clean()
+
+
+@asynccontextmanager
+async def a_vault(**habits: Any) -> AsyncIterator[VaultServer]:
+    """A Vault whose every rule was kept."""
+    server = VaultServer(violations=Violations(), changes=Changes(), **habits)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+    server.violations.assert_clean()
 
 
 @asynccontextmanager
