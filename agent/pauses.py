@@ -78,7 +78,7 @@ class Pauses:
                     for ref in refs:
                         if ref not in problems:
                             problems[ref] = await self._broker.problem(ref)
-                    dead = next((found for ref in refs if (found := problems[ref])), None)
+                    dead = next(filter(None, map(problems.get, refs)), None)
                     await self._store.open(lacking.flagged(opened, dead) if dead else opened)
 
     async def _bounded(self, ask: Ask) -> Ask:

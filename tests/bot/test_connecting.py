@@ -199,7 +199,7 @@ async def test_a_ticket_written_into_redis_by_hand_lets_nobody_in(
         (place,) = list(redis_client.keys("*:ticket:*"))
         other = await scene.another_link()
         (second,) = set(redis_client.keys("*:ticket:*")) - {place}
-        redis_client.set(second, redis_client.get(place))
+        redis_client.set(second, redis_client.get(place) or b"")
         assert (await scene.browser.looks(other)).status_code == 400
         redis_client.set(place, b'{"person": "bo"}')
         assert (await scene.browser.looks(scene.link)).status_code == 400
