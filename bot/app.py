@@ -227,8 +227,8 @@ async def _connecting(
     if settings.server.url is None or not settings.credentials:
         yield None
         return
-    from .connecting import Connecting
-    from .credentials import connectable, connection, grants_seal
+    from .connecting import Connecting, connectable
+    from .credentials import connection, grants_seal
     from .tickets import Tickets
 
     async with connection(url) as client:

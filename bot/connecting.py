@@ -11,17 +11,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+import redis.asyncio
 from starlette.requests import Request as Call
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from ..agent.oauth import OAuthSource
 from ..agent.sign_in import TIME_TO_SIGN_IN, SignIn, SignInRefused, code_of
+from ..approvals.credential import Mending
 from ..approvals.errors import AnswerRefused, RequestNotFound, SaysoError
 from ..approvals.people import Directory, Identity
 from ..approvals.store import Store
 from ..approvals.verdict import RequestId
+from .credential_tables import OAuthTable
+from .credentials import grants_of, oauth_source
 from .desk import Desk
+from .settings import Settings
 from .sign_in_pages import asked, page, refused, sent_to
 from .signed_in import signed_in
 from .tickets import Secret, Ticket, Tickets, a_secret, hashed
@@ -83,8 +88,9 @@ class Connecting:
 
     async def _answered(self, call: Call) -> Response:
         name, _, rest = call.url.path.removeprefix("/connect/").partition("/")
-        provider, now = self._providers.get(name), await self._store.now()
+        provider = self._providers.get(name)
         try:
+            now = await self._store.now()
             match call.method, rest:
                 case _ if provider is None:
                     return refused("There is nothing here.", status=404)
@@ -151,6 +157,16 @@ class Connecting:
 
     def _sign_in(self, name: str, state: Secret, verifier: str) -> SignIn:
         return SignIn(state=state, verifier=verifier, redirect_uri=f"{self._url}/connect/{name}/callback")
+
+
+def connectable(settings: Settings, client: redis.asyncio.Redis, address: str) -> Mapping[str, Connectable]:
+    """The providers to which people can sign in from a card. Raises: BadSetting."""
+    found = dict[str, Connectable]()
+    for name, table in settings.credentials.items():
+        if isinstance(table, OAuthTable) and table.mending(settings.server.url) is Mending.LINK:
+            made = oauth_source(settings, name, table, grants_of(settings, table, client, address))
+            found[name] = Connectable(source=made, scopes=table.scopes)
+    return found
 
 
 def _of(name: str, ticket: Ticket | None) -> Ticket:

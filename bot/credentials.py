@@ -18,10 +18,8 @@ from ..agent.vault import AppRole, Vault, VaultToken
 from ..agent.vault_grants import VaultGrants
 from ..approvals.address import Kind, read_address
 from ..approvals.connection import open_redis
-from ..approvals.credential import Mending
 from ..approvals.errors import BadSetting
 from ..approvals.sealing import Seal
-from .connecting import Connectable
 from .credential_tables import Credential, EntraTable, OAuthTable, StaticTable
 from .settings import Settings
 from .signing_keys import kept_key
@@ -67,16 +65,6 @@ def oauth_source(settings: Settings, name: str, table: OAuthTable, grants: Grant
         client_secret=_secret(settings, name, "client_secret", table.client_secret),
         ca_file=_beside(settings, table.ca_file), mending=table.mending(settings.server.url),
     )  # fmt: skip
-
-
-def connectable(settings: Settings, client: redis.asyncio.Redis, address: str) -> Mapping[str, Connectable]:
-    """The providers to which people can sign in from a card. Raises: BadSetting."""
-    found = dict[str, Connectable]()
-    for name, table in settings.credentials.items():
-        if isinstance(table, OAuthTable) and table.mending(settings.server.url) is Mending.LINK:
-            made = oauth_source(settings, name, table, grants_of(settings, table, client, address))
-            found[name] = Connectable(source=made, scopes=table.scopes)
-    return found
 
 
 def grants_of(

@@ -15,13 +15,14 @@ from leaks import in_redis
 from oauth_scene import CRM, NAME, a_provider, a_source, kept_in
 from office import Office, office
 from sayso.agent.redis_grants import RedisGrants
-from sayso.approvals import lacking
+from sayso.approvals import lacking, machine
 from sayso.approvals.change import Change, Event
 from sayso.approvals.connection import open_redis
 from sayso.approvals.credential import DeadCredential, Mending
 from sayso.approvals.people import Identity
 from sayso.approvals.request import Request
 from sayso.approvals.sealing import Seal
+from sayso.approvals.verdict import Approve
 from sayso.bot.connecting import COOKIE, Connectable, Connecting
 from sayso.bot.desk import Desk
 from sayso.bot.tickets import Tickets
@@ -96,6 +97,30 @@ async def test_bo_reconnects_from_a_card_in_slack(redis_url: str, redis_client: 
         )
         for secret in (*provider.secrets_seen, link.partition("ticket=")[2]):
             assert secret not in standing
+
+
+async def test_bo_reconnects_what_was_approved_already(redis_url: str) -> None:
+    """The short card says what is missing; who asked may not mend it, and afterwards its worker has it again."""
+    async with a_hubspot(redis_url) as (provider, _, connects), office(connects=connects) as o:
+        request = await o.asks(action=an_action(credential=CRM))
+        await o.desk.answer(request.id, 1, Approve(), BO, token="click-1")
+        await o.store.change(request.id, lambda one, now: machine.resuming(one, "w1", now))
+        await o.store.change(request.id, lambda one, now: lacking.lacks(one, DEAD, "w1", now))
+        await o.deliver()
+        assert o.card().buttons() == [RECONNECT, "Details"]
+        assert (
+            "waits for a sign-in and then goes on by itself. crm has not signed in" in o.card().text_as_seen()
+        )
+        said = "\n".join(one.text_as_seen() for one in o.slack.messages("#support"))
+        assert "It cannot run yet, and nothing has been done" in said
+        alex = await o.slack.person("alex").clicks(o.card("#support"), RECONNECT)
+        assert "You asked for this" in await alex.whispered()
+        link = await link_in_slack(o, "cy")
+        worked = len(o.store._work)
+        async with a_browser(connects(o.desk, o.directory, o.store), provider) as browser:
+            assert (await browser.signs_in(link)).status_code == 200
+        assert (await o.now(request)).dead_credential is None
+        assert len(o.store._work) == worked + 1
 
 
 async def test_bo_reconnects_from_a_card_in_teams(redis_url: str) -> None:
