@@ -26,6 +26,8 @@ class EntraTable(Table):
     client_secret: Annotated[str, variable("secret", "ENTRA_CLIENT_SECRET")]
     service: str = Field(min_length=1)
     ca_file: Path | None = None
+    #: Scope of the application's own API, like "api://sayso/access_as_user": people's tokens for others are got for it.
+    on_behalf_of: str = ""
     #: What `sayso check` asks a token for; Entra gives every application one for this.
     check_scope: str = Field(default="https://graph.microsoft.com/.default", min_length=1)
 

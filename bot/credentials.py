@@ -46,6 +46,7 @@ def source(settings: Settings, name: str, table: Credential, grants: Grants | No
                 authority=table.authority, client_id=table.client_id, service=table.service,
                 client_secret=_secret(settings, name, "client_secret", table.client_secret),
                 refresh_tokens=EnvironmentRefreshTokens(settings.env), ca_file=_beside(settings, table.ca_file),
+                on_behalf_of=table.on_behalf_of,
             )  # fmt: skip
         case OAuthTable():
             return oauth_source(settings, name, table, grants)

@@ -69,7 +69,7 @@ async def oauth_in_a_vault(redis_url: str) -> AsyncIterator[Account]:
 
 
 @asynccontextmanager
-async def entra(subject: str) -> AsyncIterator[Account]:
+async def entra(subject: str, *, on_behalf_of: str = "") -> AsyncIterator[Account]:
     """The application's own authority, or a person's."""
     service = TokenService(violations=Violations(), changes=Changes(), lifetime=1)
     await service.start()
@@ -78,6 +78,7 @@ async def entra(subject: str) -> AsyncIterator[Account]:
         source = MsalSource(
             authority=service.authority, client_id=service.client_id, client_secret=service.client_secret,
             service="ops-agent", refresh_tokens=EnvironmentRefreshTokens(env), ca_file=service.ca_file,
+            on_behalf_of=on_behalf_of,
         )  # fmt: skip
 
         def waits() -> None:
@@ -105,6 +106,7 @@ SOURCES: dict[str, Callable[[str], Any]] = {
     "oauth, in a Vault": oauth_in_a_vault,
     "entra, the application": lambda _: entra("ops-agent"),
     "entra, a person": lambda _: entra("alex"),
+    "entra, on behalf of a person": lambda _: entra("alex", on_behalf_of="api://sandbox/access_as_user"),
     "static": lambda _: static(),
 }
 
