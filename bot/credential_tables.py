@@ -18,7 +18,12 @@ _PLACE_WORDS = "it is a path of letters, digits, - and _, like sayso or teams/op
 
 
 class EntraTable(Table):
-    """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it."""
+    """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it.
+
+    Attributes:
+        on_behalf_of: Scope of the application's own API; people's tokens for other APIs are then got on their behalf.
+        check_scope: What `sayso check` asks a token for; Entra gives every application one for this.
+    """
 
     kind: Literal["entra"] = "entra"
     authority: Annotated[str, written(r"https://\S+", "it must begin with https://")]
@@ -26,9 +31,7 @@ class EntraTable(Table):
     client_secret: Annotated[str, variable("secret", "ENTRA_CLIENT_SECRET")]
     service: str = Field(min_length=1)
     ca_file: Path | None = None
-    #: Scope of the application's own API, like "api://sayso/access_as_user": people's tokens for others are got for it.
     on_behalf_of: str = ""
-    #: What `sayso check` asks a token for; Entra gives every application one for this.
     check_scope: str = Field(default="https://graph.microsoft.com/.default", min_length=1)
 
 
