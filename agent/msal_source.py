@@ -84,17 +84,9 @@ class MsalSource:
     """One Entra tenant (or anything that speaks like one)."""
 
     def __init__(
-        self,
-        *,
-        authority: str,
-        client_id: str,
-        service: str,
-        refresh_tokens: RefreshTokens,
-        client_secret: str = "",
-        certificate: str | None = None,
-        ca_file: str | None = None,
-        on_behalf_of: str = "",
-    ) -> None:
+        self, *, authority: str, client_id: str, service: str, refresh_tokens: RefreshTokens, client_secret: str = "",
+        certificate: str | None = None, ca_file: str | None = None, on_behalf_of: str = "",
+    ) -> None:  # fmt: skip
         """Nothing is asked over the network before the first `fetch`.
 
         Args:
