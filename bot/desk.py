@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
-from ..approvals import effects, machine
+from ..approvals import effects, lacking, machine
 from ..approvals.action import Action
 from ..approvals.authority import Roster
 from ..approvals.change import AuditEntry, Change, Event
@@ -28,7 +28,6 @@ from ..approvals.errors import (
     SaysoError,
 )  # fmt: skip
 from ..approvals.evidence import of_answer
-from ..approvals.lacking import waits_for_sign_in
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
 from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
 from ..approvals.risk import RiskAssessment
@@ -382,7 +381,7 @@ def _with(request: Request, revision: Revision) -> Request:
 
 def _asks_people(request: Request) -> bool:
     unknown = request.effect is not None and request.effect.state is EffectState.UNKNOWN
-    return request.state is State.OPEN or (unknown and request.live) or waits_for_sign_in(request)
+    return request.state is State.OPEN or (unknown and request.live) or lacking.waits_for_sign_in(request)
 
 
 def _must_show(request: Request, revision: int, shown: str) -> None:
