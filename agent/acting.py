@@ -21,7 +21,7 @@ from langgraph.errors import GraphBubbleUp
 from ..approvals import canonical, effects, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
+from ..approvals.errors import AlreadySettled, BadChange, BadVote, Halted, SaysoError
 from ..approvals.looks import withheld_in
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
@@ -45,6 +45,10 @@ class StillRunning(_NotNow):
     """Another worker runs this tool right now, so it is left to that one."""
 
 
+class HeldBack(StillRunning):
+    """Sayso is paused, so it is left for later."""
+
+
 class OutcomeUnknown(_NotNow):
     """The tool was started and never reported; the run waits until people have settled what happened."""
 
@@ -63,7 +67,7 @@ async def act(
         frozen: The proposal's bytes from the graph's own state.
 
     Raises:
-        StillRunning, OutcomeUnknown: Nothing was run now.
+        StillRunning, HeldBack, OutcomeUnknown: Nothing was run now.
         RunAgain: Run an idempotent tool once more.
         CredentialSourceDown: Nothing was run; try again later.
     """
@@ -176,6 +180,8 @@ async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -
         applied = await runtime.store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")
     except effects.Burnt:
         raise StillRunning from None
+    except Halted as halted:
+        raise HeldBack(str(halted)) from None
     return applied.request
 
 

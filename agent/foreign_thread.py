@@ -89,7 +89,7 @@ class ForeignThread:
                 return await self._ended(requests, _NOT_KNOWN)
             again = [one for one in requests if one.live and one.effect is not None]
             await self._letting_go.neighbours_settled(standing, requests)
-            burnt = [await self._letting_go.burn(one, one.ask.first.frozen) for one in again]
+            burnt = await self._letting_go.burn_all([(one, one.ask.first.frozen) for one in again])
             if burnt or self._remote is None:  # what else runs at a server is not ours to go on with
                 await self._letting_go.run(self._carry_on, burnt, standing)
         for one in requests:
@@ -203,15 +203,12 @@ class ForeignThread:
     async def _burnt(
         self, requests: Sequence[Request], pause: Pause, reading: Reading
     ) -> Sequence[Request] | None:
-        """All of them, or none."""
-        burnt = list[Request]()
-        for one in requests:
-            try:
-                burnt.append(await self._letting_go.burn(one, self._frozen(one, pause, reading)))
-            except (AlreadySettled, BadVote):
-                await self._letting_go.unburn(burnt)
-                return None
-        return burnt
+        """All of them, or none. Raises: HeldBack."""
+        frozen = [(one, self._frozen(one, pause, reading)) for one in requests]
+        try:
+            return await self._letting_go.burn_all(frozen)
+        except (AlreadySettled, BadVote):
+            return None
 
     async def _answered_elsewhere(
         self, requests: Sequence[Request], pause: Pause, standing: Standing

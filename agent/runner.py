@@ -17,11 +17,11 @@ from typing import Any
 
 from ..approvals import machine
 from ..approvals.change import AuditEntry, Change, Event
-from ..approvals.errors import AlreadySettled, RequestNotFound, SaysoError
+from ..approvals.errors import AlreadySettled, Halted, RequestNotFound, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
-from .acting import OutcomeUnknown, StillRunning, unknown
+from .acting import HeldBack, OutcomeUnknown, StillRunning, unknown
 from .checkpoints import forget_later
 from .credentials import Broker
 from .ending import end_run
@@ -124,6 +124,14 @@ class Runner:
 
         Raises: ThreadLost, in the block; SaverDown in place of what broke off while the graph's own saver was away.
         """
+
+        async def unless_paused() -> None:
+            try:
+                await self.store.unhalted(run)
+            except Halted as halted:
+                raise HeldBack(str(halted)) from None
+            await entering()
+
         graph = self.graphs.get(run.graph)
         owner = f"{self.worker}/{uuid.uuid4().hex[:8]}"
         fence = await self._acquired(run, owner, patience) if graph is not None else None
@@ -134,7 +142,7 @@ class Runner:
             async with self._kept(run, owner):
                 yield HeldThread(
                     runtime=self._runtime(run), graph=graph, config=config_of(run.thread, fence),
-                    given=self.given, entering=entering,
+                    given=self.given, entering=unless_paused,
                 )  # fmt: skip
         except SaysoError:
             raise

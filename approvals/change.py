@@ -50,6 +50,8 @@ class Event(StrEnum):
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
     SHADOWED = "next policy differs"
+    HALTED = "paused"
+    UNHALTED = "pause ended"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ class Change:
         audit, notices, work: Written with it. Every card of the request is marked for redrawing.
         opens: Requests opened in the same step (the next round of an invalidated one).
         lease: Given to the worker of a tool that starts with this change; None for all other changes.
+        acts: It brings an agent or a tool on, so it is refused while sayso is paused.
     """
 
     request: Request
@@ -156,6 +159,7 @@ class Change:
     before: datetime | None = None
     opens: tuple[Ask, ...] = ()
     lease: timedelta | None = None
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now:
         event=Event.EFFECT_STARTED, by=worker, words=_started(request)[:300],
         facts={"attempt": str(attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(request=replace(request, effect=effect, resume_by=resume_by), audit=(entry,), lease=lease)
+    after = replace(request, effect=effect, resume_by=resume_by)
+    return Change(request=after, audit=(entry,), lease=lease, acts=True)
 
 
 def _started(request: Request) -> str:
@@ -63,9 +64,8 @@ def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
         event=Event.EFFECT_STARTED, by=worker, words=(words or f"Runs {tool} again with the same key")[:300],
         facts={"attempt": str(effect.attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(
-        request=replace(request, effect=replace(effect, worker=worker)), audit=(entry,), lease=lease
-    )
+    after = replace(request, effect=replace(effect, worker=worker))
+    return Change(request=after, audit=(entry,), lease=lease, acts=True)
 
 
 def done(request: Request, worker: str, result: str, words: str, now: datetime) -> Change:

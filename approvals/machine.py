@@ -250,7 +250,7 @@ def resuming(request: Request, worker: str, now: datetime) -> Change:
         waits_for=0,
     )
     entry = AuditEntry(event=Event.RESUMING, by=worker, words="Bringing the agent back")
-    return Change(request=after, audit=(entry,))
+    return Change(request=after, audit=(entry,), acts=True)
 
 
 def waiting(request: Request, others: int) -> Change | None:

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from . import canonical, marks
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
-from .errors import RequestNotFound
+from .errors import Halted, RequestNotFound
+from .halt import HALTS, Halt
 from .looks import withheld_json
 from .people import Place
 from .request import PARTITIONS, Request, Run, partition_of
@@ -69,6 +70,7 @@ class MemoryStore:
         self._letters: dict[Target, DeadLetter] = {}
         self._leases: dict[RequestId, tuple[str, datetime]] = {}
         self._policy: PublishedPolicy | None = None
+        self._halts: dict[str, Halt] = {}
         self._numbers = itertools.count(1)
         self._wake = asyncio.Event()
 
@@ -102,6 +104,8 @@ class MemoryStore:
         change = step(before, self._now)
         if change is None:
             return Applied(before)
+        if change.acts:
+            await self.unhalted(change.request.ask.run)
         self._commit(before, change)
         if token:
             self._tokens.add(f"{id}:{token}")
@@ -203,7 +207,7 @@ class MemoryStore:
         return await self.start(run)
 
     async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
-        for id, held in self._work.items():
+        for id, held in () if self._halt_of("") else self._work.items():
             if held.seen is None or self._now - held.seen >= idle:
                 held.worker, held.seen = worker, self._now
                 partition = partition_of(held.work.run.thread)
@@ -319,6 +323,31 @@ class MemoryStore:
         except TimeoutError:
             return
         self._wake.clear()
+
+    # ---- pauses
+
+    async def halt(self, halt: Halt, entry: AuditEntry) -> None:
+        self._halts[halt.graph] = _kept(halt)
+        self._append(entry, HALTS, None)
+
+    async def unhalt(self, graph: str, entry: AuditEntry) -> None:
+        if self._halts.pop(graph, None):
+            self._append(entry, HALTS, None)
+
+    async def unhalt_ended(self, graph: str, entry: AuditEntry) -> None:
+        if graph in self._halts and not self._halts[graph].holds(self._now):
+            await self.unhalt(graph, entry)
+
+    async def halts(self) -> Sequence[Halt]:
+        return [self._halts[graph] for graph in sorted(self._halts)]
+
+    async def unhalted(self, run: Run) -> None:
+        if halt := self._halt_of(run.graph):
+            raise Halted(halt)
+
+    def _halt_of(self, graph: str) -> Halt | None:
+        kept = (self._halts.get(name) for name in ("", graph))
+        return next((halt for halt in kept if halt and halt.holds(self._now)), None)
 
     # ---- leases
 

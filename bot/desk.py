@@ -5,17 +5,14 @@ The desk knows no platform. Every answer that is not counted is audited and rais
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
 
 from ..approvals import effects, machine
 from ..approvals.action import Action
-from ..approvals.authority import Roster
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.editing import edited, without_tokens
@@ -28,29 +25,23 @@ from ..approvals.errors import (
     Outdated,
     SaysoError,
 )  # fmt: skip
+from ..approvals.halt import Halt
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
 from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
 from ..approvals.risk import RiskAssessment
-from ..approvals.route import Route, asks_others
+from ..approvals.route import asks_others
 from ..approvals.signing import Signer
 from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
+from ..cards.words import paused
+from .electorate import Electing, Electorate, Rules
+from .halting import Halting
 from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
 
 #: A run's goal is at most this many characters (`Run.goal`).
 GOAL_CHARACTERS = 2_000
-
-
-class Rules(Protocol):
-    """What today's policy says about who decides; `agent.policy.Policy` is one."""
-
-    @property
-    def denied(self) -> frozenset[PersonId]: ...
-    def route_for(self, action: Action) -> Route:
-        """Where this action's requests go. Raises: SaysoError, when there is no such route any more."""
-        ...
 
 
 class WayOn(StrEnum):
@@ -63,11 +54,16 @@ class WayOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """An answer that was counted; `replayed` when this very click had been counted before."""
+    """An answer that was counted; `replayed` when this very click had been counted before.
+
+    Attributes:
+        halt: The pause of sayso that what was decided waits for; None where none stands in the way.
+    """
 
     request: Request
     person: Person
     replayed: bool = False
+    halt: Halt | None = None
 
 
 class TooLong(AnswerRefused):
@@ -76,18 +72,6 @@ class TooLong(AnswerRefused):
 
 class _CirclesGrew(Exception):
     """A circle was added between looking people up and counting the vote."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Electorate:
-    """Everybody who may decide one request now; `needed` is what today's policy wants."""
-
-    roster: Roster
-    needed: int
-    lapsed: frozenset[PersonId]
-
-    def may_decide(self, request: Request) -> frozenset[PersonId]:
-        return self.roster.may_decide(request) - self.lapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +83,7 @@ class _Voter:
 
 
 #: What an answer does to the record, once the voter is known to be allowed.
-_Counting = Callable[[Request, _Electorate, _Voter, datetime], Change]
+_Counting = Callable[[Request, Electorate, _Voter, datetime], Change]
 
 
 class Desk:
@@ -111,9 +95,10 @@ class Desk:
     ) -> None:  # fmt: skip
         """Take `assess` to score edited actions (pure), and `graphs`, the agents that people may speak to, the usual one first."""
         self._withdrawals = Withdrawals(store=store, operators=operators)
+        self._halting = Halting(store=store, operators=operators)
         self._store = store
         self._directory = directory
-        self._rules = rules
+        self._electing = Electing(directory=directory, rules=rules)
         self._signer = signer
         self._assess = assess
         self.graphs = tuple(graphs)
@@ -130,14 +115,14 @@ class Desk:
         Raises: AnswerRefused, DirectoryDown, RequestNotFound, StoreDown.
         """
 
-        def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
+        def counting(request: Request, electorate: Electorate, voter: _Voter, now: datetime) -> Change:
             said = without_tokens(verdict)
             if request.state is State.OPEN:
                 _must_show(request, revision, shown)
             if isinstance(said, Modify) and said.changes and request.state is State.OPEN:
                 new, rises = edited(request, said.changes, voter.person.id, self._assess)
                 rises = rises or asks_others(
-                    self._rules.route_for, request.proposal.action, new.proposal.action
+                    self._electing.rules.route_for, request.proposal.action, new.proposal.action
                 )
                 if request.ask.edits is Edits.APPLY and not said.instruction:
                     vote = self._vote(_with(request, new), electorate, said, voter, now)
@@ -154,7 +139,7 @@ class Desk:
         """Give the question to the next line at once. Raises as `answer`."""
         circles = await self._next_line(await self._store.get(id))
 
-        def counting(request: Request, _: _Electorate, voter: _Voter, now: datetime) -> Change:
+        def counting(request: Request, _: Electorate, voter: _Voter, now: datetime) -> Change:
             if request.state is State.OPEN:
                 _must_show(request, revision, shown)
             return machine.hand_on(request, voter.person.id, revision, reason, now, circles=circles)
@@ -172,7 +157,7 @@ class Desk:
     ) -> Answered:
         """Say how it goes on after an unknown outcome; the same people as for the decision. Raises as `answer`."""
 
-        def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
+        def counting(request: Request, electorate: Electorate, voter: _Voter, now: datetime) -> Change:
             effect = _unknown_effect(request)
             _must_show(request, revision, shown)
             match way:
@@ -195,7 +180,7 @@ class Desk:
         waiting = []
         for request in await self._store.live():
             if _asks_people(request) and not any(vote.person == person.id for vote in request.votes):
-                electorate = await self._electorate(request)
+                electorate = await self._electing.of(request)
                 if person.id in electorate.may_decide(request):
                     waiting.append(request)
         return waiting
@@ -218,6 +203,25 @@ class Desk:
         person = await self._directory.person(who)
         return await self._withdrawals.by_person(id, person.id, person.name, why, token=token)
 
+    async def pause(self, graph: str, span: timedelta | None, why: str, who: Identity) -> Halt:
+        """Pause one agent, or with "" all of them, for an operator.
+
+        Raises: NotOperator, NoReason, PausedLonger, NotAllowed, DirectoryDown, StoreDown.
+        """
+        person = await self._directory.person(who)
+        await self._halting.permit(person.id, "pause sayso")
+        return await self._halting.pause(graph, span, why, by=person.id)
+
+    async def unpause(self, graph: str, why: str, who: Identity) -> Sequence[Halt]:
+        """End a pause, or with "" every one, for an operator. Raises: NothingPaused, and as `pause`."""
+        person = await self._directory.person(who)
+        await self._halting.permit(person.id, "end a pause")
+        return await self._halting.unpause(graph, why, by=person.id)
+
+    def waits(self, done: Answered) -> str:
+        """What somebody reads whose answer waits for the end of a pause; empty where it does not."""
+        return paused(done.halt, name=self.name) if done.halt else ""
+
     async def standing_in(self, thread: Place) -> Sequence[RequestId]:
         """Requests that have a card in this thread and are not closed. Raises: StoreDown."""
         return await self._store.standing_in(thread)
@@ -228,7 +232,7 @@ class Desk:
         try:
             by = str((person := await self._directory.person(who)).id)
             if _asks_people(request):
-                (await self._electorate(request)).roster.check(request, person.id)
+                (await self._electing.of(request)).roster.check(request, person.id)
         except (AnswerRefused, DirectoryDown) as error:
             await self._refused(request, error, by, who, token)
             raise
@@ -286,7 +290,7 @@ class Desk:
             raise
 
     async def _commit(self, request: Request, voter: _Voter, counting: _Counting, token: str) -> Answered:
-        electorate = await self._electorate(request)
+        electorate = await self._electing.of(request)
 
         def step(current: Request, now: datetime) -> Change:
             if _asks_people(current):  # a settled request says who settled it, to everybody
@@ -303,10 +307,12 @@ class Desk:
             raise AlreadySettled(
                 after.state
             )  # the deadline came first: the step expired it instead of counting
-        return Answered(request=after, person=voter.person, replayed=applied.replayed)
+        goes_on = after.state in (State.DECIDED, State.RESUMING)
+        halt = await self._halting.of(after.ask.run) if goes_on else None
+        return Answered(request=after, person=voter.person, replayed=applied.replayed, halt=halt)
 
     def _vote(
-        self, request: Request, electorate: _Electorate, verdict: Verdict, voter: _Voter, now: datetime,
+        self, request: Request, electorate: Electorate, verdict: Verdict, voter: _Voter, now: datetime,
         *, attempt: int = 1,
     ) -> Vote:  # fmt: skip
         """A signed vote on what the request shows; its rule is the stricter of the frozen and today's."""
@@ -318,38 +324,6 @@ class Desk:
             rule=replace(rule, needed=max(rule.needed, electorate.needed)),
         )  # fmt: skip
         return self._signer.sign(vote)
-
-    async def _electorate(self, request: Request) -> _Electorate:
-        """Everybody who may decide, looked up now. Raises: DirectoryDown.
-
-        Today's route is that of the action: which one it was asked on stands in the record alone.
-        """
-        try:
-            route: Route | None = self._rules.route_for(request.proposal.action)
-        except SaysoError:
-            route = None  # today's policy has no such route: nobody may decide
-        names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))
-        members = dict(zip(names, await asyncio.gather(*map(self._directory.members, names)), strict=True))
-        roster = Roster(
-            frozen={name: members[name] for name in request.approver_sets},
-            current=frozenset().union(*(members[name] for name in route.all_sets)) if route else frozenset(),
-            denied=self._rules.denied, needed=route.rule.needed if route else 1,
-        )  # fmt: skip
-        return _Electorate(roster=roster, needed=roster.needed, lapsed=await self._lapsed(request))
-
-    async def _lapsed(self, request: Request) -> frozenset[PersonId]:
-        """Earlier voters whose account may not decide any more. Raises: DirectoryDown."""
-        lapsed = set()
-        for vote in request.votes:
-            platform, _, rest = vote.via.partition(":")
-            tenant, _, user = rest.partition("/")
-            try:
-                now_is = await self._directory.person(Identity(platform=platform, tenant=tenant, user=user))
-            except NotAllowed:
-                lapsed.add(vote.person)
-            else:
-                lapsed |= {vote.person} - {now_is.id}
-        return frozenset(lapsed)
 
     async def _named(self, who: Identity) -> str:
         """Who this is, for the audit trail: the account where nobody can say."""

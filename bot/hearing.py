@@ -19,14 +19,15 @@ from ..approvals.verdict import RequestId, ThreadId
 from ..cards.escape import cut, line
 from ..cards.rows import SUMMARY
 from ..cards.spans import Spans, Text
-from ..cards.words import refusal
+from ..cards.words import paused, paused_what, refusal
 from .desk import Desk
+from .halting import span_of
 
 #: Each platform goes on with how a card is answered there.
 HELP = (
     "Mention me and say what you need done; I ask the right people before anything consequential happens. "
     "“pending” lists what waits for your answer; “withdraw” in a card's thread, or “withdraw” and a request's id, takes "
-    "back what you asked for. "
+    "back what you asked for. Operators say “pause for 2h: why” and “unpause”. "
 )
 NOTHING_STANDS = (
     "Nothing waits in this thread any more. Say “withdraw” and a request's id to take another one back."
@@ -39,6 +40,12 @@ MAY_NOT_ASK: Mapping[WhyNot, str] = {
     WhyNot.BOT: "Bots cannot ask the agent for anything.",
     WhyNot.FOREIGN: "People from outside this workspace cannot ask the agent for anything.",
 }
+#: "pause: why", "pause ops for 2h: why", "unpause" and "unpause ops: why"; "pause the campaign" is something to be done.
+_PAUSE = re.compile(
+    r"(?is)pause(?:\s+(?!for\s)(?P<graph>\S+?))?(?:\s+for\s+(?P<span>\w+))?\s*[:,]\s*(?P<why>.+)"
+)
+_UNPAUSE = re.compile(r"(?is)unpause(?:\s+(?P<graph>[^\s:,]+))?\s*(?:[:,]\s*(?P<why>.*))?")
+_ENDS = "Questions, reminders and deadlines run on. Say “unpause” to end it."
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 
 
@@ -123,8 +130,9 @@ class Ear:
                 return words(self._help + self._agents(), Audience.BESIDE)
             case "pending":
                 return Waiting(await self._desk.pending(heard.who))
-        if (reply := await self._answers_or_takes_back(heard)) is not None:
-            return reply
+        for act in (self._answers_or_takes_back, self._pauses, self._unpauses):
+            if (reply := await act(heard)) is not None:
+                return reply
         said = _WITHDRAW.fullmatch(heard.text)
         if said and (
             heard.is_reply or not said["why"]
@@ -147,6 +155,30 @@ class Ear:
             return words(MAY_NOT_ASK[error.why], Audience.ALONE)
         crash_point("ask-before-ack")
         return words(STARTED, Audience.THREAD) if started else None
+
+    async def _pauses(self, heard: Heard) -> Reply | None:
+        said = _PAUSE.fullmatch(heard.text)
+        graph = self._graph_named(said["graph"]) if said else None
+        if said is None or graph is None:
+            return None
+        span = span_of((said["span"] or "").casefold())
+        halt = await self._desk.pause(graph, span, said["why"], heard.who)
+        now = paused(halt, name=self._desk.name, tz=self._tz)
+        return words(f"{now}. Nothing starts, goes on or is done until then. {_ENDS}", Audience.THREAD)
+
+    async def _unpauses(self, heard: Heard) -> Reply | None:
+        said = _UNPAUSE.fullmatch(heard.text)
+        graph = self._graph_named(said["graph"]) if said else None
+        if said is None or graph is None:
+            return None
+        ended = await self._desk.unpause(graph, said["why"] or "", heard.who)
+        return words(f"{' and '.join(map(paused_what, ended))} goes on.", Audience.THREAD)
+
+    def _graph_named(self, name: str | None) -> str | None:
+        """The agent that is meant: "" for all of them, None when there is none of this name."""
+        if not name:
+            return ""
+        return next((one for one in self._desk.graphs if one.casefold() == name.casefold()), None)
 
     def _agents(self) -> str:
         usual, *others = self._desk.graphs or ("",)

@@ -24,7 +24,7 @@ from ...cards.richtext import Account, no_account
 from ...cards.words import answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import Desk, WayOn
+from ..desk import Answered, Desk, WayOn
 from .precheck import DELIVERY
 from .screens import InView, OnMessage, Screen, View
 
@@ -83,7 +83,7 @@ class Clicks:
         match press.verb:
             case Verb.APPROVE:
                 done = await desk.answer(id, press.revision, Approve(), who, token=token, shown=press.shown)
-                await self._say_if_needed(done.request, screen)
+                await self._say_if_needed(done, screen)
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.verb)
                 await desk.settle(id, press.revision, way, who, token=token, shown=press.shown)
@@ -110,10 +110,11 @@ class Clicks:
             raise AlreadySettled(request.state, request.decision.by if request.decision else ())
         await screen.show(draw(request))
 
-    async def _say_if_needed(self, request: Request, screen: Screen) -> None:
-        """A redrawn card is answer enough, unless it stays as it was or a modal covers it."""
-        if request.state is State.OPEN or isinstance(screen, InView):
-            await screen.tell(answered(request, Approve()))
+    async def _say_if_needed(self, done: Answered, screen: Screen) -> None:
+        """A redrawn card is answer enough, unless it stays as it was, a modal covers it, or sayso is paused."""
+        waits = self._desk.waits(done)
+        if done.request.state is State.OPEN or waits or isinstance(screen, InView):
+            await screen.tell(answered(done.request, Approve(), waits))
 
     async def _mind_the_card(self, press: str, body: Mapping[str, Any]) -> None:
         """A card whose posting was never recorded becomes known; a stray second one is redrawn here."""

@@ -113,7 +113,7 @@ class Presses:
         match press.said.verb:
             case Verb.APPROVE:
                 done = await desk.answer(id, revision, Approve(), press.who, token=press.token, shown=shown)
-                return screen.counted(done.request, answered(done.request, Approve()))
+                return screen.counted(done.request, answered(done.request, Approve(), desk.waits(done)))
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.said.verb)
                 done = await desk.settle(id, revision, way, press.who, token=press.token, shown=shown)
@@ -163,8 +163,9 @@ class Presses:
                 again = adaptive.reject_retry(inputs, bad)
                 drawn = adaptive.reject_form(request, surface=screen.surface, retry=again)
             return screen.show(_TITLES[Verb(press.said.verb)], drawn)
-        words = _HANDED_ON if isinstance(verdict, HandOn) else answered(done.request, verdict)
-        return screen.counted(done.request, words)
+        if isinstance(verdict, HandOn):
+            return screen.counted(done.request, _HANDED_ON)
+        return screen.counted(done.request, answered(done.request, verdict, self._desk.waits(done)))
 
     async def _given(self, press: _Press, verdict: Modify | Reject | Respond | HandOn) -> Answered:
         desk, id, revision, shown = self._desk, press.id, press.revision, press.shown

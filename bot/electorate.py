@@ -1,0 +1,76 @@
+"""Who may decide one request at this moment: its frozen sets and today's policy, with everybody looked up live."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..approvals.action import Action
+from ..approvals.authority import Roster
+from ..approvals.errors import NotAllowed, SaysoError
+from ..approvals.people import Directory, Identity, PersonId
+from ..approvals.request import Request
+from ..approvals.route import Route
+
+
+class Rules(Protocol):
+    """What today's policy says about who decides; `agent.policy.Policy` is one."""
+
+    @property
+    def denied(self) -> frozenset[PersonId]: ...
+    def route_for(self, action: Action) -> Route:
+        """Where this action's requests go. Raises: SaysoError, when there is no such route any more."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Electorate:
+    """Everybody who may decide one request now; `needed` is what today's policy wants."""
+
+    roster: Roster
+    needed: int
+    lapsed: frozenset[PersonId]
+
+    def may_decide(self, request: Request) -> frozenset[PersonId]:
+        return self.roster.may_decide(request) - self.lapsed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Electing:
+    """Finds the electorate of a request."""
+
+    directory: Directory
+    rules: Rules
+
+    async def of(self, request: Request) -> Electorate:
+        """Everybody who may decide, looked up now. Raises: DirectoryDown.
+
+        Today's route is that of the action: which one it was asked on stands in the record alone.
+        """
+        try:
+            route: Route | None = self.rules.route_for(request.proposal.action)
+        except SaysoError:
+            route = None  # today's policy has no such route: nobody may decide
+        names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))
+        members = dict(zip(names, await asyncio.gather(*map(self.directory.members, names)), strict=True))
+        roster = Roster(
+            frozen={name: members[name] for name in request.approver_sets},
+            current=frozenset().union(*(members[name] for name in route.all_sets)) if route else frozenset(),
+            denied=self.rules.denied, needed=route.rule.needed if route else 1,
+        )  # fmt: skip
+        return Electorate(roster=roster, needed=roster.needed, lapsed=await self._lapsed(request))
+
+    async def _lapsed(self, request: Request) -> frozenset[PersonId]:
+        """Earlier voters whose account may not decide any more. Raises: DirectoryDown."""
+        lapsed = set()
+        for vote in request.votes:
+            platform, _, rest = vote.via.partition(":")
+            tenant, _, user = rest.partition("/")
+            try:
+                now_is = await self.directory.person(Identity(platform=platform, tenant=tenant, user=user))
+            except NotAllowed:
+                lapsed.add(vote.person)
+            else:
+                lapsed |= {vote.person} - {now_is.id}
+        return frozenset(lapsed)
