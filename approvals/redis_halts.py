@@ -54,7 +54,7 @@ class RedisHalts(RedisCalls):
     @down
     async def unhalted(self, run: Run) -> None:
         row = await self._call("HALTED", self._stem_of_thread(run.thread), run.graph)
-        if row:
+        if row is not None:
             raise self._halted(row)
 
     def _halted(self, row: bytes) -> Halted:
