@@ -23,6 +23,7 @@ from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadChange, BadVote, Halted, SaysoError
 from ..approvals.looks import withheld_in
+from ..approvals.quorum import enough
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from .credentials import CredentialDead, Token
@@ -113,8 +114,8 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
                 return None
             return await _unknown(runtime, request, f"{effect.worker} started the tool and never reported")
         case EffectState.UNKNOWN:
-            persons = {v.person for v in request.votes if v.attempt == effect.attempt + 1}
-            if len(persons) < request.ask.rule.needed:
+            again = [vote for vote in request.votes if vote.attempt == effect.attempt + 1]
+            if not enough(request.ask.rule, again):
                 raise OutcomeUnknown
             return None
         case EffectState.DONE | EffectState.FAILED:

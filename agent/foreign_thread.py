@@ -16,6 +16,7 @@ from ..approvals.action import Json
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadVote
+from ..approvals.quorum import enough
 from ..approvals.request import EffectState, OutcomeKind, Request, State
 from ..approvals.verdict import RequestId
 from .acting import OutcomeUnknown, StillRunning, note_forgery
@@ -326,4 +327,4 @@ def _may_have_happened(request: Request) -> bool:
 def _ordered_again(request: Request) -> bool:
     """Whether enough people, not knowing whether it happened, want it to go on once more."""
     attempt = request.effect.attempt if request.effect else 0
-    return len({vote.person for vote in request.votes if vote.attempt > attempt}) >= request.ask.rule.needed
+    return enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > attempt))

@@ -18,13 +18,11 @@ class Roster:
         frozen: Members of the sets the request was opened with (and of the circles added since).
         current: Members of the sets today's policy names for the same route, circles included.
         denied: Persons barred from deciding anything.
-        needed: Votes today's policy wants; the stricter of this and the frozen rule counts.
     """
 
     frozen: Mapping[str, frozenset[PersonId]]
     current: frozenset[PersonId]
     denied: frozenset[PersonId] = field(default_factory=frozenset)
-    needed: int = 1
 
     def may_decide(self, request: Request) -> frozenset[PersonId]:
         """Everybody who may decide: in a frozen set **and** allowed today, not barred, not a requester."""

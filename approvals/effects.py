@@ -9,6 +9,7 @@ from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKin
 from .errors import AlreadySettled, NotAllowed, SaysoError
 from .machine import RESUME_WITHIN, closed
 from .people import PersonId, Place
+from .quorum import enough, stricter
 from .request import Effect, EffectState, OutcomeKind, Request, State
 from .verdict import Vote
 
@@ -159,7 +160,7 @@ def run_again(
         event=Event.VOTED, by=vote.person, words="Voted to run it again",
         facts={"attempt": str(effect.attempt + 1), "via": vote.via, "key": vote.key},
     )  # fmt: skip
-    if len(votes) < max(request.ask.rule.needed, needed):
+    if len(votes) < needed or not enough(stricter(request.ask.rule, vote.rule), votes):
         return Change(request=replace(request, votes=votes), audit=(entry,))
     after = replace(request, votes=votes, resume_by=now + RESUME_WITHIN)
     work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)

@@ -15,6 +15,7 @@ from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKin
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
 from .people import PersonId, Place
+from .quorum import enough, stricter
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
 from .risk import Oversight
 from .verdict import Approve, Modify, Reject, Respond, Vote, way_of
@@ -327,7 +328,7 @@ def _approve(
         raise NotAllowed(WhyNot.ALREADY_VOTED)
     votes = (*earlier, vote)
     voted = replace(request, votes=votes)
-    if len(votes) >= max(request.ask.rule.needed, needed):
+    if len(votes) >= needed and enough(stricter(request.ask.rule, vote.rule), votes):
         return _decide(voted, vote, tuple(v.person for v in votes), now)
     return Change(request=voted, audit=(_vote_entry(vote),), before=request.ask.deadline.expires_at)
 

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from . import canonical
 from .errors import BadVote
+from .quorum import enough, stricter
 from .request import Request, Revision
-from .verdict import Approve, Modify, Respond, Rule, ThreadId, Vote
+from .verdict import Approve, Modify, Respond, ThreadId, Vote
 
 
 def _bytes_of(vote: Vote) -> bytes:
@@ -85,13 +86,14 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
         raise BadVote("The request does not show what this agent froze.")
     if revision.number > 1 and revision.proposal.revises != request.ask.first.digest:
         raise BadVote("The edited revision does not descend from what was frozen.")
-    persons, rule = set(), None
+    counted, rule = list[Vote](), None
     for vote in request.votes:
         verifier.check(vote)
         _fits(vote, request, revision, thread=thread, attempt=attempt, now=now)
-        rule = _strictest(rule, vote.rule)
-        persons.add(vote.person)
-    if rule is None or len(persons - request.requesters) < rule.needed:
+        rule = stricter(vote.rule, rule or vote.rule)
+        if vote.person not in request.requesters:
+            counted.append(vote)
+    if rule is None or not enough(rule, counted):
         raise BadVote("There are not enough valid approvals.")
     return Warrant(revision=revision, attempt=attempt)
 
@@ -139,7 +141,3 @@ def _made(vote: Vote, revision: Revision) -> bool:
         return False
     changes, arguments = vote.verdict.changes, revision.proposal.action.arguments
     return bool(changes) and all(name in arguments and arguments[name] == changes[name] for name in changes)
-
-
-def _strictest(rule: Rule | None, other: Rule) -> Rule:
-    return other if rule is None or other.needed > rule.needed else rule

@@ -316,12 +316,11 @@ class Desk:
         *, attempt: int = 1,
     ) -> Vote:  # fmt: skip
         """A signed vote on what the request shows; its rule is the stricter of the frozen and today's."""
-        rule = request.ask.rule
         vote = Vote(
             request=request.id, thread=request.ask.run.thread, revision=request.revision,
             digest=request.current.digest, person=voter.person.id, verdict=verdict, at=now,
             expires=machine.votes_expire_at(request), via=str(voter.account), attempt=attempt,
-            rule=replace(rule, needed=max(rule.needed, electorate.needed)),
+            rule=electorate.rule, fills=electorate.fills(request, voter.person.id),
         )  # fmt: skip
         return self._signer.sign(vote)
 

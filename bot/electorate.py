@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..approvals.action import Action
 from ..approvals.authority import Roster
 from ..approvals.errors import NotAllowed, SaysoError
 from ..approvals.people import Directory, Identity, PersonId
+from ..approvals.quorum import stricter
 from ..approvals.request import Request
 from ..approvals.route import Route
+from ..approvals.verdict import Rule
 
 
 class Rules(Protocol):
@@ -26,14 +29,32 @@ class Rules(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Electorate:
-    """Everybody who may decide one request now; `needed` is what today's policy wants."""
+    """Everybody who may decide one request now.
+
+    Attributes:
+        rule: The stricter of the frozen one and today's, set by set.
+        members: Who is in each set that either of them names.
+        lapsed: Earlier voters who may not decide any more, or no longer for the same sets.
+    """
 
     roster: Roster
-    needed: int
-    lapsed: frozenset[PersonId]
+    rule: Rule
+    members: Mapping[str, frozenset[PersonId]]
+    lapsed: frozenset[PersonId] = frozenset()
+
+    @property
+    def needed(self) -> int:
+        return self.rule.needed
 
     def may_decide(self, request: Request) -> frozenset[PersonId]:
         return self.roster.may_decide(request) - self.lapsed
+
+    def fills(self, request: Request, person: PersonId) -> tuple[str, ...]:
+        """Of which sets this person may take a seat: of their own, or of any once a wider circle brought them in."""
+        seats = tuple(one.approvers for one in self.rule.seats)
+        if any(person in self.members[circle] for circle in request.circles if circle in self.members):
+            return seats
+        return tuple(name for name in seats if person in self.members[name])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +78,14 @@ class Electing:
         roster = Roster(
             frozen={name: members[name] for name in request.approver_sets},
             current=frozenset().union(*(members[name] for name in route.all_sets)) if route else frozenset(),
-            denied=self.rules.denied, needed=route.rule.needed if route else 1,
+            denied=self.rules.denied,
         )  # fmt: skip
-        return Electorate(roster=roster, needed=roster.needed, lapsed=await self._lapsed(request))
+        rule = stricter(request.ask.rule, route.rule) if route else request.ask.rule
+        now = Electorate(roster=roster, rule=rule, members=members)
+        moved = {
+            vote.person for vote in request.votes if set(vote.fills) != set(now.fills(request, vote.person))
+        }
+        return replace(now, lapsed=await self._lapsed(request) | moved)
 
     async def _lapsed(self, request: Request) -> frozenset[PersonId]:
         """Earlier voters whose account may not decide any more. Raises: DirectoryDown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
 from ..approvals.action import Json
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
+from ..approvals.quorum import can_decide
 from ..approvals.route import Route
 from ..approvals.sealing import STATE_KEYS, Seal, read_keys
 from .langgraph_json import graphs_of
@@ -253,15 +254,24 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
     sets = [settings.sets[name] for name in route.rule.approvers if name in settings.sets]
     able = {person for members in sets for person in members.people} - settings.policy.denied
     closed = all(members.people and not members.groups for members in sets)
-    if len(sets) == len(route.rule.approvers) and closed and len(able) < route.rule.needed:
+    closed = closed and len(sets) == len(route.rule.approvers)
+    if closed and len(able) < route.rule.needed:
         yield (
             f"{key}.needed: {route.rule.needed} approvals are needed "
             f"but its approver sets have {len(able)} people"
         )
+    elif closed and not can_decide(route.rule, _sets_of(able, route, settings)):
+        yield f"{key}.seats: its approvers cannot fill them, each person counts for one set"
     places = (*(("places", place) for place in route.places), ("fallback", route.fallback))
     for name, place in places:
         if place and (problem := _place_problem(place, settings)):
             yield f"{key}.{name}: {problem}"
+
+
+def _sets_of(people: Iterable[str], route: Route, settings: Settings) -> Mapping[PersonId, Sequence[str]]:
+    """Which of a route's sets each of them is listed in."""
+    listed = {name: settings.sets[name].people for name in route.rule.approvers}
+    return {PersonId(one): [name for name in listed if one in listed[name]] for one in people}
 
 
 def _place_problem(place: str, settings: Settings) -> str:

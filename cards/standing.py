@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..approvals.errors import SaysoError
+from ..approvals.quorum import enough
 from ..approvals.request import (
     Decision,
     Edits,
@@ -51,8 +52,7 @@ def is_unknown(request: Request) -> bool:
     effect = request.effect
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.UNKNOWN:
         return False
-    again = {vote.person for vote in request.votes if vote.attempt > effect.attempt}
-    return len(again) < request.ask.rule.needed
+    return not enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > effect.attempt))
 
 
 def is_stuck(request: Request) -> bool:

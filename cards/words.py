@@ -123,8 +123,8 @@ def answered(request: Request, verdict: Verdict, waits: str = "") -> str:
     if request.state is State.EXPIRED:
         return "Too late: the request has expired, and nothing is done."
     if request.state is State.OPEN:
-        needed, given = request.ask.rule.needed, len(request.votes)
-        return f"Counted: {given} of {needed} so far. The others have to answer too."
+        so_far = rows.seats(request) or f"{len(request.votes)} of {request.ask.rule.needed}"
+        return f"Counted: {so_far} so far. The others have to answer too."
     summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
     said = f"{verdict_words(verdict, request.ask.edits)}: {summary}"
     return f"{said}\nIt waits, and nothing is done yet. {waits}" if waits else said
