@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .errors import NotAllowed, WhyNot
-from .people import PersonId
+from .people import PersonId, Place
 from .request import Request
 
 
@@ -40,3 +40,11 @@ class Roster:
         if person not in self.may_decide(request):
             in_frozen = any(person in self.frozen.get(name, ()) for name in request.approver_sets)
             raise NotAllowed(WhyNot.NOT_ANY_MORE if in_frozen else WhyNot.NOT_AN_APPROVER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glass:
+    """Who may break the glass, and the channels that hear of it at once."""
+
+    people: frozenset[PersonId] = frozenset()
+    tell: tuple[Place, ...] = ()

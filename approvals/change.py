@@ -50,6 +50,7 @@ class Event(StrEnum):
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
     SHADOWED = "next policy differs"
+    GLASS_BROKEN = "glass broken"
     HALTED = "paused"
     UNHALTED = "pause ended"
 
@@ -91,6 +92,7 @@ class NoticeKind(StrEnum):
     PAGED = "paged"
     HANDED_ON = "handed on"
     DECIDED = "decided"
+    GLASS_BROKEN = "glass broken"  #: one person decided alone; also told in a second channel
     EDITED = "edited"
     EXPIRED = "expired"
     STUCK = "stuck"

@@ -70,8 +70,8 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
 
     Raises: AlreadySettled, Outdated, NotAllowed, NotOffered. At or after the deadline the change expires the request.
     """
-    _must_be_open(request, vote.revision)
-    _must_be_offered(request, vote)
+    must_be_open(request, vote.revision)
+    must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     match vote.verdict:
@@ -80,7 +80,7 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
         case Modify(changes=changes, instruction="") if changes and request.ask.edits is Edits.APPLY:
             raise ValueError("an edit is counted by `edit`, with its new revision")
         case Reject() | Modify() | Respond():
-            return _decide(replace(request, votes=(*request.votes, vote)), vote, (vote.person,), now)
+            return decided(replace(request, votes=(*request.votes, vote)), vote, (vote.person,), now)
 
 
 def edit(
@@ -96,8 +96,8 @@ def edit(
 
     Raises: as `vote`.
     """
-    _must_be_open(request, revision.number - 1)
-    _must_be_offered(request, vote)
+    must_be_open(request, revision.number - 1)
+    must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     edited = replace(request, revisions=(*request.revisions, revision), votes=())
@@ -131,7 +131,7 @@ def hand_on(
     Raises: AlreadySettled, Outdated. Without a next line the request is refused for nobody to decide it:
     NotAllowed is not raised, the caller offers *reject* instead (`next_line` says whether there is one).
     """
-    _must_be_open(request, revision)
+    must_be_open(request, revision)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     index = next_line(request)
@@ -307,12 +307,14 @@ def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
     return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work,))
 
 
-def _must_be_offered(request: Request, vote: Vote) -> None:
+def must_be_offered(request: Request, vote: Vote) -> None:
+    """Raises: NotOffered."""
     if way_of(vote.verdict) not in request.ways:
         raise NotOffered
 
 
-def _must_be_open(request: Request, revision: int) -> None:
+def must_be_open(request: Request, revision: int) -> None:
+    """Raises: AlreadySettled, Outdated."""
     if request.state is not State.OPEN:
         by = request.decision.by if request.decision else ()
         raise AlreadySettled(request.state, tuple(by))
@@ -329,12 +331,13 @@ def _approve(
     votes = (*earlier, vote)
     voted = replace(request, votes=votes)
     if len(votes) >= needed and enough(stricter(request.ask.rule, vote.rule), votes):
-        return _decide(voted, vote, tuple(v.person for v in votes), now)
+        return decided(voted, vote, tuple(v.person for v in votes), now)
     return Change(request=voted, audit=(_vote_entry(vote),), before=request.ask.deadline.expires_at)
 
 
-def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
-    decision = Decision(verdict=vote.verdict, by=by, at=now)
+def decided(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
+    """Decided by this vote; whether it is enough is for its caller to know."""
+    decision = Decision(verdict=vote.verdict, by=by, at=now, glass=vote.glass)
     after = replace(
         request, state=State.DECIDED, decision=decision, resume_by=now + RESUME_WITHIN, paged_at=None
     )

@@ -86,14 +86,15 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
         raise BadVote("The request does not show what this agent froze.")
     if revision.number > 1 and revision.proposal.revises != request.ask.first.digest:
         raise BadVote("The edited revision does not descend from what was frozen.")
-    counted, rule = list[Vote](), None
+    counted, rule, alone = list[Vote](), None, False
     for vote in request.votes:
         verifier.check(vote)
         _fits(vote, request, revision, thread=thread, attempt=attempt, now=now)
         rule = stricter(vote.rule, rule or vote.rule)
         if vote.person not in request.requesters:
             counted.append(vote)
-    if rule is None or not enough(rule, counted):
+            alone = alone or bool(vote.glass)
+    if not alone and (rule is None or not enough(rule, counted)):
         raise BadVote("There are not enough valid approvals.")
     return Warrant(revision=revision, attempt=attempt)
 

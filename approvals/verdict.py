@@ -120,6 +120,7 @@ class Vote:
         at, expires: UTC; after `expires` the vote moves nothing.
         rule: The stricter of the frozen rule and that of the policy when the vote was given.
         fills: Sets of whose seats this person may take one, as looked up then; empty where the rule has no seats.
+        glass: Why one person, permitted to do that, decided alone in an emergency; empty for every other vote.
         via: The account that answered (`Identity` as text), for the audit.
         key: Id of the signing key; empty before signing.
         signature: Ed25519 over the canonical bytes of all other fields, base64; empty before signing.
@@ -135,6 +136,7 @@ class Vote:
     expires: datetime
     rule: Rule
     fills: tuple[str, ...] = ()
+    glass: str = ""
     via: str = ""
     attempt: int = 1
     key: str = ""

@@ -178,7 +178,7 @@ async def _bot(
     from .platform import Inside
 
     desk = Desk(
-        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators,
+        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators, glass=settings.glass,
         assess=lambda action: assess(action, settings.policy), graphs=tuple(settings.graphs),
     )  # fmt: skip
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from ..approvals import effects, machine
 from ..approvals.action import Action
+from ..approvals.authority import Glass
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.editing import edited, without_tokens
@@ -35,6 +36,7 @@ from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
 from ..cards.words import paused
 from .electorate import Electing, Electorate, Rules
+from .glass import GlassBreaker
 from .halting import Halting
 from .withdrawal import Withdrawals
 
@@ -92,10 +94,12 @@ class Desk:
     def __init__(
         self, *, store: Store, directory: Directory, rules: Rules, signer: Signer,
         assess: Callable[[Action], RiskAssessment], graphs: Sequence[str] = ("ops",), operators: Collection[PersonId] = (),
+        glass: Glass = Glass(),
     ) -> None:  # fmt: skip
         """Take `assess` to score edited actions (pure), and `graphs`, the agents that people may speak to, the usual one first."""
         self._withdrawals = Withdrawals(store=store, operators=operators)
         self._halting = Halting(store=store, operators=operators)
+        self._glass = GlassBreaker(store=store, signer=signer, glass=glass, denied=rules.denied)
         self._store = store
         self._directory = directory
         self._electing = Electing(directory=directory, rules=rules)
@@ -202,6 +206,14 @@ class Desk:
         """Take a request back for somebody. Raises: NotTheirs, TooLate, NotAllowed, DirectoryDown, RequestNotFound, StoreDown."""
         person = await self._directory.person(who)
         return await self._withdrawals.by_person(id, person.id, person.name, why, token=token)
+
+    async def break_glass(self, id: RequestId, why: str, who: Identity, *, token: str) -> Answered:
+        """Approve alone, for somebody who may in an emergency. Raises: what `GlassBreaker` and `answer` raise."""
+        person = await self._directory.person(who)
+        after = await self._glass.by_person(id, why, person, str(who), token=token)
+        if after.decision is None:
+            raise AlreadySettled(after.state)
+        return Answered(request=after, person=person, halt=await self._halting.of(after.ask.run))
 
     async def pause(self, graph: str, span: timedelta | None, why: str, who: Identity) -> Halt:
         """Pause one agent, or with "" all of them, for an operator.

@@ -15,11 +15,11 @@ from ..approvals.crash import crash_point
 from ..approvals.errors import NotAllowed, SaysoError, StoreDown, WhyNot
 from ..approvals.people import Identity, Place
 from ..approvals.request import Request
-from ..approvals.verdict import RequestId, ThreadId
+from ..approvals.verdict import Approve, RequestId, ThreadId
 from ..cards.escape import cut, line
 from ..cards.rows import SUMMARY
 from ..cards.spans import Spans, Text
-from ..cards.words import paused, paused_what, refusal
+from ..cards.words import answered, paused, paused_what, refusal
 from .desk import Desk
 from .halting import span_of
 
@@ -45,6 +45,13 @@ _PAUSE = re.compile(
     r"(?is)pause(?:\s+(?!for\s)(?P<graph>\S+?))?(?:\s+for\s+(?P<span>\w+))?\s*[:,]\s*(?P<why>.+)"
 )
 _UNPAUSE = re.compile(r"(?is)unpause(?:\s+(?P<graph>[^\s:,]+))?\s*(?:[:,]\s*(?P<why>.*))?")
+#: "break glass: why" in a card's thread, "break glass 07-…: why" anywhere.
+_GLASS = re.compile(
+    r"(?is)break\s+(?:the\s+)?glass(?:\s+(?P<id>[0-9a-f]{2}-[0-9a-f]{20}))?\s*[:,]\s*(?P<why>.*)"
+)
+_WHICH_GLASS = (
+    "Say which request: “break glass”, its id, a colon and why; or say it in the thread of its one card."
+)
 _ENDS = "Questions, reminders and deadlines run on. Say “unpause” to end it."
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 
@@ -130,7 +137,7 @@ class Ear:
                 return words(self._help + self._agents(), Audience.BESIDE)
             case "pending":
                 return Waiting(await self._desk.pending(heard.who))
-        for act in (self._answers_or_takes_back, self._pauses, self._unpauses):
+        for act in (self._answers_or_takes_back, self._pauses, self._unpauses, self._breaks_glass):
             if (reply := await act(heard)) is not None:
                 return reply
         said = _WITHDRAW.fullmatch(heard.text)
@@ -155,6 +162,16 @@ class Ear:
             return words(MAY_NOT_ASK[error.why], Audience.ALONE)
         crash_point("ask-before-ack")
         return words(STARTED, Audience.THREAD) if started else None
+
+    async def _breaks_glass(self, heard: Heard) -> Reply | None:
+        said = _GLASS.fullmatch(heard.text)
+        if said is None:
+            return None
+        ids = await self._meant(said, heard)
+        if len(ids) != 1:
+            return words(_WHICH_GLASS, Audience.BESIDE)
+        done = await self._desk.break_glass(ids[0], said["why"], heard.who, token=heard.token)
+        return words(answered(done.request, Approve(), self._desk.waits(done)), Audience.THREAD)
 
     async def _pauses(self, heard: Heard) -> Reply | None:
         said = _PAUSE.fullmatch(heard.text)

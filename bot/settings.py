@@ -18,8 +18,9 @@ from ..agent.policy_tables import SLACK_PLACE
 from ..agent.setting_lines import with_lines
 from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
 from ..approvals.action import Json
+from ..approvals.authority import Glass
 from ..approvals.errors import BadSetting
-from ..approvals.people import PersonId
+from ..approvals.people import PersonId, Place
 from ..approvals.quorum import can_decide
 from ..approvals.route import Route
 from ..approvals.sealing import STATE_KEYS, Seal, read_keys
@@ -61,6 +62,7 @@ class Settings:
         unguarded: Those whose models may call any tool without asking.
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
         shadow: The next policy, which is held against every action and changes nothing; None where there is none.
+        glass: Who may approve alone in an emergency.
         demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
     """
@@ -82,6 +84,7 @@ class Settings:
     api: ApiTable | None
     worker: WorkerTable
     operators: frozenset[PersonId]
+    glass: Glass
     shadow: Policy | None
     redis_url: str | None = field(repr=False)
     demo: bool
@@ -182,6 +185,8 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow,
+        glass=Glass(people=frozenset(map(PersonId, read.break_glass.people)), tell=tuple(map(Place, read.break_glass.tell)))
+        if read.break_glass else Glass(),
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
         demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,
     )  # fmt: skip
@@ -211,6 +216,7 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
         if members.entra_group and settings.teams is None:
             yield f"sets.{name}.entra_group: {members.entra_group} needs a [teams] table"
     yield from _strangers("operators", settings.operators, settings)
+    yield from _wrong_glass(settings)
     yield from _strangers("denied", settings.policy.denied, settings)
     for name, key in settings.api.keys.items() if settings.api else ():
         yield from _strangers(f"api.keys.{name}.owner", [key.owner], settings)
@@ -223,6 +229,18 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
     for platform, account in dict.fromkeys(accounts):
         if accounts.count((platform, account)) > 1:
             yield f"people: the {platform.capitalize()} account {account} is listed for more than one person"
+
+
+def _wrong_glass(settings: Settings) -> Iterator[str]:
+    """Glass that is broken by strangers, or where nobody else would hear of it."""
+    glass = settings.glass
+    yield from _strangers("break_glass.people", glass.people, settings)
+    for place in glass.tell:
+        if problem := _place_problem(place, settings):
+            yield f"break_glass.tell: {problem}"
+    for route in settings.policy.routes.values():
+        if glass.people and not set(glass.tell) - set(route.places):
+            yield f"break_glass.tell: name a channel beside those of routes.{route.name}, where others hear of it"
 
 
 def _nowhere(settings: Settings) -> Iterator[str]:

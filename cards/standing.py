@@ -93,6 +93,8 @@ def decided(decision: Decision, edits: Edits, writer: Writer) -> Spans:
     """Who decided what, when, and with which words."""
     said = given_words(decision.verdict)
     words: Spans = (Text(f": “{said}”"),) if said else ()
+    if decision.glass:
+        words = (*words, Text(f", alone, breaking the glass: “{cut(line(decision.glass), SENTENCE)}”"))
     head = f"{verdict_words(decision.verdict, edits)} by "
     return (Text(head), *writer.people(decision.by), Text(" "), writer.when(decision.at), *words)
 

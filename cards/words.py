@@ -60,7 +60,9 @@ def notice_text(
     head = Row("", (*called, *_said(notice, request, writer)))
     about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
     match notice.kind:
-        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED:
+        case (
+            NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED | NoticeKind.GLASS_BROKEN
+        ):
             return (head, *quoted, about)
         case NoticeKind.NOBODY_THERE | NoticeKind.DECIDED:
             return (head,)
@@ -158,6 +160,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (Text(f"Nobody is in {circle} now; the next step follows at once."),)
         case NoticeKind.HANDED_ON:
             return (*actor, Text(" handed the question to the next line:"))
+        case NoticeKind.GLASS_BROKEN:
+            return (*actor, Text(" broke the glass and approved alone. Please review it:"))
         case NoticeKind.DECIDED if request.decision:
             return decided(request.decision, request.ask.edits, writer)
         case NoticeKind.EDITED:
