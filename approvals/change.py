@@ -51,6 +51,7 @@ class Event(StrEnum):
     UNDELIVERABLE = "could not be delivered"
     SHADOWED = "next policy differs"
     GLASS_BROKEN = "glass broken"
+    HANDED_OVER = "authority handed over"
     HALTED = "paused"
     UNHALTED = "pause ended"
 

@@ -94,6 +94,7 @@ class WhyNot(StrEnum):
     OWN_REQUEST = "You asked for this, so somebody else has to decide it."
     NOT_AN_APPROVER = "You are not an approver for this action."
     NOT_ANY_MORE = "You are no longer an approver for this action."
+    HANDED_OVER = "Your authority is in a colleague's hands; say “hand over to nobody” to have it back."
     NO_APPROVERS = "Nobody is set up to approve this action; ask an operator to add approvers to its route."
     UNKNOWN_PERSON = "I do not know you: you are not in sayso's list of people."
     AMBIGUOUS = "Your account is listed for more than one person, so your answer cannot be counted."

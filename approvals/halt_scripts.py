@@ -1,4 +1,4 @@
-"""The Lua of pauses: what every script that starts something asks, and how a pause begins and ends."""
+"""The Lua of pauses, which every script that starts something asks about, and of authority that is handed over."""
 
 from __future__ import annotations
 
@@ -36,5 +36,15 @@ if ended ~= '' and not (ends and ms >= tonumber(ends)) then return 0 end
 if redis.call('HDEL', stem .. 'halt', graph) == 0 then return 0 end
 write_audit(ms, arg(), '')
 wake()
+return 1
+"""
+
+#: A person's authority in somebody's hands; without a body it is theirs again.
+HAND_OVER = """
+local by, body = arg(), arg()
+if body == '' and redis.call('HDEL', stem .. 'handovers', by) == 0 then return 0 end
+if body ~= '' then redis.call('HSET', stem .. 'handovers', by, body) end
+local ms = now()
+write_audit(ms, arg(), '')
 return 1
 """

@@ -356,6 +356,7 @@ def decided(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
 
 def _vote_entry(vote: Vote) -> AuditEntry:
     facts = {"digest": vote.digest, "revision": str(vote.revision), "via": vote.via, "key": vote.key}
+    facts |= {"stands for": " ".join(vote.stands_for)} if vote.stands_for else {}
     return AuditEntry(event=Event.VOTED, by=vote.person, words=f"Voted {vote.verdict.type}", facts=facts)
 
 

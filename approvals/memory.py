@@ -14,8 +14,9 @@ from . import canonical, marks
 from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
 from .errors import Halted, RequestNotFound
 from .halt import HALTS, Halt
+from .handover import HANDOVERS, HandOver
 from .looks import withheld_json
-from .people import Place
+from .people import PersonId, Place
 from .request import PARTITIONS, Request, Run, partition_of
 from .store import (
     MOST_LETTERS,
@@ -71,6 +72,7 @@ class MemoryStore:
         self._leases: dict[RequestId, tuple[str, datetime]] = {}
         self._policy: PublishedPolicy | None = None
         self._halts: dict[str, Halt] = {}
+        self._handovers: dict[PersonId, HandOver] = {}
         self._numbers = itertools.count(1)
         self._wake = asyncio.Event()
 
@@ -323,6 +325,19 @@ class MemoryStore:
         except TimeoutError:
             return
         self._wake.clear()
+
+    # ---- handing over
+
+    async def hand_over(self, given: HandOver, entry: AuditEntry) -> None:
+        self._handovers[given.by] = given
+        self._append(entry, HANDOVERS, None)
+
+    async def take_back(self, by: PersonId, entry: AuditEntry) -> None:
+        if self._handovers.pop(by, None):
+            self._append(entry, HANDOVERS, None)
+
+    async def handovers(self) -> Sequence[HandOver]:
+        return list(self._handovers.values())
 
     # ---- pauses
 

@@ -14,6 +14,7 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 <stem>dead          ZSET    target that is a dead letter -> since when (store ms);  <stem>dead:<id> HASH target -> letter
 <stem>lease:<id>    STRING  the worker whose tool runs; expires
 <stem>halt          HASH    graph, or "" for all -> when a pause of it ends (store ms; "" never), a blank, its body
+<stem>handovers     HASH    (one partition only) who gave their authority away -> to whom, signed
 <stem>policy        STRING  (first partition only) by which policy the bot works
 <stem>clock         STRING  the largest time seen;  <stem>offset (demo stores only) what the clock is pushed by
 """
@@ -354,7 +355,8 @@ _PLAIN = {"ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
           "STANDING_IN": STANDING_IN, "DEAD_LETTERS": DEAD_LETTERS, "RENEW": RENEW}  # fmt: skip
 _TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE, "TAKE": TAKE, "HALTED": halt_scripts.HALTED}
 _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
-            "REPLAY": REPLAY, "HALT": halt_scripts.HALT, "UNHALT": halt_scripts.UNHALT}  # fmt: skip
+            "REPLAY": REPLAY, "HALT": halt_scripts.HALT, "UNHALT": halt_scripts.UNHALT,
+            "HAND_OVER": halt_scripts.HAND_OVER}  # fmt: skip
 
 
 def texts(*, demo: bool) -> dict[str, str]:

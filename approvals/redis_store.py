@@ -18,6 +18,7 @@ from .copies import needs_copy
 from .errors import BadSetting, RequestNotFound, SaysoError
 from .redis_calls import down
 from .redis_halts import RedisHalts
+from .redis_handovers import RedisHandovers
 from .redis_outbox import RedisOutbox
 from .redis_past import RedisPast
 from .request import PARTITIONS, Request, Run
@@ -43,7 +44,7 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
-class RedisStore(RedisOutbox, RedisPast, RedisHalts):
+class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     @classmethod

@@ -14,7 +14,8 @@ from typing import Protocol
 
 from .change import Applied, AuditEntry, AuditRecord, Change, Notice, Work
 from .halt import Halt
-from .people import Place
+from .handover import HandOver
+from .people import PersonId, Place
 from .request import Ask, Request, Run
 from .verdict import RequestId, ThreadId
 
@@ -332,7 +333,23 @@ class Halts(Protocol):
         ...
 
 
-class Store(RequestStore, WorkQueue, Outbox, Halts, Protocol):
+class Handovers(Protocol):
+    """Whose authority is in whose hands; whoever reads it believes only what the bot has signed."""
+
+    async def hand_over(self, given: HandOver, entry: AuditEntry) -> None:
+        """Keep it in place of what the same person gave before."""
+        ...
+
+    async def take_back(self, by: PersonId, entry: AuditEntry) -> None:
+        """Forget what this person gave."""
+        ...
+
+    async def handovers(self) -> Sequence[HandOver]:
+        """All that are kept, also those that hold no more or not yet. Raises: CannotOpen."""
+        ...
+
+
+class Store(RequestStore, WorkQueue, Outbox, Halts, Handovers, Protocol):
     """All roles; what `build` hands around."""
 
     async def lease_held(self, id: RequestId) -> bool:

@@ -121,6 +121,7 @@ class Vote:
         rule: The stricter of the frozen rule and that of the policy when the vote was given.
         fills: Sets of whose seats this person may take one, as looked up then; empty where the rule has no seats.
         glass: Why one person, permitted to do that, decided alone in an emergency; empty for every other vote.
+        stands_for: Whose authority this person had in their hands then; usually nobody's.
         via: The account that answered (`Identity` as text), for the audit.
         key: Id of the signing key; empty before signing.
         signature: Ed25519 over the canonical bytes of all other fields, base64; empty before signing.
@@ -137,6 +138,7 @@ class Vote:
     rule: Rule
     fills: tuple[str, ...] = ()
     glass: str = ""
+    stands_for: tuple[PersonId, ...] = ()
     via: str = ""
     attempt: int = 1
     key: str = ""

@@ -27,17 +27,19 @@ from ..approvals.errors import (
     SaysoError,
 )  # fmt: skip
 from ..approvals.halt import Halt
+from ..approvals.handover import HandOver
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
 from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
 from ..approvals.risk import RiskAssessment
 from ..approvals.route import asks_others
-from ..approvals.signing import Signer
+from ..approvals.signing import Signer, Verifier
 from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
 from ..cards.words import paused
 from .electorate import Electing, Electorate, Rules
 from .glass import GlassBreaker
 from .halting import Halting
+from .handing_over import HandingOver
 from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
@@ -102,7 +104,10 @@ class Desk:
         self._glass = GlassBreaker(store=store, signer=signer, glass=glass, denied=rules.denied)
         self._store = store
         self._directory = directory
-        self._electing = Electing(directory=directory, rules=rules)
+        self._electing = Electing(
+            directory=directory, rules=rules, store=store, verifier=Verifier([signer.public_key])
+        )
+        self._handing_over = HandingOver(store=store, directory=directory, signer=signer, denied=rules.denied)
         self._signer = signer
         self._assess = assess
         self.graphs = tuple(graphs)
@@ -215,6 +220,12 @@ class Desk:
             raise AlreadySettled(after.state)
         return Answered(request=after, person=person, halt=await self._halting.of(after.ask.run))
 
+    async def hand_over(
+        self, to: str, span: str, days: tuple[str, str], why: str, who: Identity
+    ) -> HandOver | None:
+        """Give one's authority to a colleague for some days. Takes and raises what `HandingOver.give` does."""
+        return await self._handing_over.give(to, span, days, why, who)
+
     async def pause(self, graph: str, span: timedelta | None, why: str, who: Identity) -> Halt:
         """Pause one agent, or with "" all of them, for an operator.
 
@@ -244,7 +255,7 @@ class Desk:
         try:
             by = str((person := await self._directory.person(who)).id)
             if _asks_people(request):
-                (await self._electing.of(request)).roster.check(request, person.id)
+                (await self._electing.of(request)).check(request, person.id)
         except (AnswerRefused, DirectoryDown) as error:
             await self._refused(request, error, by, who, token)
             raise
@@ -308,7 +319,7 @@ class Desk:
             if _asks_people(current):  # a settled request says who settled it, to everybody
                 if any(name not in electorate.roster.frozen for name in current.approver_sets):
                     raise _CirclesGrew
-                electorate.roster.check(current, voter.person.id)
+                electorate.check(current, voter.person.id)
             return counting(current, electorate, voter, now)
 
         crash_point("decide-before-commit")
@@ -333,6 +344,7 @@ class Desk:
             digest=request.current.digest, person=voter.person.id, verdict=verdict, at=now,
             expires=machine.votes_expire_at(request), via=str(voter.account), attempt=attempt,
             rule=electorate.rule, fills=electorate.fills(request, voter.person.id),
+            stands_for=electorate.stands_for(voter.person.id),
         )  # fmt: skip
         return self._signer.sign(vote)
 

@@ -27,7 +27,8 @@ from .halting import span_of
 HELP = (
     "Mention me and say what you need done; I ask the right people before anything consequential happens. "
     "“pending” lists what waits for your answer; “withdraw” in a card's thread, or “withdraw” and a request's id, takes "
-    "back what you asked for. Operators say “pause for 2h: why” and “unpause”. "
+    "back what you asked for. Operators say “pause for 2h: why” and “unpause”; "
+    "“hand over to NAME for 3d” lets a colleague decide in your place. "
 )
 NOTHING_STANDS = (
     "Nothing waits in this thread any more. Say “withdraw” and a request's id to take another one back."
@@ -52,6 +53,12 @@ _GLASS = re.compile(
 _WHICH_GLASS = (
     "Say which request: “break glass”, its id, a colon and why; or say it in the thread of its one card."
 )
+#: "hand over to bo for 3d: why", "hand over to bo from 2030-01-02 until 2030-01-05: why", "hand over to nobody".
+_HAND_OVER = re.compile(
+    r"(?is)hand\s+over\s+to\s+(?P<to>[^\s:,]+)(?:\s+for\s+(?P<span>\w+)|(?:\s+from\s+(?P<first>[\d-]+))?\s+until\s+(?P<last>[\d-]+))?"
+    r"\s*(?:[:,.]\s*(?P<why>.*))?"
+)
+_TAKE_BACK = "Say “hand over to nobody” to have it back."
 _ENDS = "Questions, reminders and deadlines run on. Say “unpause” to end it."
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 
@@ -137,7 +144,13 @@ class Ear:
                 return words(self._help + self._agents(), Audience.BESIDE)
             case "pending":
                 return Waiting(await self._desk.pending(heard.who))
-        for act in (self._answers_or_takes_back, self._pauses, self._unpauses, self._breaks_glass):
+        for act in (
+            self._answers_or_takes_back,
+            self._pauses,
+            self._unpauses,
+            self._breaks_glass,
+            self._hands_over,
+        ):
             if (reply := await act(heard)) is not None:
                 return reply
         said = _WITHDRAW.fullmatch(heard.text)
@@ -172,6 +185,20 @@ class Ear:
             return words(_WHICH_GLASS, Audience.BESIDE)
         done = await self._desk.break_glass(ids[0], said["why"], heard.who, token=heard.token)
         return words(answered(done.request, Approve(), self._desk.waits(done)), Audience.THREAD)
+
+    async def _hands_over(self, heard: Heard) -> Reply | None:
+        said = _HAND_OVER.fullmatch(heard.text)
+        if said is None:
+            return None
+        days = (said["first"] or "", said["last"] or "")
+        span = (said["span"] or "").casefold()
+        given = await self._desk.hand_over(said["to"], span, days, said["why"] or "", heard.who)
+        if given is None:
+            return words("Your authority is yours again.", Audience.BESIDE)
+        to, until = self._desk.name(given.to), f"{given.until.astimezone(self._tz):%a %d %b %Y %H:%M %Z}"
+        return words(
+            f"{to} decides in your place until {until}, and you do not. {_TAKE_BACK}", Audience.THREAD
+        )
 
     async def _pauses(self, heard: Heard) -> Reply | None:
         said = _PAUSE.fullmatch(heard.text)

@@ -137,9 +137,19 @@ def needs(request: Request, writer: Writer) -> Row:
     spans: list[Span] = [Text(asked)]
     if barred := tuple(sorted(request.requesters)):
         spans += [Text(" (not "), *writer.people(barred), Text(")")]
-    votes = writer.people(tuple(vote.person for vote in request.votes))
+    votes = _votes(request, writer)
     spans += [Text("; votes: "), *(votes or (Text("none"),)), *((Text(" approved"),) if votes else ())]
     return Row("Needs", tuple(spans))
+
+
+def _votes(request: Request, writer: Writer) -> Spans:
+    """Who has agreed, and in whose place."""
+    spans: list[Span] = []
+    for index, vote in enumerate(request.votes):
+        spans += [Text(" and " if index == len(request.votes) - 1 else ", ")] if index else []
+        spans.append(writer.who(vote.person))
+        spans += [Text(" (for "), *writer.people(vote.stands_for), Text(")")] if vote.stands_for else []
+    return tuple(spans)
 
 
 def deadline(request: Request, writer: Writer) -> Row:

@@ -10,8 +10,8 @@ from foreign import asking, foreign_world, the_one
 from gated import REJECT, Fresh, World, lookup_tool
 from sayso.agent.credentials import Token
 from sayso.agent.worker import IDLE
-from sayso.approvals.action import CredentialRef
 from sayso.approvals.change import AuditEntry, Event
+from sayso.approvals.credential import CredentialRef
 from sayso.approvals.halt import Halt
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.approvals.verdict import Verdict

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 import redis
 from sayso.approvals import effects, machine
-from sayso.approvals.change import AuditEntry, Event
+from sayso.approvals.change import AuditEntry, Change, Event
 from sayso.approvals.errors import Halted
 from sayso.approvals.halt import HALTS, Halt, held_back
 from sayso.approvals.memory import MemoryStore
@@ -60,15 +60,15 @@ async def decided(store: Store, thread: str = "t1") -> Request:
     return (await store.change(request.id, approving)).request
 
 
-def approving(request: Request, now: object) -> machine.Change:
+def approving(request: Request, now: object) -> Change:
     return machine.vote(request, a_vote(request, at=now), frozenset({BO, CY}), 1, now)  # type: ignore[arg-type]
 
 
-def claiming(request: Request, now: object) -> machine.Change:
+def claiming(request: Request, now: object) -> Change:
     return machine.resuming(request, "w1", now)  # type: ignore[arg-type]
 
 
-def burning(request: Request, now: object) -> machine.Change:
+def burning(request: Request, now: object) -> Change:
     return effects.begin(request, attempt=1, worker="w1", lease=SOON, now=now)  # type: ignore[arg-type]
 
 

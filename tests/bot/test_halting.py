@@ -15,6 +15,7 @@ from sayso.approvals.halt import HALTS, Halt
 from sayso.approvals.people import Identity, Person, PersonId
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import State
+from sayso.approvals.verdict import Approve
 from sayso.bot.cli import timeline
 from sayso.bot.cli.check_policy import nothing_paused
 from sayso.bot.cli.halting import pause, unpause
@@ -110,10 +111,10 @@ async def test_whoever_answers_reads_that_it_waits() -> None:
     await talk.says("pause for 2h: the refunds look wrong")
     request = await talk.asks()
     done = await talk.desk.answer(
-        request.id, 1, machine.Approve(), Identity(platform="slack", tenant="T1", user="bo"), token="c1"
+        request.id, 1, Approve(), Identity(platform="slack", tenant="T1", user="bo"), token="c1"
     )
     assert done.request.state is State.DECIDED
-    assert answered(done.request, machine.Approve(), talk.desk.waits(done)) == (
+    assert answered(done.request, Approve(), talk.desk.waits(done)) == (
         "Approved: Refund 129.90 USD to Dana Smith for order 1042\n"
         "It waits, and nothing is done yet. Sayso is paused by Kim until Tue 1 Jan 2030 14:00 UTC: “the refunds look wrong”"
     )
