@@ -243,7 +243,10 @@ class Policy:
     def approver_sets(self) -> frozenset[str]:
         """Every approver set that some route names, for checking that each one exists."""
         return frozenset(
-            name for route in self.routes.values() for name in (*route.all_sets, route.on_call) if name
+            name
+            for route in self.routes.values()
+            for name in (*route.all_sets, route.on_call, *route.rule.veto)
+            if name
         )
 
 

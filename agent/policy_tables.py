@@ -270,6 +270,7 @@ class RouteTable(Strict):
         needed: How many different people have to agree.
         seats: How many of them have to come from single sets, like { finance = 2, security = 1 }; each person counts
             for one set.
+        veto: Sets whose members may reject and nothing else; approvers may always.
         second_line: A set that is told, and may decide too, when most of the time is over.
         supervisor: A set that is told, and may decide too, shortly before the end.
         on_call: A set that is told when the time is over.
@@ -283,6 +284,7 @@ class RouteTable(Strict):
     approvers: SetNames = Field(min_length=1)
     needed: int = Field(default=1, ge=1, le=20)
     seats: dict[Name, Annotated[int, Field(ge=1, le=20)]] = {}
+    veto: SetNames = ()
     second_line: MaybeName = ""
     supervisor: MaybeName = ""
     on_call: MaybeName = ""
@@ -293,7 +295,12 @@ class RouteTable(Strict):
 
     def route(self, name: str) -> Route:
         seats = tuple(Seats(approvers=approvers, needed=needed) for approvers, needed in self.seats.items())
-        rule = Rule(approvers=self.approvers, needed=max(self.needed, sum(self.seats.values())), seats=seats)
+        rule = Rule(
+            approvers=self.approvers,
+            needed=max(self.needed, sum(self.seats.values())),
+            seats=seats,
+            veto=self.veto,
+        )
         return Route(
             name=name, places=tuple(Place(place) for place in self.places),
             rule=rule, second_line=self.second_line,

@@ -7,6 +7,7 @@ of the votes does not matter: whoever could sit in two sets makes room where tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from .people import PersonId
 from .verdict import Rule, Seats, Vote
@@ -38,9 +39,8 @@ def stricter(one: Rule, other: Rule) -> Rule:
     for seats in other.seats:
         wanted[seats.approvers] = max(seats.needed, wanted.get(seats.approvers, 0))
     both = tuple(Seats(approvers=name, needed=needed) for name, needed in wanted.items())
-    return Rule(
-        approvers=one.approvers, needed=max(one.needed, other.needed, sum(wanted.values())), seats=both
-    )
+    needed = max(one.needed, other.needed, sum(wanted.values()))
+    return replace(one, needed=needed, seats=both)
 
 
 def _fills(votes: Iterable[Vote]) -> Fills:

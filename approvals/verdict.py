@@ -103,11 +103,13 @@ class Rule:
         needed: How many distinct persons must approve; at least 1, and at least as many as there are seats. One
             rejection rejects.
         seats: How many of them have to come from single sets; each person fills one seat (`quorum`). Usually empty.
+        veto: Names of sets whose members may reject, and nothing else.
     """
 
     approvers: tuple[str, ...]
     needed: int = 1
     seats: tuple[Seats, ...] = ()
+    veto: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

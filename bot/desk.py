@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -20,22 +20,21 @@ from ..approvals.editing import edited, without_tokens
 from ..approvals.errors import (
     AlreadySettled,
     AnswerRefused,
-    BadChange,
     DirectoryDown,
     NotAllowed,
-    Outdated,
     SaysoError,
 )  # fmt: skip
 from ..approvals.halt import Halt
 from ..approvals.handover import HandOver
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
-from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
+from ..approvals.request import Edits, Request, Run, State
 from ..approvals.risk import RiskAssessment
 from ..approvals.route import asks_others
 from ..approvals.signing import Signer, Verifier
 from ..approvals.store import Store
-from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
+from ..approvals.verdict import Approve, Modify, Reject, RequestId, Respond, ThreadId, Verdict, Vote
 from ..cards.words import paused
+from .asked import asks_people, must_show, reason_of, unknown_effect, with_revision
 from .electorate import Electing, Electorate, Rules
 from .glass import GlassBreaker
 from .halting import Halting
@@ -46,6 +45,8 @@ log = logging.getLogger(__name__)
 
 #: A run's goal is at most this many characters (`Run.goal`).
 GOAL_CHARACTERS = 2_000
+#: For whom a form to reject with is drawn: its reason is still to be written.
+REJECTING = Reject("")
 
 
 class WayOn(StrEnum):
@@ -80,10 +81,11 @@ class _CirclesGrew(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Voter:
-    """Who answers, and by which account."""
+    """Who answers, by which account, and with which verdict where it is one."""
 
     person: Person
     account: Identity
+    verdict: Verdict | None = None
 
 
 #: What an answer does to the record, once the voter is known to be allowed.
@@ -127,20 +129,20 @@ class Desk:
         def counting(request: Request, electorate: Electorate, voter: _Voter, now: datetime) -> Change:
             said = without_tokens(verdict)
             if request.state is State.OPEN:
-                _must_show(request, revision, shown)
+                must_show(request, revision, shown)
             if isinstance(said, Modify) and said.changes and request.state is State.OPEN:
                 new, rises = edited(request, said.changes, voter.person.id, self._assess)
                 rises = rises or asks_others(
                     self._electing.rules.route_for, request.proposal.action, new.proposal.action
                 )
                 if request.ask.edits is Edits.APPLY and not said.instruction:
-                    vote = self._vote(_with(request, new), electorate, said, voter, now)
+                    vote = self._vote(with_revision(request, new), electorate, said, voter, now)
                     may_decide, needed = electorate.may_decide(request), electorate.needed
                     return machine.edit(request, new, vote, may_decide, needed, ask_again=rises, now=now)
             vote = self._vote(request, electorate, said, voter, now)
             return machine.vote(request, vote, electorate.may_decide(request), electorate.needed, now)
 
-        return await self._decide(id, who, counting, token)
+        return await self._decide(id, who, counting, token, verdict)
 
     async def hand_on(
         self, id: RequestId, revision: int, reason: str, who: Identity, *, token: str, shown: str = ""
@@ -150,7 +152,7 @@ class Desk:
 
         def counting(request: Request, _: Electorate, voter: _Voter, now: datetime) -> Change:
             if request.state is State.OPEN:
-                _must_show(request, revision, shown)
+                must_show(request, revision, shown)
             return machine.hand_on(request, voter.person.id, revision, reason, now, circles=circles)
 
         return await self._decide(id, who, counting, token)
@@ -167,8 +169,8 @@ class Desk:
         """Say how it goes on after an unknown outcome; the same people as for the decision. Raises as `answer`."""
 
         def counting(request: Request, electorate: Electorate, voter: _Voter, now: datetime) -> Change:
-            effect = _unknown_effect(request)
-            _must_show(request, revision, shown)
+            effect = unknown_effect(request)
+            must_show(request, revision, shown)
             match way:
                 case WayOn.HAPPENED:
                     return effects.settled_as_done(request, voter.person.id, now)
@@ -188,7 +190,7 @@ class Desk:
         person = await self._directory.person(who)
         waiting = []
         for request in await self._store.live():
-            if _asks_people(request) and not any(vote.person == person.id for vote in request.votes):
+            if asks_people(request) and not any(vote.person == person.id for vote in request.votes):
                 electorate = await self._electing.of(request)
                 if person.id in electorate.may_decide(request):
                     waiting.append(request)
@@ -249,13 +251,15 @@ class Desk:
         """Requests that have a card in this thread and are not closed. Raises: StoreDown."""
         return await self._store.standing_in(thread)
 
-    async def admit(self, id: RequestId, who: Identity, *, token: str) -> Request:
-        """The record, for somebody who may decide it: asked before a form is shown. Raises as `answer`."""
+    async def admit(
+        self, id: RequestId, who: Identity, *, token: str, verdict: Verdict | None = None
+    ) -> Request:
+        """The record, for somebody who may decide it, or answer so: asked before a form is shown. Raises as `answer`."""
         request, by = await self._store.get(id), str(who)
         try:
             by = str((person := await self._directory.person(who)).id)
-            if _asks_people(request):
-                (await self._electing.of(request)).check(request, person.id)
+            if asks_people(request):
+                (await self._electing.of(request)).check(request, person.id, verdict)
         except (AnswerRefused, DirectoryDown) as error:
             await self._refused(request, error, by, who, token)
             raise
@@ -272,7 +276,7 @@ class Desk:
         try:
             if request.state is not State.OPEN:
                 raise AlreadySettled(request.state, request.decision.by if request.decision else ())
-            _must_show(request, revision, shown)
+            must_show(request, revision, shown)
         except AnswerRefused as error:
             await self._refused(request, error, await self._named(who), who, token)
             raise
@@ -299,13 +303,15 @@ class Desk:
 
     # ---- inside
 
-    async def _decide(self, id: RequestId, who: Identity, counting: _Counting, token: str) -> Answered:
+    async def _decide(
+        self, id: RequestId, who: Identity, counting: _Counting, token: str, verdict: Verdict | None = None
+    ) -> Answered:
         request, by = await self._store.get(id), str(who)
         try:
             by = str((person := await self._directory.person(who)).id)
             while True:
                 try:
-                    return await self._commit(request, _Voter(person, who), counting, token)
+                    return await self._commit(request, _Voter(person, who, verdict), counting, token)
                 except _CirclesGrew:  # at most as often as its deadline has steps
                     request = await self._store.get(id)
         except (AnswerRefused, DirectoryDown) as error:
@@ -316,10 +322,10 @@ class Desk:
         electorate = await self._electing.of(request)
 
         def step(current: Request, now: datetime) -> Change:
-            if _asks_people(current):  # a settled request says who settled it, to everybody
+            if asks_people(current):  # a settled request says who settled it, to everybody
                 if any(name not in electorate.roster.frozen for name in current.approver_sets):
                     raise _CirclesGrew
-                electorate.check(current, voter.person.id)
+                electorate.check(current, voter.person.id, voter.verdict)
             return counting(current, electorate, voter, now)
 
         crash_point("decide-before-commit")
@@ -358,40 +364,8 @@ class Desk:
     async def _refused(self, request: Request, error: SaysoError, by: str, who: Identity, token: str) -> None:
         log.info("answer.refused request=%s why=%s", request.id, type(error).__name__)
         entry = AuditEntry(
-            event=Event.REFUSED_ANSWER, by=by, words=_reason(error)[:300],
+            event=Event.REFUSED_ANSWER, by=by, words=reason_of(error)[:300],
             facts={"via": str(who), "revision": str(request.revision), "why": type(error).__name__},
         )  # fmt: skip
         thread, token = request.ask.run.thread, f"refused-{token}" if token else ""
         await self._store.note(entry, thread=thread, request=request.id, token=token)
-
-
-def _reason(error: SaysoError) -> str:
-    """For the audit trail: what people typed stays out of it."""
-    if isinstance(error, BadChange):
-        return (
-            f"The edit of {', '.join(sorted(filter(None, error.problems))) or 'the arguments'} does not fit"
-        )
-    if isinstance(error, AlreadySettled):
-        return f"Too late: it was {error.state} already"
-    return str(error)
-
-
-def _with(request: Request, revision: Revision) -> Request:
-    return replace(request, revisions=(*request.revisions, revision))
-
-
-def _asks_people(request: Request) -> bool:
-    unknown = request.effect is not None and request.effect.state is EffectState.UNKNOWN
-    return request.state is State.OPEN or (unknown and request.live)
-
-
-def _must_show(request: Request, revision: int, shown: str) -> None:
-    """The person saw what would be signed now. Raises: Outdated."""
-    if revision != request.revision or not request.question.startswith(shown):
-        raise Outdated
-
-
-def _unknown_effect(request: Request) -> Effect:
-    if request.effect is None or request.effect.state is not EffectState.UNKNOWN or not request.live:
-        raise AlreadySettled(request.state, request.decision.by if request.decision else ())
-    return request.effect

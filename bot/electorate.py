@@ -17,7 +17,7 @@ from ..approvals.request import Request
 from ..approvals.route import Route
 from ..approvals.signing import Verifier
 from ..approvals.store import Store
-from ..approvals.verdict import Rule
+from ..approvals.verdict import Reject, Rule, Verdict
 
 
 class Rules(Protocol):
@@ -54,11 +54,17 @@ class Electorate:
     def may_decide(self, request: Request) -> frozenset[PersonId]:
         return self.roster.may_decide(request) - self.lapsed
 
-    def check(self, request: Request, person: PersonId) -> None:
-        """Raises: NotAllowed, with the reason that helps most."""
+    def check(self, request: Request, person: PersonId, verdict: Verdict | None = None) -> None:
+        """Whether this person may decide, or give this verdict. Raises: NotAllowed, with the reason that helps most."""
+        if isinstance(verdict, Reject) and self._may_veto(request, person):
+            return
         if person in self.acting and person not in self.roster.may_decide(request):
             raise NotAllowed(WhyNot.HANDED_OVER)
         self.roster.check(request, person)
+
+    def _may_veto(self, request: Request, person: PersonId) -> bool:
+        inside = any(person in self.members[name] for name in request.ask.rule.veto)
+        return inside and person not in self.roster.denied | request.requesters
 
     def stands_for(self, person: PersonId) -> tuple[PersonId, ...]:
         """Whose authority this person has in their hands."""
@@ -90,7 +96,9 @@ class Electing:
             route: Route | None = self.rules.route_for(request.proposal.action)
         except SaysoError:
             route = None  # today's policy has no such route: nobody may decide
-        names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))
+        names = dict.fromkeys(
+            (*request.approver_sets, *request.ask.rule.veto, *(route.all_sets if route else ()))
+        )
         acting, found = await asyncio.gather(
             self._acting(request), asyncio.gather(*map(self.directory.members, names))
         )

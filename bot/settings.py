@@ -260,7 +260,7 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
     """Whether its cards can stand somewhere, and enough people may answer them."""
     key = f"routes.{route.name}"
     circles = (
-        *(("approvers", name) for name in route.rule.approvers), ("second_line", route.second_line),
+        *(("approvers", name) for name in route.rule.approvers), *(("veto", name) for name in route.rule.veto), ("second_line", route.second_line),
         ("supervisor", route.supervisor), ("on_call", route.on_call),
     )  # fmt: skip
     for circle, name in circles:

@@ -137,6 +137,8 @@ def needs(request: Request, writer: Writer) -> Row:
     spans: list[Span] = [Text(asked)]
     if barred := tuple(sorted(request.requesters)):
         spans += [Text(" (not "), *writer.people(barred), Text(")")]
+    if veto := " or ".join(cut(line(name), LABEL) for name in rule.veto):
+        spans.append(Text(f"; {veto} may reject"))
     votes = _votes(request, writer)
     spans += [Text("; votes: "), *(votes or (Text("none"),)), *((Text(" approved"),) if votes else ())]
     return Row("Needs", tuple(spans))

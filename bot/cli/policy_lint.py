@@ -82,6 +82,11 @@ async def _reach(settings: Settings) -> AsyncIterator[Lint]:
 def _of_people(settings: Settings) -> Iterator[Lint]:
     for route in settings.policy.routes.values():
         yield from _quorum(route, settings)
+        for name in route.rule.veto:
+            if not _able([name], settings):
+                yield Lint(
+                    f"routes.{route.name}.veto", f"nobody in sets.{name} may decide anything", wrong=True
+                )
         for circle in ("second_line", "supervisor", "on_call"):
             name = getattr(route, circle)
             if name and not _able([name], settings) and (circle != "on_call" or route.on_call_decides):

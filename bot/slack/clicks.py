@@ -16,7 +16,7 @@ from ...approvals.errors import AlreadySettled, AnswerRefused, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef
-from ...approvals.verdict import Approve, RequestId
+from ...approvals.verdict import Approve, Reject, RequestId
 from ...cards import views
 from ...cards.answers import decode_page, decode_press, decode_shown
 from ...cards.card import Verb
@@ -24,7 +24,7 @@ from ...cards.richtext import Account, no_account
 from ...cards.words import answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import Answered, Desk, WayOn
+from ..desk import REJECTING, Answered, Desk, WayOn
 from .precheck import DELIVERY
 from .screens import InView, OnMessage, Screen, View
 
@@ -92,7 +92,7 @@ class Clicks:
             case Verb.MODIFY:
                 await self._form(press, screen, views.modify_view)
             case Verb.REJECT:
-                await self._form(press, screen, views.reject_view)
+                await self._form(press, screen, views.reject_view, REJECTING)
             case Verb.DETAILS | "earlier" | "later":
                 await screen.open()
                 request = await desk.seen(id, who, token=token)
@@ -102,10 +102,12 @@ class Clicks:
             case _:
                 await screen.tell(_RETIRED)
 
-    async def _form(self, press: _Press, screen: Screen, draw: Callable[[Request], View]) -> None:
+    async def _form(
+        self, press: _Press, screen: Screen, draw: Callable[[Request], View], verdict: Reject | None = None
+    ) -> None:
         """A form over what is asked now; whoever may not decide reads that instead."""
         await screen.open()
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._desk.admit(press.id, press.who, token=press.token, verdict=verdict)
         if request.state is not State.OPEN:
             raise AlreadySettled(request.state, request.decision.by if request.decision else ())
         await screen.show(draw(request))

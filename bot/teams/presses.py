@@ -20,7 +20,7 @@ from ...cards.spans import Row, Text
 from ...cards.words import answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import Answered, Desk, WayOn
+from ..desk import REJECTING, Answered, Desk, WayOn
 from .inbound import FAILED
 from .port import PLATFORM, Asking, Pressed, Transport
 from .screens import Body, Drawing, InCard, InDialog, Screen
@@ -132,9 +132,13 @@ class Presses:
                 _as_shown(request, press)
                 return screen.show("", self._draw(request))
 
+    async def _admitted(self, press: _Press) -> Request:
+        verdict = REJECTING if press.said.verb == Verb.REJECT else None
+        return await self._desk.admit(press.id, press.who, token=press.token, verdict=verdict)
+
     async def _form(self, press: _Press, screen: Screen) -> Body:
         """A form over what is asked now; whoever may not decide reads that instead."""
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._admitted(press)
         _must_be_open(request)
         draw = adaptive.modify_form if press.said.verb == Verb.MODIFY else adaptive.reject_form
         drawn = await asyncio.to_thread(draw, request, surface=screen.surface)
@@ -142,7 +146,7 @@ class Presses:
 
     async def _sent(self, press: _Press, screen: Screen) -> Body:
         """A form with its values, read as it was drawn; one that does not fit comes back with what was typed."""
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._admitted(press)
         try:
             form = _as_shown(request, press)
         except Outdated:

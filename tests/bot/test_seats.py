@@ -7,16 +7,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from desk_scene import Scene
+from desk_scene import Scene, who
 from sayso.agent.policy_file import read_policy
 from sayso.agent.setting_words import BadSettings
 from sayso.approvals.change import Change
-from sayso.approvals.errors import BadSetting
+from sayso.approvals.errors import BadSetting, NotAllowed, WhyNot
 from sayso.approvals.people import PersonId
 from sayso.approvals.request import State
 from sayso.approvals.route import Route
-from sayso.approvals.verdict import Approve, Rule, Seats
+from sayso.approvals.verdict import Approve, Reject, Rule, Seats
 from sayso.bot.cli.policy_lint import run_lint
+from sayso.bot.desk import REJECTING
 from sayso.bot.directory import ApproverSet
 from sayso.bot.settings import load_settings
 from sayso.cards import plaintext
@@ -110,6 +111,53 @@ async def test_a_wider_circle_may_take_any_seat() -> None:
     )
     assert "on-call may take any seat" in drawn(scene, widened.request)
     assert (await scene.approve(request, "kim")).state is State.DECIDED
+
+
+# ---- veto
+
+
+async def test_a_set_with_a_veto_may_reject_and_nothing_else() -> None:
+    """Kim's one rejection ends it; she approves nothing, and neither does anybody veto who asked or is barred."""
+    with_veto = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2, veto=("on-call",)))
+    scene = Sets(with_veto)
+    request = await scene.asks(route=with_veto)
+    assert "2 of finance (not @Alex); on-call may reject; votes: none" in drawn(scene, request)
+    assert await scene.why(request, "kim") is WhyNot.NOT_AN_APPROVER
+    with pytest.raises(NotAllowed):
+        await scene.desk.admit(request.id, who("kim"), token="form")
+    assert await scene.desk.admit(request.id, who("kim"), token="form", verdict=REJECTING) == request
+    await scene.approve(request, "bo")
+    after = await scene.approve(request, "kim", token="no", verdict=Reject("Legal says no."))
+    assert (after.state, after.decision and after.decision.by) == (State.DECIDED, ("kim",))
+
+
+@pytest.mark.parametrize(
+    ("denied", "veto", "why"),
+    [
+        ("kim", "on-call", WhyNot.DENIED),
+        ("", "finance", WhyNot.OWN_REQUEST),
+        ("", "seniors", WhyNot.NOT_AN_APPROVER),
+    ],
+)
+async def test_a_veto_has_its_bounds(denied: str, veto: str, why: WhyNot) -> None:
+    """Who is barred, who asked, and who is in no such set."""
+    with_veto = replace(FINANCE, rule=Rule(approvers=("finance",), veto=(veto,)))
+    scene = Sets(with_veto)
+    scene.desk = scene.a_desk({"routes": {"finance": with_veto}, "denied": frozenset({PersonId(denied)})})
+    request = await scene.asks(route=with_veto)
+    with pytest.raises(NotAllowed) as refused:
+        await scene.approve(request, "alex" if veto == "finance" else "kim", verdict=Reject("no"))
+    assert refused.value.why is why
+    assert (await scene.store.get(request.id)).state is State.OPEN
+
+
+def test_a_veto_of_a_set_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """At load, with the key."""
+    edit = ('approvers = ["finance"]', 'approvers = ["finance"]\nveto = ["legal"]')
+    with pytest.raises(BadSetting, match=r"routes\.finance\.veto: there is no sets\.legal"):
+        load_settings(write_settings(tmp_path, edit))
+    right = (edit[0], edit[1].replace("legal", "seniors"))
+    assert load_settings(write_settings(tmp_path, right)).policy.route("finance").rule.veto == ("seniors",)
 
 
 # ---- the settings
