@@ -60,9 +60,7 @@ def notice_text(
     head = Row("", (*called, *_said(notice, request, writer)))
     about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
     match notice.kind:
-        case (
-            NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED | NoticeKind.GLASS_BROKEN
-        ):
+        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED | NoticeKind.GLASS_BROKEN:
             return (head, *quoted, about)
         case NoticeKind.NOBODY_THERE | NoticeKind.DECIDED:
             return (head,)
