@@ -17,6 +17,7 @@ from ..approvals.action import Action
 from ..approvals.deadline import Chain, TtlClass
 from ..approvals.errors import SaysoError
 from ..approvals.people import PersonId
+from ..approvals.quorum import stricter
 from ..approvals.request import Edits
 from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
@@ -213,6 +214,8 @@ class Policy:
         one, other = self.route(name), self.routes[than]
         if one.rule.needed != other.rule.needed:
             return one.rule.needed < other.rule.needed
+        if one.rule.seats != other.rule.seats:
+            return stricter(one.rule, other.rule) != one.rule
         if one.unattended != other.unattended:
             return one.unattended
         return set(one.all_sets) > set(other.all_sets)

@@ -23,7 +23,7 @@ from sayso.bot.settings import load_settings
 from sayso.cards import plaintext
 from sayso.cards.card import card_of
 from sayso.cards.words import answered
-from scenes import FINANCE
+from scenes import FINANCE, an_action
 from settings_files import write_settings
 
 BOTH = ("finance", "security")
@@ -176,6 +176,18 @@ def test_the_seats_of_a_route() -> None:
         read_policy(a_policy(seats={"security": 1}, needed=4)).route("finance").rule
         == each(4, security=1).rule
     )
+
+
+def test_a_rule_in_doubt_takes_no_seat_away() -> None:
+    """As many people as before, and nobody of security among them, would be laxer; one more seat is not."""
+    said = a_policy(needed=3, seats={"security": 1})
+    routes = said["routes"]
+    assert isinstance(routes, dict)
+    for name, seats in (("open", {}), ("both", {"security": 1, "finance": 1})):
+        routes[name] = {**routes["finance"], "seats": seats}
+        rule = {"name": name, "if": "args.nothing > 1", "route": name}
+        policy = read_policy({**said, "rules": [rule]})
+        assert policy.route_for(an_action()).name == ("finance" if name == "open" else "both")
 
 
 @pytest.mark.parametrize(
