@@ -14,6 +14,8 @@ from .verdict import RequestId, ThreadId
 
 NoticeId = NewType("NoticeId", str)
 
+#: What the audit trail calls the run of a line that belongs to none: a policy was published, the trail was cleared.
+NO_RUN = ThreadId("sayso")
 #: The key of the notice that holds a run's last words.
 REPORT = "report"
 
@@ -54,6 +56,15 @@ class Event(StrEnum):
     HANDED_OVER = "authority handed over"
     HALTED = "paused"
     UNHALTED = "pause ended"
+    POLICY_CHANGED = "policy changed"
+    AUDIT_CLEARED = "audit trail cleared"
+    AUDIT_EXPORTED = "audit trail exported"
+    SAID = "said"
+    PAGE_TAKEN = "page taken"
+
+
+#: What the audit holds, but a run's own trail does not tell: it would drown the rest.
+UNTOLD = frozenset({Event.SAID, Event.PAGE_TAKEN})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +74,15 @@ class AuditEntry:
     Attributes:
         by: Person id, worker or "sayso".
         words: One plain sentence.
-        facts: Ids and digests that prove it; never a token, never free text of the agent.
+        facts: Ids, digests and signed votes that prove it; never a token, never free text of the agent.
+        shown: The card's words as they stood there, packed (`packed.unpack`); empty where none was shown.
     """
 
     event: Event
     words: str
     by: str = "sayso"
     facts: Mapping[str, str] = field(default_factory=dict)
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ In the process that talks to people and fires deadlines:
 - tell: `notice-said`
 - page: `page-begun`, `page-triggered`, `page-resolved`
 - deadline: `step-before-fired`, `step-after-fired`
+- audit: `link-before-added`, `link-after-added`
 
 Only where they are set up, runs that services start over HTTP and agents at a server of their own:
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind, tell_service
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
+from .evidence import facts_of_ask
 from .people import PersonId, Place
 from .quorum import enough, stricter
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
@@ -28,9 +29,7 @@ NO_CIRCLES: Circles = {}
 #: At most so many people of one circle get the card as a direct message.
 MOST_DIRECT = 20
 #: Outcomes that threads are told besides the redrawn card; the others follow from what was said there before.
-_SAID_IN_THREADS = (
-    OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN,
-)  # fmt: skip
+_SAID_IN_THREADS = (OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN)
 #: Where a notice goes when it belongs into the thread of every card.
 ALL_CARDS = Place("")
 
@@ -49,7 +48,7 @@ def votes_expire_at(request: Request) -> datetime:
 def opened(ask: Ask) -> Change:
     """A request that people are asked about."""
     words = f"Asked on route {ask.route}: {ask.first.proposal.action.summary}"
-    entry = AuditEntry(event=Event.OPENED, words=words[:300])
+    entry = AuditEntry(event=Event.OPENED, words=words[:300], facts=facts_of_ask(ask))
     return Change(request=Request(ask=ask), audit=(entry,), notices=tell_service(ask))
 
 
@@ -58,7 +57,8 @@ def opened_free(ask: Ask, worker: str) -> Change:
     assert ask.first.proposal.assessment.oversight is Oversight.FREE
     request = Request(ask=ask, state=State.RESUMING, worker=worker, resume_by=ask.opened_at + RESUME_WITHIN)
     words = f"Runs without asking: {ask.first.proposal.action.summary}"
-    return Change(request=request, audit=(AuditEntry(event=Event.RAN_FREELY, words=words[:300]),))
+    entry = AuditEntry(event=Event.RAN_FREELY, by=worker, words=words[:300], facts=facts_of_ask(ask))
+    return Change(request=request, audit=(entry,))
 
 
 def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: int, now: datetime) -> Change:

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from . import canonical, marks
-from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
+from .change import UNTOLD, Applied, AuditEntry, AuditRecord, Change, Notice, Work, WorkKind
 from .errors import Halted, RequestNotFound
+from .evidence import run_started
 from .halt import HALTS, Halt
 from .handover import HANDOVERS, HandOver
 from .looks import withheld_json
@@ -168,7 +169,7 @@ class MemoryStore:
         return found[: limit * PARTITIONS]
 
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
-        return [record for record in self._trail if record.thread == thread]
+        return [one for one in self._trail if one.thread == thread and one.entry.event not in UNTOLD]
 
     async def happened(self, since: datetime) -> Sequence[AuditRecord]:
         return [record for record in self._trail if record.at >= since]
@@ -192,9 +193,7 @@ class MemoryStore:
             return False
         run = _kept(run)
         self._runs[run.thread] = run
-        self._append(
-            AuditEntry(event=Event.RUN_STARTED, words=f"A run of {run.graph} was asked for"), run.thread, None
-        )
+        self._append(run_started(run), run.thread, None)
         for entry in audit:
             self._append(entry, run.thread, None)
         self._work[f"w{next(self._numbers)}"] = _Held(Work(kind=WorkKind.START, run=run))

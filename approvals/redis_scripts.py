@@ -7,7 +7,7 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 <stem>due, live     ZSET    request -> when its clock comes (store ms), when it was opened
 <stem>run:<thread>  HASH    body;  <stem>unfinished SET of threads whose graph has not ended
 <stem>tok:<token>   STRING  which call applied this token; expires
-<stem>audit         STREAM  numbered records;  <stem>trail:<thread> LIST of their numbers
+<stem>audit         STREAM  numbered records;  <stem>trail:<thread> LIST of their numbers; links: `redis_link_scripts`
 <stem>work          STREAM  with group "workers";  <stem>tries:<id> SET of entries into graph code
 <stem>lane:<lane>   ZSET    dirty target -> when (wall ms);  <stem>leased ZSET;  <stem>lanes HASH target -> lane
 <stem>told:<id>     HASH    target -> what it shows;  <stem>notice:<id> STRING;  <stem>at:<place> SET of requests
@@ -22,6 +22,7 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 from __future__ import annotations
 
 from . import halt_scripts
+from .redis_link_scripts import ADD_LINKS, ANCHOR_TURN, CLEAR, LINK_TURN, LINKED_TO
 from .store import MOST_LETTERS
 
 GROUP = "workers"
@@ -65,11 +66,11 @@ local function mark(lane, target)
   redis.call('ZADD', stem .. 'lane:' .. first, wall(), target)
   redis.call('HSET', stem .. 'lanes', target, first)
 end
-local function write_audit(ms, thread, request)
+local function write_audit(ms, thread, request, untold)
   for _ = 1, tonumber(arg()) do
     local n = redis.call('INCR', stem .. 'number')
     redis.call('XADD', stem .. 'audit', n .. '-0', 'at', ms, 'thread', thread, 'request', request, 'entry', arg())
-    redis.call('RPUSH', stem .. 'trail:' .. thread, n)
+    if not untold then redis.call('RPUSH', stem .. 'trail:' .. thread, n) end
   end
 end
 local function write_notices()
@@ -150,11 +151,11 @@ return redis.call('ZRANGEBYSCORE', stem .. 'due', '-inf', ms, 'LIMIT', 0, arg())
 
 #: -> 1 when appended
 NOTE = """
-local call, token, token_ms, thread, request = arg(), arg(), arg(), arg(), arg()
+local call, token, token_ms, thread, request, untold = arg(), arg(), arg(), arg(), arg(), arg()
 if redis.call('EXISTS', stem .. 'tok:' .. token) == 1 then return 0 end
 redis.call('SET', stem .. 'tok:' .. token, call, 'PX', token_ms)
 local ms = now()
-write_audit(ms, thread, request)
+write_audit(ms, thread, request, untold ~= '')
 return 1
 """
 
@@ -352,10 +353,11 @@ return redis.call('PEXPIRE', key, ms)
 PUSH_CLOCK = "return redis.call('INCRBY', stem .. 'offset', arg())"
 
 _PLAIN = {"ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
-          "STANDING_IN": STANDING_IN, "DEAD_LETTERS": DEAD_LETTERS, "RENEW": RENEW}  # fmt: skip
+          "STANDING_IN": STANDING_IN, "DEAD_LETTERS": DEAD_LETTERS, "RENEW": RENEW,
+          "LINK_TURN": LINK_TURN, "LINKED_TO": LINKED_TO, "ADD_LINKS": ADD_LINKS, "ANCHOR_TURN": ANCHOR_TURN}  # fmt: skip
 _TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE, "TAKE": TAKE, "HALTED": halt_scripts.HALTED}
 _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
-            "REPLAY": REPLAY, "HALT": halt_scripts.HALT, "UNHALT": halt_scripts.UNHALT,
+            "REPLAY": REPLAY, "CLEAR": CLEAR, "HALT": halt_scripts.HALT, "UNHALT": halt_scripts.UNHALT,
             "HAND_OVER": halt_scripts.HAND_OVER}  # fmt: skip
 
 

@@ -12,13 +12,15 @@ from typing import Any, cast
 import redis.asyncio
 
 from . import marks, redis_rows, redis_scripts
-from .change import Applied, AuditEntry, AuditRecord, Change, Event, Notice, Work, WorkKind
+from .change import UNTOLD, Applied, AuditEntry, AuditRecord, Change, Notice, Work, WorkKind
 from .connection import at_primary
 from .copies import needs_copy
 from .errors import BadSetting, RequestNotFound, SaysoError
+from .evidence import run_started
 from .redis_calls import down
 from .redis_halts import RedisHalts
 from .redis_handovers import RedisHandovers
+from .redis_links import RedisLinks
 from .redis_outbox import RedisOutbox
 from .redis_past import RedisPast
 from .request import PARTITIONS, Request, Run
@@ -44,7 +46,7 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
-class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers):
+class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisLinks):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     @classmethod
@@ -204,6 +206,7 @@ class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers):
         name, kept = (f"note:{thread}:{token}", TOKEN_MS) if token else (call, CALL_MS)
         await self._call(
             "NOTE", self._stem_of_thread(thread), self._channel, call, name, kept, thread, request or "",
+            "untold" if entry.event in UNTOLD else "",
             *redis_rows.entries((entry,), thread, self._seal),
         )  # fmt: skip
 
@@ -270,7 +273,7 @@ class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers):
     async def _start(self, run: Run, again: str, token: str, audit: Sequence[AuditEntry]) -> bool:
         call = uuid.uuid4().hex
         name, kept = (f"start:{token}", TOKEN_MS) if token else (call, CALL_MS)
-        asked = AuditEntry(event=Event.RUN_STARTED, words=f"A run of {run.graph} was asked for")
+        asked = run_started(run)
         started = await self._call(
             "START", self._stem_of_thread(run.thread), self._channel, call, name, kept, again,
             run.thread, self._closed(f"run {run.thread}", run),

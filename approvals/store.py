@@ -80,7 +80,7 @@ class RequestStore(Protocol):
         ...
 
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:
-        """The audit trail of one run, in order."""
+        """The audit trail of one run, in order, without what is `UNTOLD`."""
         ...
 
     async def happened(self, since: datetime) -> Sequence[AuditRecord]:

@@ -63,6 +63,7 @@ async def run(
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
                 await stack.enter_async_context(_ticking(store, directory))
+            await stack.enter_async_context(_linking(settings, store))
         if WORKER in parts:
             from .agents import open_worker
 
@@ -111,6 +112,7 @@ def warm(parts: frozenset[str], settings: Settings) -> None:
 
     if parts & {BOT, SCHEDULER}:
         from ..scheduler import sweep  # noqa: F401
+        from .evidence import jobs as _jobs  # noqa: F401
 
         if settings.slack is not None:
             from .slack import platform as _slack  # noqa: F401
@@ -267,6 +269,19 @@ async def _comparing(
         shadow = Shadow(store, live=settings.policy, other=settings.shadow)
         jobs.append(Job(name="shadow", every=SHADOW_EVERY, run=shadow.look))
     async with ticking(*jobs):
+        yield
+
+
+# ---- the audit trail
+
+
+@asynccontextmanager
+async def _linking(settings: Settings, store: RedisStore) -> AsyncIterator[None]:
+    """Links what is recorded, anchors it outside, and clears away what is too old. Raises: BadSetting."""
+    from ..scheduler.ticking import ticking
+    from .evidence.jobs import jobs
+
+    async with ticking(*jobs(settings, store)):
         yield
 
 

@@ -1,22 +1,11 @@
-"""What the desk asks of a record (pure): whether people are asked, about what, and how a refusal is put on record."""
+"""What the desk asks of a record (pure): whether people are asked, and about what."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from ..approvals.errors import AlreadySettled, BadChange, Outdated, SaysoError
+from ..approvals.errors import AlreadySettled, Outdated
 from ..approvals.request import Effect, EffectState, Request, Revision, State
-
-
-def reason_of(error: SaysoError) -> str:
-    """For the audit trail: what people typed stays out of it."""
-    if isinstance(error, BadChange):
-        return (
-            f"The edit of {', '.join(sorted(filter(None, error.problems))) or 'the arguments'} does not fit"
-        )
-    if isinstance(error, AlreadySettled):
-        return f"Too late: it was {error.state} already"
-    return str(error)
 
 
 def with_revision(request: Request, revision: Revision) -> Request:

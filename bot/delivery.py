@@ -14,13 +14,16 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from ..approvals import canonical
 from ..approvals.change import AuditEntry, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import DirectoryDown, RequestNotFound, StoreDown
+from ..approvals.packed import pack
 from ..approvals.people import Directory, PersonId, Place
 from ..approvals.request import Request
 from ..approvals.store import Lane, MessageRef, Store, Target, TargetKind, Told
 from ..approvals.verdict import RequestId
+from ..cards import plaintext
 from ..cards.card import Card, card_of
 from .backoff import pause
 from .channel import Channel, Dead, Gone, NotYet, RetryLater, Unclear
@@ -232,7 +235,7 @@ class Deliverer:
             shown = await self._shown(request, told, ref)
             await self._store.set_told(target, shown)
             if (shown.ref, shown.revision) != (told.ref, told.revision):
-                await self._audit_shown(request, target, ref)
+                await self._audit_shown(request, target, ref, card)
             await self._dead_places.forget(request, Place(target.where))
 
     async def _nowhere(self, request: Request, target: Target, told: Told, why: str) -> None:
@@ -283,11 +286,13 @@ class Deliverer:
         except Gone:
             return await self._places.at(place, lambda other, there: other.post_card(there, card))
 
-    async def _audit_shown(self, request: Request, target: Target, ref: MessageRef) -> None:
+    async def _audit_shown(self, request: Request, target: Target, ref: MessageRef, card: Card) -> None:
         """What was put before people, where: the proof that a vote was about what was shown."""
+        text = plaintext.text(card)
         entry = AuditEntry(
-            event=Event.SHOWN, words=f"Shown in {target.where}",
-            facts={"digest": request.current.digest, "revision": str(request.revision), "message": ref.message},
+            event=Event.SHOWN, words=f"Shown in {target.where}", shown=pack(text),
+            facts={"digest": request.current.digest, "revision": str(request.revision), "message": ref.message,
+                   "card_digest": canonical.digest(text)},
         )  # fmt: skip
         token = f"shown-{target}-{request.revision}-{ref.message}"
         await self._store.note(entry, thread=request.ask.run.thread, request=request.id, token=token)

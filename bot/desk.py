@@ -24,6 +24,7 @@ from ..approvals.errors import (
     NotAllowed,
     SaysoError,
 )  # fmt: skip
+from ..approvals.evidence import of_answer
 from ..approvals.halt import Halt
 from ..approvals.handover import HandOver
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
@@ -34,11 +35,12 @@ from ..approvals.signing import Signer, Verifier
 from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, Reject, RequestId, Respond, ThreadId, Verdict, Vote
 from ..cards.words import paused
-from .asked import asks_people, must_show, reason_of, unknown_effect, with_revision
+from .asked import asks_people, must_show, unknown_effect, with_revision
 from .electorate import Electing, Electorate, Rules
 from .glass import GlassBreaker
 from .halting import Halting
 from .handing_over import HandingOver
+from .refusals import refusal
 from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
@@ -287,7 +289,7 @@ class Desk:
         request = await self._store.get(id)
         entry = AuditEntry(
             event=Event.DETAILS_SEEN, by=str(who), words="Looked at the details",
-            facts={"revision": str(request.revision), "digest": request.current.digest},
+            facts={"person": await self._named(who), "revision": str(request.revision), "digest": request.current.digest},
         )  # fmt: skip
         await self._store.note(entry, thread=request.ask.run.thread, request=id, token=f"seen-{token}")
         return request
@@ -326,7 +328,14 @@ class Desk:
                 if any(name not in electorate.roster.frozen for name in current.approver_sets):
                     raise _CirclesGrew
                 electorate.check(current, voter.person.id, voter.verdict)
-            return counting(current, electorate, voter, now)
+            changed = counting(current, electorate, voter, now)
+            return of_answer(
+                changed,
+                voter.person.id,
+                str(voter.account),
+                able=electorate.members,
+                policy=self._electing.rules.version,
+            )
 
         crash_point("decide-before-commit")
         applied = await self._store.change(request.id, step, token=token)
@@ -363,9 +372,6 @@ class Desk:
 
     async def _refused(self, request: Request, error: SaysoError, by: str, who: Identity, token: str) -> None:
         log.info("answer.refused request=%s why=%s", request.id, type(error).__name__)
-        entry = AuditEntry(
-            event=Event.REFUSED_ANSWER, by=by, words=reason_of(error)[:300],
-            facts={"via": str(who), "revision": str(request.revision), "why": type(error).__name__},
-        )  # fmt: skip
+        entry = refusal(request, error, by, who)
         thread, token = request.ask.run.thread, f"refused-{token}" if token else ""
         await self._store.note(entry, thread=thread, request=request.id, token=token)

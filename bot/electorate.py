@@ -24,6 +24,8 @@ class Rules(Protocol):
     """What today's policy says about who decides; `agent.policy.Policy` is one."""
 
     @property
+    def version(self) -> str: ...
+    @property
     def denied(self) -> frozenset[PersonId]: ...
     def route_for(self, action: Action) -> Route:
         """Where this action's requests go. Raises: SaysoError, when there is no such route any more."""

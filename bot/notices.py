@@ -99,8 +99,17 @@ class Notices:
             await self._settled(here, None, f"{DEAD}{dead}")
             return None
         crash_point("notice-said")
+        await self._heard(here, notice, ref)
         await self._settled(here, ref, SAID)
         return None
+
+    async def _heard(self, here: Target, notice: Notice, ref: MessageRef) -> None:
+        entry = AuditEntry(
+            event=Event.SAID,
+            words=f"Said {notice.kind.value!r} in {here.where}",
+            facts={"message": ref.message},
+        )
+        await self._store.note(entry, thread=notice.thread, request=notice.request, token=f"said-{here}")
 
     async def _settled(self, here: Target, ref: MessageRef | None, status: str) -> None:
         await self._store.set_told(here, Told(ref=ref, status=status))

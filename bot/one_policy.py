@@ -14,6 +14,7 @@ from typing import Any
 
 from ..agent.policy import Policy
 from ..approvals import canonical
+from ..approvals.change import NO_RUN, AuditEntry, Event
 from ..approvals.sealing import CannotOpen
 from ..approvals.store import PublishedPolicy, RequestStore
 
@@ -37,8 +38,22 @@ class OnePolicy:
 
     async def publish(self) -> None:
         """Say that this is the policy now; the bot that was started last is right. Raises: StoreDown."""
+        before = await self._published_version()
         await self._store.publish_policy(self._policy.version, canonical.encode(self._policy).decode())
+        if before != self._policy.version:
+            entry = AuditEntry(
+                event=Event.POLICY_CHANGED, words=f"The bot works by policy {self._policy.version} from now on",
+                facts={"policy": self._policy.version, "before": before},
+            )  # fmt: skip
+            await self._store.note(entry, thread=NO_RUN)
         log.info("policy.published version=%s", self._policy.version)
+
+    async def _published_version(self) -> str:
+        try:
+            published = await self._store.published_policy()
+        except CannotOpen:
+            return "(sealed with a key that is not here)"
+        return published.version if published else ""
 
     async def look(self) -> None:
         """Compare, and say once what is new. Raises: StoreDown."""

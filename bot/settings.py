@@ -24,6 +24,7 @@ from ..approvals.people import PersonId, Place
 from ..approvals.quorum import can_decide
 from ..approvals.route import Route
 from ..approvals.sealing import STATE_KEYS, Seal, read_keys
+from .evidence.table import AuditTable
 from .langgraph_json import graphs_of
 from .tables import (
     STORE,
@@ -86,6 +87,7 @@ class Settings:
     operators: frozenset[PersonId]
     glass: Glass
     shadow: Policy | None
+    audit: AuditTable
     redis_url: str | None = field(repr=False)
     demo: bool
     env: Mapping[str, str] = field(repr=False)
@@ -112,6 +114,13 @@ class Settings:
     def data_dir(self) -> Path:
         """Where the embedded store and the keys live."""
         return self.beside(self.store.data_dir)
+
+    @property
+    def anchor_file(self) -> Path | None:
+        """Where anchors are written; None where nobody named a file and the store is on another machine."""
+        if self.audit.anchor_file:
+            return self.beside(self.audit.anchor_file)
+        return None if self.redis_url else self.data_dir / "audit-anchors.jsonl"
 
     def beside(self, path: Path) -> Path:
         """A path of the settings: beside their file, unless it is absolute."""
@@ -184,7 +193,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
-        worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow,
+        worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
         glass=Glass(people=frozenset(map(PersonId, read.break_glass.people)), tell=tuple(map(Place, read.break_glass.tell)))
         if read.break_glass else Glass(),
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
@@ -225,6 +234,8 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
     for route in settings.policy.routes.values():
         yield from _wrong_route(route, settings)
     yield from _nowhere(settings)
+    if bool(settings.audit.anchor_url) != bool(settings.audit.anchor_secret):
+        yield "audit: anchor_url and anchor_secret go together"
     accounts = [account for person in settings.people.values() for account in person.accounts.items()]
     for platform, account in dict.fromkeys(accounts):
         if accounts.count((platform, account)) > 1:

@@ -1,4 +1,4 @@
-"""The keys votes are signed with: the private one stays with the bot, workers need only the public ones."""
+"""The keys votes are signed and audit records linked with: the bot's private ones; workers need only public ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ import secrets
 from pathlib import Path
 
 from ..approvals.errors import BadSetting
+from ..approvals.linking import AUDIT_KEYS, LinkKeys, read_link_keys
 from ..approvals.signing import Signer, Verifier
 from .settings import Settings
 
-_PRIVATE, _PUBLIC = "vote.key", "vote.pub"
+_PRIVATE, _PUBLIC, _LINKS = "vote.key", "vote.pub", "audit.key"
+
+
+class NoLinkKeys(BadSetting):
+    """There are no keys to check the audit trail with."""
 
 
 def load_signer(settings: Settings) -> Signer:
@@ -56,7 +61,7 @@ def load_verifier(settings: Settings) -> Verifier:
     Raises: BadSetting.
     """
     if text := settings.env.get("SAYSO_VERIFY_KEYS"):
-        return Verifier([_key("SAYSO_VERIFY_KEYS", part) for part in text.split(",")])
+        return read_verifier(text)
     public = settings.data_dir / "keys" / _PUBLIC
     if not public.is_file():
         raise BadSetting(
@@ -64,6 +69,39 @@ def load_verifier(settings: Settings) -> Verifier:
             "or give workers its public key (`sayso check` prints it)."
         )
     return Verifier([_key(str(public), _text_of(public))])
+
+
+def load_link_keys(settings: Settings) -> LinkKeys:
+    """What links audit records: `SAYSO_AUDIT_KEYS`, else a key made once in the data directory. Raises: BadSetting."""
+    if keys := read_link_keys(settings.env.get(AUDIT_KEYS, "")):
+        return keys
+    file = settings.data_dir / "keys" / _LINKS
+    try:
+        return LinkKeys([kept_key(file)])
+    except OSError as error:
+        raise BadSetting(
+            f"The key for the audit trail cannot be kept in {file} ({error.strerror}): "
+            f"make store.data_dir writable, or set {AUDIT_KEYS}."
+        ) from error
+
+
+def read_verifier(text: str) -> Verifier:
+    """What `SAYSO_VERIFY_KEYS` holds. Raises: BadSetting."""
+    return Verifier([_key("SAYSO_VERIFY_KEYS", part) for part in text.split(",")])
+
+
+def kept_link_keys(settings: Settings) -> LinkKeys:
+    """As `load_link_keys`, but nothing is made. Raises: BadSetting, NoLinkKeys."""
+    if keys := read_link_keys(settings.env.get(AUDIT_KEYS, "")):
+        return keys
+    file = settings.data_dir / "keys" / _LINKS
+    try:
+        return LinkKeys([_key(str(file), _text_of(file))])
+    except OSError as error:
+        raise NoLinkKeys(
+            f"{AUDIT_KEYS} is not set and {file} cannot be read ({error.strerror}): the audit trail can only be "
+            "checked with the keys that it was linked with."
+        ) from error
 
 
 def kept_key(file: Path) -> bytes:

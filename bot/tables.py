@@ -25,6 +25,7 @@ from ..agent.policy_tables import Duration, Places
 from ..agent.setting_words import Name, listed, written
 from ..approvals.address import SCHEMES
 from ..approvals.server_check import Accepted
+from .evidence.table import AuditTable
 from .teams.registration import Registration
 
 _MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy member ID"'
@@ -368,6 +369,7 @@ class SettingsFile(_Table):
         api: Services that start runs over HTTP.
         worker: What runs agents.
         shadow: The next policy, held against every action beside the live one.
+        audit: Where the audit trail is anchored, and how long it is kept.
         operators: People who may put right what got stuck, and pause sayso.
         break_glass: Who may approve alone in an emergency; nobody unless given.
     """
@@ -389,5 +391,6 @@ class SettingsFile(_Table):
     api: ApiTable | None = None
     worker: WorkerTable = WorkerTable()
     shadow: ShadowTable | None = None
+    audit: AuditTable = AuditTable()
     operators: People = ()
     break_glass: BreakGlassTable | None = None

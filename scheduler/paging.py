@@ -141,6 +141,9 @@ class Pages:
             case Accepted():
                 told = replace(begun, status=TRIGGERED, version=request.version, attempts=0)
                 await self._store.set_told(target, told)
+                entry = AuditEntry(event=Event.PAGE_TAKEN, words=f"Taken by the pager {target.where}")
+                token = f"page-taken-{target}-{request.paged_at}"
+                await self._store.note(entry, thread=request.ask.run.thread, request=request.id, token=token)
             case Refused(reason):
                 await self._lost(target, request, begun, reason)
             case RetryLater(after):

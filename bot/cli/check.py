@@ -17,6 +17,7 @@ from ..opening import open_store
 from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
 from .check_api import api_keys
+from .check_audit import audit_trail
 from .check_credentials import credential_secrets, tokens
 from .check_graphs import GatedTools
 from .check_policy import nothing_paused, same_policy
@@ -69,7 +70,9 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
         return
     if await checks.each(("store", lambda: _store(settings))):
         await checks.each(
-            ("policy", lambda: same_policy(settings)), ("paused", lambda: nothing_paused(settings))
+            ("policy", lambda: same_policy(settings)),
+            ("audit", lambda: audit_trail(settings)),
+            ("paused", lambda: nothing_paused(settings)),
         )
     if settings.slack:
         await check_slack(settings, settings.slack, checks)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import credentials, dead_letters, manifest, policy
+from . import audit, credentials, dead_letters, manifest, policy
 from .options import SettingsFile
 
 app = typer.Typer(
@@ -218,6 +218,7 @@ def withdraw(
     run(settings, request, why, as_person)
 
 
+app.add_typer(audit.app, name="audit")
 Graph = Annotated[str, typer.Option("--graph", help="Only this agent, by its name in the settings.")]
 
 

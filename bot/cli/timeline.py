@@ -221,13 +221,16 @@ def _print_run(run: Run | None, thread: ThreadId, name: Name, out: Console) -> N
         )
 
 
-def print_trail(trail: Sequence[AuditRecord], name: Name, out: Console) -> None:
-    """The audit trail by days: when, how long after the first line, who, what."""
+def print_trail(
+    trail: Sequence[AuditRecord], name: Name, out: Console, *, after: Callable[[AuditRecord], None] = lambda _: None
+) -> None:  # fmt: skip
+    """The audit trail by days: when, how long after the first line, who, what; and `after` each line what it prints."""
     zone = local_zone()
     for day, records in groupby(trail, key=lambda record: record.at.astimezone(zone).date()):
         out.print(f"{day:%A} {day.day} {day:%B %Y}", style="bold")
         for record in records:
             out.print(trail_line(record, trail[0].at, name, out.width), soft_wrap=True)
+            after(record)
 
 
 def trail_line(record: AuditRecord, first: datetime, name: Name, width: int) -> str:

@@ -14,7 +14,7 @@ from ...agent.checkpoints import RedisSaver
 from ...agent.gate import STATE_TYPES
 from ...agent.serializer import StateSerializer
 from ...approvals import redis_rows
-from ...approvals.change import AuditRecord, Event
+from ...approvals.change import UNTOLD, AuditRecord, Event
 from ...approvals.connection import AWAY, open_blocking_redis
 from ...approvals.errors import StoreDown
 from ...approvals.redis_store import RedisStore
@@ -137,6 +137,8 @@ class Record:
 
     def _take(self, line: AuditRecord) -> None:
         thread, entry = line.thread, line.entry
+        if entry.event in UNTOLD:
+            return
         self._trails.setdefault(thread, []).append(line)
         if entry.event is Event.RUN_STARTED:
             self._worker_of[thread] = self._office.worker.pid

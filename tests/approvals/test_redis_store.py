@@ -30,8 +30,8 @@ from scenes import BO, CY, FINANCE, a_run, a_vote, an_ask
 EVERYBODY = frozenset({BO, CY})
 LEASE = timedelta(milliseconds=500)
 LANES = (Lane.PAGE, Lane.TELL, Lane.REDRAW)
-#: What stays for good: the audit trail and its counter, the clock, the empty work stream, the store's own facts.
-STAYS = re.compile(r"sayso:(meta|\{[0-9a-f]{2}\}:(audit|number|clock|offset|work))")
+#: What stays for good: the audit trail with its links and its counter, the clock, the empty work stream, the store's own facts.
+STAYS = re.compile(r"sayso:(meta|\{[0-9a-f]{2}\}:(audit|links|cleared|number|clock|offset|work))")
 
 
 @asynccontextmanager

@@ -9,8 +9,9 @@ from datetime import timedelta
 
 import pytest
 from office import ROUTE, SIGNER, Office, office
-from sayso.approvals import machine
+from sayso.approvals import canonical, machine
 from sayso.approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
+from sayso.approvals.packed import unpack
 from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.approvals.store import Lane, Target, TargetKind
@@ -66,14 +67,32 @@ async def test_a_card_stands_in_every_place_and_follows_the_record_to_its_end() 
         assert len(o.slack.person("bo").sees_in_thread(o.card())) == 2
 
 
+async def test_what_was_said_where_is_on_record() -> None:
+    """Each notice in each place once, for an audit; the run's own trail is not drowned in it."""
+    async with office() as o:
+        request = await o.asks()
+        await o.deliver()
+        await approve(o, request)
+        await o.deliver()
+        everything = [one.entry for one in await o.store.happened(request.ask.opened_at)]
+        said = [entry for entry in everything if entry.event is Event.SAID]
+        assert {entry.words for entry in said} >= {f"Said 'decided' in {FINANCE.where}/{o.card().ts}"}
+        assert all(entry.facts["message"] for entry in said)
+        trail = await o.store.trail(request.ask.run.thread)
+        assert Event.SAID not in {record.entry.event for record in trail}
+
+
 async def test_what_was_shown_where_is_on_record() -> None:
-    """The audit holds the digest of each revision that stood in each place, once."""
+    """The audit holds the card's words, and the digest of each revision that stood in each place, once."""
     async with office() as o:
         request = await o.asks()
         await approve(o, request)
         await o.deliver()
         trail = [record.entry for record in await o.store.trail(request.ask.run.thread)]
         shown = [entry for entry in trail if entry.event is Event.SHOWN]
+        text = unpack(shown[0].shown)
+        assert request.proposal.action.summary in text
+        assert canonical.digest(text) == shown[0].facts["card_digest"]
         assert {entry.words for entry in shown} == {
             "Shown in slack:C0FINANCE",
             f"Shown in {request.ask.run.origin}",

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 from desk_scene import SIGNER, TWO, Scene, who
+from sayso.approvals import canonical
 from sayso.approvals.change import Applied, Change, Event
 from sayso.approvals.errors import (
     AlreadySettled,
@@ -20,7 +21,7 @@ from sayso.approvals.people import PersonId
 from sayso.approvals.request import Request, State
 from sayso.approvals.signing import Verifier, warrant
 from sayso.approvals.store import PureStep
-from sayso.approvals.verdict import Approve, Reject, RequestId, Rule
+from sayso.approvals.verdict import Approve, Reject, RequestId, Rule, Vote
 from sayso.bot.directory import ApproverSet
 from scenes import BO, CY, DI, FINANCE
 
@@ -236,3 +237,20 @@ async def test_at_the_quorum_earlier_votes_are_checked_again(gone: str) -> None:
     scene.clock[0] += 15
     after = await scene.approve(request, "cy")
     assert (after.state, [vote.person for vote in after.votes]) == (State.OPEN, [CY])
+
+
+async def test_an_auditor_can_prove_a_vote_without_the_record() -> None:
+    """On record: the account, who could decide at that moment, by which policy, and the vote as it was signed."""
+    scene = Scene()
+    request = await scene.approve(await scene.asks(), "bo")
+    trail = await scene.store.trail(request.ask.run.thread)
+    opened, voted, decided = (record.entry for record in trail)
+    assert (opened.facts["asked_by"], opened.facts["policy"]) == ("alex", "p1")
+    assert opened.facts["digest"] == voted.facts["digest"] == decided.facts["digest"]
+    assert (voted.by, voted.facts["via"]) == ("bo", str(who("bo")))
+    assert voted.facts["approvers"].startswith("finance: ")
+    assert {"bo", "cy"} <= set(voted.facts["approvers"].replace(";", "").split())
+    assert voted.facts["policy"] == scene.desk._electing.rules.version
+    vote = canonical.decode(Vote, voted.facts["vote"])
+    Verifier([SIGNER.public_key]).check(vote)
+    assert (vote.person, vote.digest) == (BO, request.current.digest)

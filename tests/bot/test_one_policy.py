@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sayso.agent.policy import Policy
+from sayso.approvals.change import NO_RUN, Event
 from sayso.approvals.memory import MemoryStore
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.sealing import Seal
@@ -35,6 +36,18 @@ def other(tmp_path: Path) -> Policy:
         ('operators = ["sue"]', "low_confidence = 0.5"),
     )
     return load_settings(write_settings(folder, *edits), {}).policy
+
+
+async def test_another_policy_is_on_record(ours: Policy, other: Policy) -> None:
+    """Which one, and which one before; publishing the same one again is no change."""
+    store = MemoryStore()
+    for policy in (ours, ours, other, ours):
+        await OnePolicy(store, policy).publish()
+    trail = [record.entry for record in await store.trail(NO_RUN)]
+    assert [(entry.event, entry.facts["before"], entry.facts["policy"]) for entry in trail] == [
+        (Event.POLICY_CHANGED, "", ours.version), (Event.POLICY_CHANGED, ours.version, other.version),
+        (Event.POLICY_CHANGED, other.version, ours.version),
+    ]  # fmt: skip
 
 
 async def test_a_worker_with_another_policy_says_once_what_differs(

@@ -8,9 +8,15 @@ from contextlib import ExitStack
 
 import pytest
 from leaks import everything, leaks
+from sayso.approvals import canonical
+from sayso.approvals.change import AuditEntry, Event
 from sayso.approvals.connection import open_sync_redis
+from sayso.approvals.inspecting import Inspection
+from sayso.approvals.packed import pack
 from sayso.approvals.request import OutcomeKind, Request, State
 from sayso.bot.demo.stage import FINANCE, OPS, SUPPORT, Stage, soon
+from sayso.bot.evidence.checking import inspect_store
+from sayso.bot.signing_keys import kept_link_keys
 from whole_office import restarted
 
 REFRESH = secrets.token_urlsafe(40)
@@ -25,6 +31,9 @@ def canaries(stage: Stage) -> dict[str, str]:
         "the signing secret": work.slack.signing_secret,
         "the routing key": work.pager.routing_key,
         "a refresh token": REFRESH,
+        "the key of the audit trail": (stage.office.settings.data_dir / "keys" / "audit.key")
+        .read_text()
+        .strip(),
         "the vote's signing key": (stage.office.settings.data_dir / "keys" / "vote.key").read_text().strip(),
     }
     return known | {f"access token {number}": one.token for number, one in enumerate(work.tokens.issued)}
@@ -82,9 +91,28 @@ def test_no_secret_stands_anywhere(lived: Stage) -> None:
     assert leaks(lived, canaries(lived)) == []
 
 
+def test_the_trail_of_that_life_proves_itself(lived: Stage) -> None:
+    """The bot that served it has linked every record, and nothing is wrong with any."""
+    keys = kept_link_keys(lived.office.settings)
+
+    def found() -> list[Inspection]:
+        return lived.wait(inspect_store(lived.store, keys))
+
+    soon(lambda: not sum(one.unlinked for one in found()), "everything is linked")
+    assert [one.first for one in found() if one.first] == []
+    assert sum(one.checked for one in found()) > 50
+
+
 def in_redis(stage: Stage, token: str, undo: ExitStack) -> None:
     client = undo.enter_context(open_sync_redis(stage.office.redis_url))
     client.xadd("sayso:planted", {"body": f"Bearer {token}"})
+    undo.callback(client.delete, "sayso:planted")
+
+
+def in_a_card_on_record(stage: Stage, token: str, undo: ExitStack) -> None:
+    client = undo.enter_context(open_sync_redis(stage.office.redis_url))
+    entry = AuditEntry(event=Event.SHOWN, words="Shown", shown=pack(f"Send {token} to Dana"))
+    client.xadd("sayso:planted", {"entry": canonical.encode(entry)})
     undo.callback(client.delete, "sayso:planted")
 
 
@@ -104,7 +132,9 @@ def in_a_message_in_teams(stage: Stage, token: str, undo: ExitStack) -> None:
     undo.callback(stage.work.teams.tenant.messages.remove, said)
 
 
-@pytest.mark.parametrize("plant", [in_redis, in_a_log, in_a_message, in_a_message_in_teams])
+@pytest.mark.parametrize(
+    "plant", [in_redis, in_a_card_on_record, in_a_log, in_a_message, in_a_message_in_teams]
+)
 def test_a_planted_secret_is_found(plant: Callable[[Stage, str, ExitStack], None], lived: Stage) -> None:
     """The search can fail: one token where it should not be, even without its ends."""
     name, token = f"access token {len(lived.work.tokens.issued) - 1}", lived.work.tokens.issued[-1].token

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sayso.approvals.connection import open_sync_redis
+from sayso.approvals.packed import unpack
 from sayso.bot.demo.stage import Stage
 
 #: So many characters of a secret are a leak; a cut secret is one too.
@@ -74,7 +76,13 @@ def in_redis(client: Any) -> Iterator[tuple[str, bytes]]:
                 continue  # the bot goes on working: what it has done is gone
             case other:
                 raise AssertionError(f"{key!r} is a {other}, which nobody looks into")
-        yield from ((f"Redis {key.decode()}", value) for value in values)
+        yield from ((f"Redis {key.decode()}", text) for value in values for text in (value, *_packed(value)))
+
+
+def _packed(value: bytes) -> Iterator[bytes]:
+    """The words of a card that an audit record keeps small."""
+    for packed in re.findall(rb'"shown":"([A-Z2-7]+=*)"', value):
+        yield unpack(packed.decode()).encode()
 
 
 def in_files(folder: Path) -> Iterator[tuple[str, bytes]]:
