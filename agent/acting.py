@@ -16,19 +16,20 @@ from datetime import datetime
 from typing import Any, assert_never
 
 import pydantic_core
-from langgraph.errors import GraphBubbleUp
 
 from ..approvals import canonical, effects, lacking, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.credential import DeadCredential, Mending
-from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
+from ..approvals.errors import AlreadySettled, BadChange, BadVote, Halted
 from ..approvals.looks import withheld_in
+from ..approvals.quorum import enough
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone, SaysFailed
 from .faults import facts_of
+from .not_now import HeldBack, OutcomeUnknown, RunAgain, SignInAwaited, StillRunning
 from .outcome import GateOutcome, allows_edited, outcome_of
 from .outgrown import outgrown
 from .risk import needs_people
@@ -38,32 +39,12 @@ from .schema import Answer
 _log = logging.getLogger(__name__)
 
 
-class _NotNow(SaysoError, GraphBubbleUp):
-    """The gate waits. For LangGraph that is no failure, at which it would cancel the tools of neighbouring gates."""
-
-
-class StillRunning(_NotNow):
-    """Another worker runs this tool right now, so it is left to that one."""
-
-
-class OutcomeUnknown(_NotNow):
-    """The tool was started and never reported; the run waits until people have settled what happened."""
-
-
-class SignInAwaited(OutcomeUnknown):
-    """Nothing was run, since nobody is signed in for it; the run waits until somebody is."""
-
-
 class _NoToken(Exception):
     """One of the credentials does not work."""
 
     def __init__(self, dead: DeadCredential) -> None:
         super().__init__(dead.words)
         self.dead = dead
-
-
-class RunAgain(_NotNow):
-    """An idempotent tool did not finish; it is run again with the same key."""
 
 
 async def act(
@@ -76,7 +57,7 @@ async def act(
         frozen: The proposal's bytes from the graph's own state.
 
     Raises:
-        StillRunning, OutcomeUnknown, SignInAwaited: Nothing was run now.
+        StillRunning, HeldBack, OutcomeUnknown, SignInAwaited: Nothing was run now.
         RunAgain: Run an idempotent tool once more.
         CredentialSourceDown: Nothing was run; try again later.
     """
@@ -124,8 +105,8 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
                 return None
             return await _unknown(runtime, request, f"{effect.worker} started the tool and never reported")
         case EffectState.UNKNOWN:
-            persons = {v.person for v in request.votes if v.attempt == effect.attempt + 1}
-            if len(persons) < request.ask.rule.needed:
+            again = [vote for vote in request.votes if vote.attempt == effect.attempt + 1]
+            if not enough(request.ask.rule, again):
                 raise OutcomeUnknown
             return None
         case EffectState.DONE | EffectState.FAILED:
@@ -214,6 +195,8 @@ async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -
         applied = await runtime.store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")
     except effects.Burnt:
         raise StillRunning from None
+    except Halted as halted:
+        raise HeldBack(str(halted)) from None
     return applied.request
 
 

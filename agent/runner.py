@@ -17,12 +17,12 @@ from typing import Any
 
 from ..approvals import lacking, machine
 from ..approvals.change import AuditEntry, Change, Event
-from ..approvals.errors import AlreadySettled, RequestNotFound, SaysoError
+from ..approvals.errors import AlreadySettled, Halted, RequestNotFound, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from ..approvals.verdict import RequestId
-from .acting import OutcomeUnknown, StillRunning, unknown
+from .acting import unknown
 from .checkpoints import forget_later
 from .credentials import Broker, CredentialSourceDown
 from .ending import end_run
@@ -30,6 +30,7 @@ from .handled import Handled, report_notices
 from .held_thread import HeldThread
 from .keeper import Keeper, Locks
 from .kept import still_there
+from .not_now import HeldBack, OutcomeUnknown, StillRunning
 from .policy import Policy
 from .resume import Graph, config_of
 from .runtime import LEASE, Runtime
@@ -125,6 +126,14 @@ class Runner:
 
         Raises: ThreadLost, in the block; SaverDown in place of what broke off while the graph's own saver was away.
         """
+
+        async def unless_paused() -> None:
+            try:
+                await self.store.unhalted(run)
+            except Halted as halted:
+                raise HeldBack(str(halted)) from None
+            await entering()
+
         graph = self.graphs.get(run.graph)
         owner = f"{self.worker}/{uuid.uuid4().hex[:8]}"
         fence = await self._acquired(run, owner, patience) if graph is not None else None
@@ -135,7 +144,7 @@ class Runner:
             async with self._kept(run, owner):
                 yield HeldThread(
                     runtime=self._runtime(run), graph=graph, config=config_of(run.thread, fence),
-                    given=self.given, entering=entering,
+                    given=self.given, entering=unless_paused,
                 )  # fmt: skip
         except SaysoError:
             raise

@@ -56,6 +56,10 @@ class Event(StrEnum):
     CREDENTIAL_REVOKED = "credential revoked"
     CREDENTIAL_USED = "credential used"
     CREDENTIAL_REFUSED = "credential refused"
+    GLASS_BROKEN = "glass broken"
+    HANDED_OVER = "authority handed over"
+    HALTED = "paused"
+    UNHALTED = "pause ended"
     POLICY_CHANGED = "policy changed"
     AUDIT_CLEARED = "audit trail cleared"
     AUDIT_EXPORTED = "audit trail exported"
@@ -106,6 +110,7 @@ class NoticeKind(StrEnum):
     PAGED = "paged"
     HANDED_ON = "handed on"
     DECIDED = "decided"
+    GLASS_BROKEN = "glass broken"  #: one person decided alone; also told in a second channel
     EDITED = "edited"
     EXPIRED = "expired"
     STUCK = "stuck"
@@ -165,6 +170,7 @@ class Change:
         audit, notices, work: Written with it. Every card of the request is marked for redrawing.
         opens: Requests opened in the same step (the next round of an invalidated one).
         lease: Given to the worker of a tool that starts with this change; None for all other changes.
+        acts: It brings an agent or a tool on, so it is refused while sayso is paused.
     """
 
     request: Request
@@ -174,6 +180,7 @@ class Change:
     before: datetime | None = None
     opens: tuple[Ask, ...] = ()
     lease: timedelta | None = None
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from .action import Action
 from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind
 from .credential import CredentialRef, DeadCredential, Mending
 from .errors import AlreadySettled
-from .machine import ALL_CARDS, RESUME_WITHIN
+from .machine import RESUME_WITHIN
 from .request import Request, State
+from .saying import ALL_CARDS
 
 
 def flagged(change: Change, dead: DeadCredential) -> Change:

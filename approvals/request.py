@@ -248,11 +248,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What people decided together, when (UTC), and who."""
+    """What people decided together, when (UTC), and who; `glass` is why one person did so alone, in an emergency."""
 
     verdict: Verdict
     by: tuple[PersonId, ...]
     at: datetime
+    glass: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

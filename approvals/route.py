@@ -54,7 +54,8 @@ def asks_others(route_for: Callable[[Action], Route], before: Action, after: Act
         was, now = route_for(before), route_for(after)
     except SaysoError:
         return True
-    return now.rule.needed > was.rule.needed or set(now.all_sets) != set(was.all_sets)
+    more = now.rule.needed > was.rule.needed or now.rule.seats != was.rule.seats
+    return more or set(now.all_sets) != set(was.all_sets)
 
 
 def compose(

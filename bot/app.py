@@ -15,6 +15,7 @@ from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
 from .directory import ApproverSet, ConfiguredDirectory
 from .front import Front
+from .halting import Halting
 from .langgraph_version import check_langgraph
 from .one_policy import LOOK_EVERY, OnePolicy
 from .roles import BOT, SCHEDULER, WORKER
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 #: How often each scheduler looks for what is due.
 SWEEP_EVERY = timedelta(seconds=1)
+#: How often each scheduler puts away pauses that are over; they hold no longer anyhow.
+HALTS_EVERY = timedelta(seconds=10)
 
 
 async def run(
@@ -178,7 +181,7 @@ async def _bot(
     from .platform import Inside
 
     desk = Desk(
-        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators,
+        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators, glass=settings.glass,
         assess=lambda action: assess(action, settings.policy), graphs=tuple(settings.graphs),
     )  # fmt: skip
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
@@ -322,6 +325,9 @@ async def _ticking(store: RedisStore, directory: ConfiguredDirectory) -> AsyncIt
     from ..scheduler.sweep import Sweeper
     from ..scheduler.ticking import Job, ticking
 
-    sweeper = Sweeper(store, directory)
-    async with ticking(Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep)):
+    sweeper, halting = Sweeper(store, directory), Halting(store=store, operators=())
+    async with ticking(
+        Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep),
+        Job(name="pauses", every=HALTS_EVERY, run=halting.end_by_itself),
+    ):
         yield

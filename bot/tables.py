@@ -16,7 +16,7 @@ from pydantic import (
     StringConstraints,
 )
 
-from ..agent.policy_tables import Duration
+from ..agent.policy_tables import Duration, Places
 from ..agent.setting_words import Name, listed, written
 from ..approvals.address import SCHEMES
 from ..approvals.server_check import Accepted
@@ -233,6 +233,18 @@ def _graph_only(value: object) -> object:
     return {"graph": value} if isinstance(value, str) else value
 
 
+class BreakGlassTable(_Table):
+    """`[break_glass]`: who may approve alone in an emergency, and where that is told at once.
+
+    Attributes:
+        people: Who may, whatever the routes say; never for what they asked for themselves.
+        tell: Channels where others read it, besides those where the card stands.
+    """
+
+    people: People = Field(min_length=1)
+    tell: Places = Field(min_length=1)
+
+
 class ShadowTable(_Table):
     """`[shadow]`: a policy that is held against every action beside the live one; where they differ, the audit says so.
 
@@ -281,7 +293,8 @@ class SettingsFile(_Table, BaseModel):  # named again for the linter, which know
         worker: What runs agents.
         shadow: The next policy, held against every action beside the live one.
         audit: Where the audit trail is anchored, and how long it is kept.
-        operators: People who may put right what got stuck.
+        operators: People who may put right what got stuck, and pause sayso.
+        break_glass: Who may approve alone in an emergency; nobody unless given.
     """
 
     graphs: dict[
@@ -304,3 +317,4 @@ class SettingsFile(_Table, BaseModel):  # named again for the linter, which know
     shadow: ShadowTable | None = None
     audit: AuditTable = AuditTable()
     operators: People = ()
+    break_glass: BreakGlassTable | None = None

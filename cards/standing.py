@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..approvals.errors import SaysoError
 from ..approvals.lacking import waits_for_sign_in, waits_for_token
+from ..approvals.quorum import enough
 from ..approvals.request import (
     Decision,
     Edits,
@@ -52,8 +53,7 @@ def is_unknown(request: Request) -> bool:
     effect = request.effect
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.UNKNOWN:
         return False
-    again = {vote.person for vote in request.votes if vote.attempt > effect.attempt}
-    return len(again) < request.ask.rule.needed
+    return not enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > effect.attempt))
 
 
 def is_stuck(request: Request) -> bool:
@@ -94,6 +94,8 @@ def decided(decision: Decision, edits: Edits, writer: Writer) -> Spans:
     """Who decided what, when, and with which words."""
     said = given_words(decision.verdict)
     words: Spans = (Text(f": “{said}”"),) if said else ()
+    if decision.glass:
+        words = (*words, Text(f", alone, breaking the glass: “{cut(line(decision.glass), SENTENCE)}”"))
     head = f"{verdict_words(decision.verdict, edits)} by "
     return (Text(head), *writer.people(decision.by), Text(" "), writer.when(decision.at), *words)
 

@@ -248,6 +248,40 @@ def withdraw(
 
 
 app.add_typer(audit.app, name="audit")
+Graph = Annotated[str, typer.Option("--graph", help="Only this agent, by its name in the settings.")]
+
+
+@app.command()
+def pause(
+    why: Annotated[str, typer.Option("--why", help="People who wait for an agent read it.")],
+    graph: Graph = "",
+    span: Annotated[str, typer.Option("--for", help='Ends by itself after "30m", "2h", "1d"; else when you say.')] = "",
+    as_person: Annotated[str | None, typer.Option("--as", help="Id of the operator who does this.")] = None,
+    settings: SettingsFile = None,
+) -> None:  # fmt: skip
+    """Stop all agents, or one: nothing starts, resumes or acts any more, in no process.
+
+    Tools that had started finish. Questions stay open, people may answer, and every deadline, reminder and page
+    runs on; what is decided waits. It holds over restarts. Operators can say “pause for 2h: why” in the chat, too.
+    """
+    from .halting import pause as run
+
+    run(settings, graph, span, why, as_person)
+
+
+@app.command()
+def unpause(
+    graph: Graph = "",
+    why: Annotated[str, typer.Option("--why", help="For the record.")] = "",
+    as_person: Annotated[str | None, typer.Option("--as", help="Id of the operator who does this.")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """End a pause, or without --graph every pause: what was decided meanwhile goes on."""
+    from .halting import unpause as run
+
+    run(settings, graph, why, as_person)
+
+
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(manifest.app, name="manifest")

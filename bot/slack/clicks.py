@@ -16,7 +16,7 @@ from ...approvals.errors import AlreadySettled, AnswerRefused, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef
-from ...approvals.verdict import Approve, RequestId
+from ...approvals.verdict import Approve, Reject, RequestId
 from ...cards import views
 from ...cards.answers import decode_page, decode_press, decode_shown
 from ...cards.card import Verb
@@ -25,7 +25,7 @@ from ...cards.spans import Link
 from ...cards.words import LINK_WORDS, answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import Desk, WayOn
+from ..desk import REJECTING, Answered, Desk, WayOn
 from .precheck import DELIVERY
 from .screens import InView, OnMessage, Screen, View
 
@@ -89,7 +89,7 @@ class Clicks:
         match press.verb:
             case Verb.APPROVE:
                 done = await desk.answer(id, press.revision, Approve(), who, token=token, shown=press.shown)
-                await self._say_if_needed(done.request, screen)
+                await self._say_if_needed(done, screen)
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.verb)
                 await desk.settle(id, press.revision, way, who, token=token, shown=press.shown)
@@ -98,7 +98,7 @@ class Clicks:
             case Verb.MODIFY:
                 await self._form(press, screen, views.modify_view)
             case Verb.REJECT:
-                await self._form(press, screen, views.reject_view)
+                await self._form(press, screen, views.reject_view, REJECTING)
             case Verb.DETAILS | "earlier" | "later":
                 await screen.open()
                 request = await desk.seen(id, who, token=token)
@@ -111,18 +111,21 @@ class Clicks:
             case _:
                 await screen.tell(_RETIRED)
 
-    async def _form(self, press: _Press, screen: Screen, draw: Callable[[Request], View]) -> None:
+    async def _form(
+        self, press: _Press, screen: Screen, draw: Callable[[Request], View], verdict: Reject | None = None
+    ) -> None:
         """A form over what is asked now; whoever may not decide reads that instead."""
         await screen.open()
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._desk.admit(press.id, press.who, token=press.token, verdict=verdict)
         if request.state is not State.OPEN:
             raise AlreadySettled(request.state, request.decision.by if request.decision else ())
         await screen.show(draw(request))
 
-    async def _say_if_needed(self, request: Request, screen: Screen) -> None:
-        """A redrawn card is answer enough, unless it stays as it was or a modal covers it."""
-        if request.state is State.OPEN or isinstance(screen, InView):
-            await screen.tell(answered(request, Approve()))
+    async def _say_if_needed(self, done: Answered, screen: Screen) -> None:
+        """A redrawn card is answer enough, unless it stays as it was, a modal covers it, or sayso is paused."""
+        waits = self._desk.waits(done)
+        if done.request.state is State.OPEN or waits or isinstance(screen, InView):
+            await screen.tell(answered(done.request, Approve(), waits))
 
     async def _mind_the_card(self, press: str, body: Mapping[str, Any]) -> None:
         """A card whose posting was never recorded becomes known; a stray second one is redrawn here."""

@@ -20,7 +20,7 @@ from ...cards.spans import Link, Row, Text
 from ...cards.words import LINK_WORDS, answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import Answered, Desk, WayOn
+from ..desk import REJECTING, Answered, Desk, WayOn
 from .inbound import FAILED
 from .port import PLATFORM, Asking, Pressed, Transport
 from .screens import Body, Drawing, InCard, InDialog, Screen
@@ -118,7 +118,7 @@ class Presses:
         match press.said.verb:
             case Verb.APPROVE:
                 done = await desk.answer(id, revision, Approve(), press.who, token=press.token, shown=shown)
-                return screen.counted(done.request, answered(done.request, Approve()))
+                return screen.counted(done.request, answered(done.request, Approve(), desk.waits(done)))
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.said.verb)
                 done = await desk.settle(id, revision, way, press.who, token=press.token, shown=shown)
@@ -140,9 +140,13 @@ class Presses:
                 _as_shown(request, press)
                 return screen.show("", self._draw(request))
 
+    async def _admitted(self, press: _Press) -> Request:
+        verdict = REJECTING if press.said.verb == Verb.REJECT else None
+        return await self._desk.admit(press.id, press.who, token=press.token, verdict=verdict)
+
     async def _form(self, press: _Press, screen: Screen) -> Body:
         """A form over what is asked now; whoever may not decide reads that instead."""
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._admitted(press)
         _must_be_open(request)
         draw = adaptive.modify_form if press.said.verb == Verb.MODIFY else adaptive.reject_form
         drawn = await asyncio.to_thread(draw, request, surface=screen.surface)
@@ -150,7 +154,7 @@ class Presses:
 
     async def _sent(self, press: _Press, screen: Screen) -> Body:
         """A form with its values, read as it was drawn; one that does not fit comes back with what was typed."""
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._admitted(press)
         try:
             form = _as_shown(request, press)
         except Outdated:
@@ -171,8 +175,9 @@ class Presses:
                 again = adaptive.reject_retry(inputs, bad)
                 drawn = adaptive.reject_form(request, surface=screen.surface, retry=again)
             return screen.show(_TITLES[Verb(press.said.verb)], drawn)
-        words = _HANDED_ON if isinstance(verdict, HandOn) else answered(done.request, verdict)
-        return screen.counted(done.request, words)
+        if isinstance(verdict, HandOn):
+            return screen.counted(done.request, _HANDED_ON)
+        return screen.counted(done.request, answered(done.request, verdict, self._desk.waits(done)))
 
     async def _given(self, press: _Press, verdict: Modify | Reject | Respond | HandOn) -> Answered:
         desk, id, revision, shown = self._desk, press.id, press.revision, press.shown

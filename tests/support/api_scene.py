@@ -96,7 +96,7 @@ async def listening(app: AsgiApp, *, tls: ssl.SSLContext | None = None) -> Async
             async with _with_tls(app, at, tls):
                 yield f"127.0.0.1:{at.getsockname()[1]}"
             return
-        async with front_door(app, at):  # type: ignore[arg-type]
+        async with front_door(app, at):
             yield f"127.0.0.1:{at.getsockname()[1]}"
 
 
