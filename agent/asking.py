@@ -8,7 +8,8 @@ from datetime import datetime
 from ..approvals import canonical
 from ..approvals.deadline import Chain
 from ..approvals.errors import SaysoError
-from ..approvals.request import Ask, PauseKey, Proposal, Revision, Run
+from ..approvals.naming import PauseKey
+from ..approvals.request import Ask, Proposal, Revision, Run
 from ..approvals.risk import Oversight
 from ..approvals.route import compose
 from ..approvals.verdict import RequestId

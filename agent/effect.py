@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 
 from ..approvals import canonical
 from ..approvals.action import Action, Json
-from ..approvals.credential import CredentialRef
+from ..approvals.credential import Credentials, refs_of
 from ..approvals.errors import BadChange, SaysoError
 from ..approvals.risk import Level, RiskAssessment
 from .policy import Category, Policy
@@ -61,7 +61,7 @@ class Effect:
         version: Changed by its author whenever the same arguments come to mean something else.
         summary: What a card says of a model's call of it, with arguments in braces ("Refund {amount} {currency}");
             empty where name and arguments say it.
-        credential: Whose authority it runs under where its action does not say; a reference, never a token.
+        credential: Whose authority it runs under where its action does not say; references, never tokens.
     """
 
     function: Callable[..., Any]
@@ -73,7 +73,7 @@ class Effect:
     limit: timedelta = LIMIT
     version: str = "1"
     summary: str = ""
-    credential: CredentialRef | None = None
+    credential: Credentials = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -149,18 +149,19 @@ class Effect:
 def effect(
     *, category: str = "", irreversibility: str = "", blast_radius: str = "", compliance: str = "",
     undo: Effect | None = None, idempotent: bool = False, limit: timedelta = LIMIT, version: str = "1",
-    name: str = "", summary: str = "", credential: CredentialRef | None = None,
+    name: str = "", summary: str = "", credential: Credentials = None,
 ) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
-    Raises: ValueError for an unknown category or level or a limit that is not positive, TypeError for a signature that cannot
-    be shown to people (positional-only, `*args`, `**kwargs`) and for an `undo` that wants what the tool was never given,
-    NameError for a type that is not there yet.
+    Raises: ValueError for an unknown category or level, a limit that is not positive, two accounts of one provider; TypeError
+    for a signature that cannot be shown to people (positional-only, `*args`, `**kwargs`) and for an `undo` that wants what the
+    tool was never given; NameError for a type that is not there yet.
     """
     stated = {"irreversibility": irreversibility, "blast_radius": blast_radius, "compliance": compliance}
     levels = {dimension: _level(dimension, text) for dimension, text in stated.items() if text}
     if category and category not in set(Category):
         raise ValueError(f"category is {', '.join(Category)}, not {str(category)!r}")
+    refs_of(credential)
     if limit <= timedelta(0):
         raise ValueError(f"limit must be more than zero, not {limit}")
 

@@ -13,16 +13,16 @@ from langgraph.errors import UnknownInterruptError
 from ..approvals import machine
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.errors import AlreadySettled
+from ..approvals.errors import AlreadySettled, Halted
 from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ..approvals.verdict import Undo
-from .acting import OutcomeUnknown, StillRunning
 from .checkpoints import forget_later
 from .ending import end_run
 from .foreign_thread import ForeignThread
 from .gate import CODE_CHANGED
 from .handled import Breakpoint, GateHeld, Handled, report_notices
 from .letting_go import LettingGo
+from .not_now import HeldBack, OutcomeUnknown, StillRunning
 from .outcome import closing
 from .pauses import Pauses
 from .resume import Graph, answer_pause, begin, carry_on
@@ -43,7 +43,7 @@ class HeldThread:
     Attributes:
         config: Thread id and fence; nothing else.
         given: The graph's input for a run.
-        entering: Called each time before graph code runs; raises when that was too often.
+        entering: Called each time before graph code runs; raises when that was too often, or while sayso is paused.
     """
 
     runtime: Runtime
@@ -58,7 +58,7 @@ class HeldThread:
 
     @property
     def pauses(self) -> Pauses:
-        return Pauses(self.runtime.store, self.runtime.policy)
+        return Pauses(self.runtime.store, self.runtime.policy, self.runtime.broker)
 
     async def standing(self) -> Standing:
         return await standing_of(self.graph, self.config)
@@ -212,13 +212,15 @@ class HeldThread:
             await carry_on(self.graph, self.config)
 
     async def claim(self, request: Request) -> Request | None:
-        """Take the request for this worker; None when it was ended meanwhile."""
+        """Take the request for this worker; None when it was ended meanwhile. Raises: HeldBack."""
         try:
             applied = await self.runtime.store.change(
                 request.id, lambda record, now: machine.resuming(record, self.runtime.worker, now)
             )
         except AlreadySettled:
             return None
+        except Halted as halted:
+            raise HeldBack(str(halted)) from None
         crash_point("resume-claimed")
         return applied.request
 

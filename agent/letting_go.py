@@ -17,14 +17,15 @@ from langgraph.errors import UnknownInterruptError
 from ..approvals import effects, machine
 from ..approvals.change import Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.errors import AlreadySettled, BadVote
+from ..approvals.errors import AlreadySettled, BadVote, Halted
 from ..approvals.request import EffectState, Request, State
 from ..approvals.verdict import RequestId
-from .acting import OutcomeUnknown, StillRunning, before_this_attempt
+from .acting import before_this_attempt
 from .dialects.middleware import BATCHED, PER_CALL
 from .dialects.reading import Reading
 from .foreign_words import as_told
 from .handled import GateHeld
+from .not_now import HeldBack, OutcomeUnknown, StillRunning
 from .remote.graph import remote_of
 from .remote.server import Undelivered
 from .runtime import Runtime, running
@@ -107,10 +108,21 @@ class LettingGo:
         """What the votes are about: an answer that never arrived is still the same attempt."""
         return before_this_attempt(request) if request.id in self.unsent else request
 
+    async def burn_all(self, frozen: Sequence[tuple[Request, str]]) -> Sequence[Request]:
+        """Each of them with its frozen bytes, or none. Raises as `burn`."""
+        burnt = list[Request]()
+        try:
+            for request, bytes_of_it in frozen:
+                burnt.append(await self.burn(request, bytes_of_it))
+        except (AlreadySettled, BadVote, HeldBack):
+            await self.unburn(burnt)
+            raise
+        return burnt
+
     async def burn(self, request: Request, frozen: str) -> Request:
         """Put on record that the agent may act from here on; verified once more over what is burnt.
 
-        Raises: AlreadySettled, BadVote, StillRunning.
+        Raises: AlreadySettled, BadVote, StillRunning, HeldBack.
         """
 
         def step(record: Request, now: datetime) -> Change:
@@ -128,6 +140,8 @@ class LettingGo:
             applied = await self._store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")
         except effects.Burnt:
             raise StillRunning from None
+        except Halted as halted:
+            raise HeldBack(str(halted)) from None
         crash_point("after-burn")
         return applied.request
 

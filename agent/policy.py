@@ -17,6 +17,7 @@ from ..approvals.action import Action
 from ..approvals.deadline import Chain, TtlClass
 from ..approvals.errors import SaysoError
 from ..approvals.people import PersonId
+from ..approvals.quorum import stricter
 from ..approvals.request import Edits
 from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
@@ -226,6 +227,8 @@ class Policy:
         one, other = self.route(name), self.routes[than]
         if one.rule.needed != other.rule.needed:
             return one.rule.needed < other.rule.needed
+        if one.rule.seats != other.rule.seats:
+            return stricter(one.rule, other.rule) != one.rule
         if one.unattended != other.unattended:
             return one.unattended
         return set(one.all_sets) > set(other.all_sets)
@@ -256,7 +259,10 @@ class Policy:
     def approver_sets(self) -> frozenset[str]:
         """Every approver set that some route names, for checking that each one exists."""
         return frozenset(
-            name for route in self.routes.values() for name in (*route.all_sets, route.on_call) if name
+            name
+            for route in self.routes.values()
+            for name in (*route.all_sets, route.on_call, *route.rule.veto)
+            if name
         )
 
 

@@ -14,6 +14,7 @@ from ..approvals import canonical
 from ..approvals.deadline import CHAINS, TtlClass
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
+from ..approvals.route import Route
 from .policy import Policy
 from .policy_tables import PolicyTable
 from .setting_lines import with_lines
@@ -66,10 +67,7 @@ def _wrong_chains(read: PolicyTable, policy: Policy) -> Iterator[str]:
 def _wrong_names(policy: Policy) -> Iterator[str]:
     """What leads nowhere, and whoever is promised a page with nobody to page."""
     for route in policy.routes.values():
-        if route.on_call_decides and not route.on_call:
-            yield f"routes.{route.name}.on_call_decides: there is no on_call set that could decide"
-        if route.fallback in route.places:
-            yield f"routes.{route.name}.fallback: {route.fallback} is one of its places; name another channel"
+        yield from _wrong_route(route)
     if policy.default_route not in policy.routes:
         yield f"default_route: {_no_route(policy.default_route, policy)}"
     for at, rule in enumerate(policy.rules, 1):
@@ -86,6 +84,18 @@ def _wrong_names(policy: Policy) -> Iterator[str]:
                 f"{key}: unanswered requests page on-call (ttl.{kind}.pages), "
                 f"but routes.{found.name} names neither pager nor on_call"
             )
+
+
+def _wrong_route(route: Route) -> Iterator[str]:
+    """Where a route contradicts itself."""
+    if route.on_call_decides and not route.on_call:
+        yield f"routes.{route.name}.on_call_decides: there is no on_call set that could decide"
+    for seats in route.rule.seats:
+        if seats.approvers not in route.rule.approvers:
+            hint = did_you_mean(seats.approvers, route.rule.approvers)
+            yield f"routes.{route.name}.seats: {seats.approvers} is none of its approvers{hint}"
+    if route.fallback in route.places:
+        yield f"routes.{route.name}.fallback: {route.fallback} is one of its places; name another channel"
 
 
 def _ways(policy: Policy) -> Iterator[tuple[str, str, TtlClass, str]]:

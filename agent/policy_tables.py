@@ -23,7 +23,7 @@ from ..approvals.people import Place
 from ..approvals.request import Edits
 from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
-from ..approvals.verdict import Rule
+from ..approvals.verdict import Rule, Seats
 from .conditions import checked
 from .policy import LOW_CONFIDENCE, UNDO_WINDOW, Case, Category, PolicyRule, Rating, ToolPolicy
 from .setting_words import NAME, NAME_WORDS, Name, listed, written
@@ -285,6 +285,9 @@ class RouteTable(Strict):
         places: Channels in which each card stands: "slack:C0123ABC", "teams:19:…@thread.tacv2", "person:bo".
         approvers: Sets whose members decide.
         needed: How many different people have to agree.
+        seats: How many of them have to come from single sets, like { finance = 2, security = 1 }; each person counts
+            for one set.
+        veto: Sets whose members may reject and nothing else; approvers may always.
         second_line: A set that is told, and may decide too, when most of the time is over.
         supervisor: A set that is told, and may decide too, shortly before the end.
         on_call: A set that is told when the time is over.
@@ -297,6 +300,8 @@ class RouteTable(Strict):
     places: Places = Field(min_length=1)
     approvers: SetNames = Field(min_length=1)
     needed: int = Field(default=1, ge=1, le=20)
+    seats: dict[Name, Annotated[int, Field(ge=1, le=20)]] = {}
+    veto: SetNames = ()
     second_line: MaybeName = ""
     supervisor: MaybeName = ""
     on_call: MaybeName = ""
@@ -306,9 +311,16 @@ class RouteTable(Strict):
     unattended: bool = False
 
     def route(self, name: str) -> Route:
+        seats = tuple(Seats(approvers=approvers, needed=needed) for approvers, needed in self.seats.items())
+        rule = Rule(
+            approvers=self.approvers,
+            needed=max(self.needed, sum(self.seats.values())),
+            seats=seats,
+            veto=self.veto,
+        )
         return Route(
             name=name, places=tuple(Place(place) for place in self.places),
-            rule=Rule(approvers=self.approvers, needed=self.needed), second_line=self.second_line,
+            rule=rule, second_line=self.second_line,
             supervisor=self.supervisor, on_call=self.on_call, pager=self.pager, fallback=Place(self.fallback),
             on_call_decides=self.on_call_decides, unattended=self.unattended,
         )  # fmt: skip

@@ -10,9 +10,9 @@ from ..approvals.connection import AWAY
 from ..approvals.errors import StoreDown
 from ..approvals.request import Request, Run, State
 from ..approvals.verdict import RequestId, ThreadId
-from .acting import OutcomeUnknown, StillRunning
 from .faults import facts_of
 from .held_thread import HeldThread
+from .not_now import OutcomeUnknown, StillRunning
 from .remote.gone import end_gone
 from .remote.server import ServerAway, ThreadGone
 from .runner import Runner

@@ -13,10 +13,11 @@ from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadChange, RequestNotFound
 from ..approvals.request import EffectState, OutcomeKind, Request, State
 from ..approvals.verdict import RequestId
-from .acting import OutcomeUnknown, StillRunning, act
+from .acting import act
 from .effect import Effect
 from .fingerprint import gates_of
 from .handled import Handled
+from .not_now import OutcomeUnknown, StillRunning
 from .resume import Graph
 from .runtime import Runtime
 from .watching import frozen_undo

@@ -13,8 +13,8 @@ from ..approvals.action import Action, IncompleteAction, Json
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.deadline import Deadline, Step, StepKind
 from ..approvals.errors import BadChange
-from ..approvals.naming import request_id
-from ..approvals.request import Ask, PauseKey, Proposal, Request, Revision, Undoes
+from ..approvals.naming import PauseKey, request_id
+from ..approvals.request import Ask, Proposal, Request, Revision, Undoes
 from ..approvals.risk import Oversight
 from ..approvals.verdict import Way
 from .effect import RESULT, Effect

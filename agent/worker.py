@@ -17,7 +17,7 @@ from ..approvals.errors import StoreDown
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
-from .credentials import Broker
+from .credentials import Broker, CredentialSourceDown
 from .faults import facts_of, place_of, said_of, told_of
 from .handled import Handled
 from .keeper import Keeper, Locks
@@ -138,7 +138,7 @@ class Worker:
 
     async def _carry(self, item: WorkItem) -> bool:
         """Do a piece of work, again after failures; True when nothing is left to do for it."""
-        run, broke = item.work.run, "it was tried too often"
+        run, broke, last = item.work.run, "it was tried too often", None
         if run.graph not in self.runner.graphs:
             return run.graph.startswith(OWN) or await self._not_taken(item)
         for failures, seconds in enumerate(self._backoff, start=1):
@@ -166,15 +166,21 @@ class Worker:
                 _log.error(
                     "work.failed", extra={"run": run.thread, "request": item.work.request, **told_of(error)}
                 )
-                broke = said_of(error)
+                broke, last = said_of(error), error
                 final = isinstance(error, TokenInState)  # the same node would put the same into it again
                 waits = () if final else self._backoff[failures:]
                 await self._note_failure(item, item.tries + failures, waits, error)
                 if final:
                     break
-        if item.work.kind is not WorkKind.UNDO:  # its own clock tells people, and has it tried again
-            await self.runner.give_up(run, broke)
+        await self._give_up(item, broke, last)
         return True
+
+    async def _give_up(self, item: WorkItem, broke: str, last: Exception | None) -> None:
+        """End a run that cannot go on; not where its own clock tells people and has it tried again."""
+        if isinstance(last, CredentialSourceDown) and await self.runner.put_off(item.work.request, last):
+            return
+        if item.work.kind is not WorkKind.UNDO:
+            await self.runner.give_up(item.work.run, broke)
 
     async def _not_taken(self, item: WorkItem) -> bool:
         """Leave it to a worker that has its graph, and say so to whoever follows the run; never done here."""

@@ -54,6 +54,14 @@ class Event(StrEnum):
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
     SHADOWED = "next policy differs"
+    CREDENTIAL_ADDED = "credential added"
+    CREDENTIAL_REVOKED = "credential revoked"
+    CREDENTIAL_USED = "credential used"
+    CREDENTIAL_REFUSED = "credential refused"
+    GLASS_BROKEN = "glass broken"
+    HANDED_OVER = "authority handed over"
+    HALTED = "paused"
+    UNHALTED = "pause ended"
     POLICY_CHANGED = "policy changed"
     AUDIT_CLEARED = "audit trail cleared"
     AUDIT_EXPORTED = "audit trail exported"
@@ -104,6 +112,7 @@ class NoticeKind(StrEnum):
     PAGED = "paged"
     HANDED_ON = "handed on"
     DECIDED = "decided"
+    GLASS_BROKEN = "glass broken"  #: one person decided alone; also told in a second channel
     EDITED = "edited"
     EXPIRED = "expired"
     STUCK = "stuck"
@@ -113,6 +122,7 @@ class NoticeKind(StrEnum):
     REPORT = "report"  #: the agent's own last words; `text` holds them
     UNREACHABLE = "unreachable"
     DAILY = "daily"  #: what ran the day before without anybody being asked; `text` holds the lines
+    SIGN_IN = "sign in"  #: what was approved waits for somebody to sign in to a provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +180,7 @@ class Change:
         audit, notices, work: Written with it. Every card of the request is marked for redrawing.
         opens: Requests opened in the same step (the next round of an invalidated one).
         lease: Given to the worker of a tool that starts with this change; None for all other changes.
+        acts: It brings an agent or a tool on, so it is refused while sayso is paused.
     """
 
     request: Request
@@ -179,6 +190,7 @@ class Change:
     before: datetime | None = None
     opens: tuple[Ask, ...] = ()
     lease: timedelta | None = None
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

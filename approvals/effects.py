@@ -9,6 +9,7 @@ from .change import AuditEntry, Change, Event, Notice, NoticeKind, work_for
 from .errors import AlreadySettled, NotAllowed, SaysoError
 from .machine import RESUME_WITHIN, closed
 from .people import PersonId, Place
+from .quorum import enough, stricter
 from .request import Effect, EffectState, OutcomeKind, Request, State
 from .verdict import Vote
 
@@ -35,11 +36,13 @@ def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now:
         raise Burnt
     effect = Effect(attempt=attempt, worker=worker, started_at=now)
     resume_by = now + GOES_ON_WITHIN if request.ask.dialect else request.resume_by
+    request = replace(request, dead_credential=None)  # it has a token now
     entry = AuditEntry(
         event=Event.EFFECT_STARTED, by=worker, words=_started(request)[:300],
         facts={"attempt": str(attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(request=replace(request, effect=effect, resume_by=resume_by), audit=(entry,), lease=lease)
+    after = replace(request, effect=effect, resume_by=resume_by)
+    return Change(request=after, audit=(entry,), lease=lease, acts=True)
 
 
 def _started(request: Request) -> str:
@@ -63,9 +66,8 @@ def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
         event=Event.EFFECT_STARTED, by=worker, words=(words or f"Runs {tool} again with the same key")[:300],
         facts={"attempt": str(effect.attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(
-        request=replace(request, effect=replace(effect, worker=worker)), audit=(entry,), lease=lease
-    )
+    after = replace(request, effect=replace(effect, worker=worker))
+    return Change(request=after, audit=(entry,), lease=lease, acts=True)
 
 
 def done(request: Request, worker: str, result: str, words: str, now: datetime) -> Change:
@@ -159,7 +161,7 @@ def run_again(
         event=Event.VOTED, by=vote.person, words="Voted to run it again",
         facts={"attempt": str(effect.attempt + 1), "via": vote.via, "key": vote.key},
     )  # fmt: skip
-    if len(votes) < max(request.ask.rule.needed, needed):
+    if len(votes) < needed or not enough(stricter(request.ask.rule, vote.rule), votes):
         return Change(request=replace(request, votes=votes), audit=(entry,))
     after = replace(request, votes=votes, resume_by=now + RESUME_WITHIN)
     return Change(request=after, audit=(entry,), work=(work_for(request),))

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .change import AuditEntry, Change, Event, Notice, NoticeKind, tell_service, work_for
+from .change import AuditEntry, Change, Event, NoticeKind, tell_service, work_for
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
 from .evidence import facts_of_ask
 from .people import PersonId, Place
+from .quorum import enough, stricter
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
+from .saying import say, tell_requester, vote_entry
 from .verdict import Approve, Modify, Reject, Respond, Undo, Vote, way_of
 
 #: How long a worker has to bring the agent back before people are told that it is stuck.
@@ -27,11 +29,7 @@ NO_CIRCLES: Circles = {}
 #: At most so many people of one circle get the card as a direct message.
 MOST_DIRECT = 20
 #: Outcomes that threads are told besides the redrawn card; the others follow from what was said there before.
-_SAID_IN_THREADS = (
-    OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN,
-)  # fmt: skip
-#: Where a notice goes when it belongs into the thread of every card.
-ALL_CARDS = Place("")
+_SAID_IN_THREADS = (OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN)
 
 
 def votes_expire_at(request: Request) -> datetime:
@@ -72,8 +70,8 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
 
     Raises: AlreadySettled, Outdated, NotAllowed, NotOffered. At or after the deadline the change expires the request.
     """
-    _must_be_open(request, vote.revision)
-    _must_be_offered(request, vote)
+    must_be_open(request, vote.revision)
+    must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     match vote.verdict:
@@ -82,7 +80,7 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
         case Modify(changes=changes, instruction="") if changes and request.ask.edits is Edits.APPLY:
             raise ValueError("an edit is counted by `edit`, with its new revision")
         case Reject() | Modify() | Respond():
-            return _decide(replace(request, votes=(*request.votes, vote)), vote, (vote.person,), now)
+            return decided(replace(request, votes=(*request.votes, vote)), vote, (vote.person,), now)
 
 
 def edit(
@@ -98,8 +96,8 @@ def edit(
 
     Raises: as `vote`.
     """
-    _must_be_open(request, revision.number - 1)
-    _must_be_offered(request, vote)
+    must_be_open(request, revision.number - 1)
+    must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     edited = replace(request, revisions=(*request.revisions, revision), votes=())
@@ -108,13 +106,13 @@ def edit(
         words=f"Changed {', '.join(revision.proposal.changes)}; earlier votes are void",
     )  # fmt: skip
     if ask_again and max(request.ask.rule.needed, needed) == 1:
-        notice = _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person)
+        notice = say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person)
         return Change(
             request=edited, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at
         )
     change = _approve(edited, vote, may_decide, needed, now)
     extra = () if change.request.state is not State.OPEN else (
-        _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person),
+        say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person),
     )  # fmt: skip
     return replace(change, audit=(entry, *change.audit), notices=(*extra, *change.notices))
 
@@ -133,7 +131,7 @@ def hand_on(
     Raises: AlreadySettled, Outdated. Without a next line the request is refused for nobody to decide it:
     NotAllowed is not raised, the caller offers *reject* instead (`next_line` says whether there is one).
     """
-    _must_be_open(request, revision)
+    must_be_open(request, revision)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     index = next_line(request)
@@ -143,7 +141,7 @@ def hand_on(
     moved = replace(request, fired=index)
     change = _fire(moved, steps[index], now, f"step-{index}", circles)
     entry = AuditEntry(event=Event.HANDED_ON, by=person, words="Handed the question to the next line")
-    notice = _say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", by=person, text=reason)
+    notice = say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", by=person, text=reason)
     return replace(change, audit=(entry, *change.audit), notices=(notice, *change.notices))
 
 
@@ -210,17 +208,17 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
     match step.kind:
         case StepKind.REMIND:
             entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
-            notice = _say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
+            notice = say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
         case StepKind.WIDEN if _is_empty(step.adds, circles):
             entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
-            notice = _say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
+            notice = say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
         case StepKind.WIDEN:
             entry = AuditEntry(event=Event.STEP, words=f"Told {step.adds}, who may decide from now on")
-            notice = _say(request, NoticeKind.WIDENED, key, mention=(step.adds,))
+            notice = say(request, NoticeKind.WIDENED, key, mention=(step.adds,))
         case StepKind.PAGE:
             after = replace(after, paged_at=now)
             entry = AuditEntry(event=Event.PAGED, words="The approvers' time is over; on-call is paged")
-            notice = _say(request, NoticeKind.PAGED, key, mention=(step.adds,) if step.adds else ())
+            notice = say(request, NoticeKind.PAGED, key, mention=(step.adds,) if step.adds else ())
         case StepKind.EXPIRE:
             return expired(request, now)
     return Change(request=after, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at)
@@ -237,7 +235,7 @@ def expired(request: Request, now: datetime) -> Change:
     return Change(
         request=after,
         audit=(AuditEntry(event=Event.EXPIRED, words="Nobody decided in time; nothing is done"),),
-        notices=(_say(request, NoticeKind.EXPIRED, "expired"), *_tell_requester(request, "expired")),
+        notices=(say(request, NoticeKind.EXPIRED, "expired"), *tell_requester(request, "expired")),
         work=(work_for(request),),
     )
 
@@ -255,7 +253,7 @@ def resuming(request: Request, worker: str, now: datetime) -> Change:
         waits_for=0,
     )
     entry = AuditEntry(event=Event.RESUMING, by=worker, words="Bringing the agent back")
-    return Change(request=after, audit=(entry,))
+    return Change(request=after, audit=(entry,), acts=True)
 
 
 def waiting(request: Request, others: int) -> Change | None:
@@ -281,7 +279,7 @@ def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: s
     return Change(
         request=after,
         audit=(AuditEntry(event=Event.CLOSED, by=by, words=f"Ended: {kind}", facts={"outcome": kind}),),
-        notices=(_say(request, NoticeKind.OUTCOME, "outcome"),) if tell else (),
+        notices=(say(request, NoticeKind.OUTCOME, "outcome"),) if tell else (),
     )
 
 
@@ -310,12 +308,14 @@ def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
     return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work_for(request),))
 
 
-def _must_be_offered(request: Request, vote: Vote) -> None:
+def must_be_offered(request: Request, vote: Vote) -> None:
+    """Raises: NotOffered."""
     if way_of(vote.verdict) not in request.ways:
         raise NotOffered
 
 
-def _must_be_open(request: Request, revision: int) -> None:
+def must_be_open(request: Request, revision: int) -> None:
+    """Raises: AlreadySettled, Outdated."""
     if request.state is not State.OPEN:
         by = request.decision.by if request.decision else ()
         raise AlreadySettled(request.state, tuple(by))
@@ -331,13 +331,14 @@ def _approve(
         raise NotAllowed(WhyNot.ALREADY_VOTED)
     votes = (*earlier, vote)
     voted = replace(request, votes=votes)
-    if len(votes) >= max(request.ask.rule.needed, needed):
-        return _decide(voted, vote, tuple(v.person for v in votes), now)
-    return Change(request=voted, audit=(_vote_entry(vote),), before=request.ask.deadline.expires_at)
+    if len(votes) >= needed and enough(stricter(request.ask.rule, vote.rule), votes):
+        return decided(voted, vote, tuple(v.person for v in votes), now)
+    return Change(request=voted, audit=(vote_entry(vote),), before=request.ask.deadline.expires_at)
 
 
-def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
-    decision = Decision(verdict=vote.verdict, by=by, at=now)
+def decided(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
+    """Decided by this vote; whether it is enough is for its caller to know."""
+    decision = Decision(verdict=vote.verdict, by=by, at=now, glass=vote.glass)
     after = replace(
         request, state=State.DECIDED, decision=decision, resume_by=now + RESUME_WITHIN, paged_at=None
     )
@@ -347,24 +348,22 @@ def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
     )  # fmt: skip
     return Change(
         request=after,
-        audit=(_vote_entry(vote), entry),
-        notices=(_say(request, NoticeKind.DECIDED, "decided"),),
+        audit=(vote_entry(vote), entry),
+        notices=(say(request, NoticeKind.DECIDED, "decided"),),
         work=(work_for(request),),
         before=request.ask.deadline.expires_at,
     )
 
 
-def _vote_entry(vote: Vote) -> AuditEntry:
-    facts = {"digest": vote.digest, "revision": str(vote.revision), "via": vote.via, "key": vote.key}
-    return AuditEntry(event=Event.VOTED, by=vote.person, words=f"Voted {vote.verdict.type}", facts=facts)
-
-
 def _stuck(request: Request, now: datetime) -> Change:
     """People decided, but no worker brought the agent back in time: told, paged, and put to the workers again."""
+    lacking = request.dead_credential if request.effect is None else None
     if now >= votes_expire_at(request) and request.effect is None:
-        return closed(
-            request, OutcomeKind.FAILED, "The agent could not be brought back; nothing was done.", now
-        )
+        why = lacking.words if lacking else "The agent could not be brought back."
+        return closed(request, OutcomeKind.FAILED, f"{why} Nothing was done.", now)
+    work = (work_for(request),)
+    if lacking:  # nobody is late: it is tried now and then
+        return Change(request=replace(request, resume_by=now + RESUME_WITHIN), work=work)
     again = replace(
         request,
         resume_by=now + RESUME_WITHIN,
@@ -374,26 +373,6 @@ def _stuck(request: Request, now: datetime) -> Change:
     return Change(
         request=again,
         audit=(AuditEntry(event=Event.STUCK, words="The agent was not brought back in time"),),
-        notices=(_say(request, NoticeKind.STUCK, "stuck"), *_tell_requester(request, "stuck")),
-        work=(work_for(request),),
+        notices=(say(request, NoticeKind.STUCK, "stuck"), *tell_requester(request, "stuck")),
+        work=work,
     )
-
-
-def _say(
-    request: Request, kind: NoticeKind, key: str, *,
-    text: str = "", mention: tuple[str, ...] = (), by: PersonId | None = None,
-) -> Notice:  # fmt: skip
-    return Notice(
-        key=f"{request.id}-{key}", kind=kind, place=ALL_CARDS, thread=request.ask.run.thread,
-        request=request.id, text=text, mention=mention, by=by,
-    )  # fmt: skip
-
-
-def _tell_requester(request: Request, key: str) -> tuple[Notice, ...]:
-    """Where the run was asked for, when no card stands there."""
-    origin = request.ask.run.origin
-    if not origin or origin in request.card_places:
-        return ()
-    kind = NoticeKind.EXPIRED if key == "expired" else NoticeKind.STUCK
-    notice = _say(request, kind, f"{key}-origin")
-    return (replace(notice, place=origin),)

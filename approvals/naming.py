@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from dataclasses import dataclass
 
-from .request import PauseKey
 from .verdict import RequestId, ThreadId
 
 #: How many partitions a new store gets; the number is kept in the store.
 PARTITIONS = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PauseKey:
+    """Which pause of which thread: the identity of a request.
+
+    Attributes:
+        interrupt: LangGraph's interrupt id (or the effect's key for an action nobody is asked about).
+        index: Position of the action within the interrupt.
+        round: 1, and one more each time the request had to be invalidated; at most 3.
+    """
+
+    thread: ThreadId
+    interrupt: str
+    index: int = 0
+    round: int = 1
 
 
 def partition_of(thread: ThreadId, partitions: int = PARTITIONS) -> int:

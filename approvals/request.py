@@ -9,7 +9,9 @@ from enum import StrEnum
 
 from . import canonical
 from .action import Action, Json
+from .credential import DeadCredential
 from .deadline import Deadline, Step, TtlClass
+from .naming import PauseKey
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
 from .verdict import GATE_WAYS, RequestId, Rule, ThreadId, Verdict, Vote, Way
@@ -197,22 +199,6 @@ class Undoes:
         return canonical.decode(Proposal, self.frozen)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PauseKey:
-    """Which pause of which thread: the identity of a request.
-
-    Attributes:
-        interrupt: LangGraph's interrupt id (or the effect's key for an action nobody is asked about).
-        index: Position of the action within the interrupt.
-        round: 1, and one more each time the request had to be invalidated; at most 3.
-    """
-
-    thread: ThreadId
-    interrupt: str
-    index: int = 0
-    round: int = 1
-
-
 class Edits(StrEnum):
     """What happens to edited arguments: they run as edited, or the agent plans again from them."""
 
@@ -265,11 +251,12 @@ class Ask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What people decided together, when (UTC), and who."""
+    """What people decided together, when (UTC), and who; `glass` is why one person did so alone, in an emergency."""
 
     verdict: Verdict
     by: tuple[PersonId, ...]
     at: datetime
+    glass: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,6 +277,7 @@ class Request:
         worker: Who is resuming the agent.
         waits_for: How many other answers its pause needs before the agent can go on; 0 when none.
         undo: The request that can take back what it did, and holds its card from then on.
+        dead_credential: Why it could not run as things are; once decided, it waits for that. None while nothing is known against it.
     """
 
     ask: Ask
@@ -308,6 +296,7 @@ class Request:
     worker: str = ""
     waits_for: int = 0
     undo: RequestId | None = None
+    dead_credential: DeadCredential | None = None
     effect: Effect | None = None
     outcome: Outcome | None = None
     closed_at: datetime | None = None

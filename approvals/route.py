@@ -9,9 +9,9 @@ from datetime import datetime
 from .action import Action
 from .deadline import Chain, TtlClass, plan
 from .errors import SaysoError
-from .naming import request_id
+from .naming import PauseKey, request_id
 from .people import Place
-from .request import Ask, Edits, PauseKey, Revision, Run
+from .request import Ask, Edits, Revision, Run
 from .verdict import RequestId, Rule
 
 
@@ -55,7 +55,8 @@ def asks_others(route_for: Callable[[Action], Route], before: Action, after: Act
         was, now = route_for(before), route_for(after)
     except SaysoError:
         return True
-    return now.rule.needed > was.rule.needed or set(now.all_sets) != set(was.all_sets)
+    more = now.rule.needed > was.rule.needed or now.rule.seats != was.rule.seats
+    return more or set(now.all_sets) != set(was.all_sets)
 
 
 def compose(

@@ -97,16 +97,34 @@ def is_edit(verdict: Verdict) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Seats:
+    """So many of those who agree have to be members of one approver set.
+
+    Attributes:
+        approvers: Name of the set.
+        needed: How many; at least 1.
+    """
+
+    approvers: str
+    needed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """How many of whom must agree; frozen when the request opens and signed with every vote.
 
     Attributes:
         approvers: Names of the approver sets, whose members are looked up live.
-        needed: How many distinct persons must approve; at least 1. One rejection rejects.
+        needed: How many distinct persons must approve; at least 1, and at least as many as there are seats. One
+            rejection rejects.
+        seats: How many of them have to come from single sets; each person fills one seat (`quorum`). Usually empty.
+        veto: Names of sets whose members may reject, and nothing else.
     """
 
     approvers: tuple[str, ...]
     needed: int = 1
+    seats: tuple[Seats, ...] = ()
+    veto: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +135,10 @@ class Vote:
         thread, request, revision, digest: What was answered; the digest covers everything shown.
         attempt: Which run of the tool it allows; 1, and more only after an unknown outcome.
         at, expires: UTC; after `expires` the vote moves nothing.
+        rule: The stricter of the frozen rule and that of the policy when the vote was given.
+        fills: Sets of whose seats this person may take one, as looked up then; empty where the rule has no seats.
+        glass: Why one person, permitted to do that, decided alone in an emergency; empty for every other vote.
+        stands_for: Whose authority this person had in their hands then; usually nobody's.
         via: The account that answered (`Identity` as text), for the audit.
         key: Id of the signing key; empty before signing.
         signature: Ed25519 over the canonical bytes of all other fields, base64; empty before signing.
@@ -131,6 +153,9 @@ class Vote:
     at: datetime
     expires: datetime
     rule: Rule
+    fills: tuple[str, ...] = ()
+    glass: str = ""
+    stands_for: tuple[PersonId, ...] = ()
     via: str = ""
     attempt: int = 1
     key: str = ""

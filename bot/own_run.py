@@ -16,7 +16,6 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from ..agent.acting import OutcomeUnknown, RunAgain, StillRunning
 from ..agent.checkpoint_steps import StaleFence
 from ..agent.credentials import CredentialSourceDown
 from ..agent.faults import said_of
@@ -24,6 +23,7 @@ from ..agent.goals import goal_of
 from ..agent.held_thread import HeldThread
 from ..agent.keeper import Keeper
 from ..agent.kept import UnfitSaver, check_saver, kept
+from ..agent.not_now import OutcomeUnknown, RunAgain, StillRunning
 from ..agent.resume import Graph
 from ..agent.runner import TRIES, Runner, ThreadLost
 from ..agent.runtime import OWN

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,20 +12,19 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     StringConstraints,
-    Tag,
 )
 
-from ..agent.oauth_providers import PRESETS, ClientAuth, Provider
-from ..agent.policy_tables import Duration
+from ..agent.policy_tables import Duration, Places
 from ..agent.setting_words import Name, listed, written
 from ..approvals.address import SCHEMES
 from ..approvals.server_check import Accepted
+from .credential_tables import AnyCredential, VaultTable
 from .daily_table import DailyTable
 from .evidence.table import AuditTable
+from .table_parts import Table as _Table
+from .table_parts import variable as _variable
 from .teams.registration import Registration
 
 _MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy member ID"'
@@ -37,13 +35,9 @@ _APP = "it is the Application (client) ID of the bot's app registration in Entra
 _TENANT = "it is the Directory (tenant) ID of the bot's app registration in Entra"
 _SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } or { entra_group = "…" }'
 _TEAM = "a Slack workspace's id begins with T, from Slack's address in a browser (app.slack.com/client/T…)"
+_PUBLIC = "it is the bot's address as browsers know it, without a path, like https://sayso.example.com"
 STORE = r"(rediss?(\+(sentinel|cluster))?|unix)://.*"
 STORE_WORDS = f"it must begin with {SCHEMES}"
-
-
-def _variable(what: str, example: str) -> AfterValidator:
-    words = f"names the environment variable that holds the {what}, like {example}; do not write the {what} itself here"
-    return written(r"[A-Z][A-Z0-9_]*", words)
 
 
 def _json(value: object) -> object:
@@ -65,12 +59,6 @@ People = Annotated[tuple[Id, ...], listed("people's ids")]
 _HOST = "a host is its name in lower case, with its port where that is not the usual one, like hooks.example.com:8443"
 Host = Annotated[str, written(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?", _HOST)]
 Hosts = Annotated[tuple[Host, ...], listed('hosts, like ["hooks.example.com"]')]
-
-
-class _Table(BaseModel):
-    """A key that nobody reads is a misspelling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PersonTable(_Table):
@@ -159,77 +147,6 @@ class PagerTable(_Table):
     url: Url = "https://events.pagerduty.com"
 
 
-class EntraTable(_Table):
-    """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it."""
-
-    kind: Literal["entra"] = "entra"
-    authority: Annotated[str, written(r"https://\S+", "it must begin with https://")]
-    client_id: str = Field(min_length=1)
-    client_secret: Annotated[str, _variable("secret", "ENTRA_CLIENT_SECRET")]
-    service: str = Field(min_length=1)
-    ca_file: Path | None = None
-    #: What `sayso check` asks a token for; Entra gives every application one for this.
-    check_scope: str = Field(default="https://graph.microsoft.com/.default", min_length=1)
-
-
-class OAuthTable(_Table):
-    """`[credentials.hubspot]`: a provider of OAuth 2, a known one by `preset` or any by `token_url`.
-
-    Attributes:
-        client_secret: Names the environment variable that holds it.
-        service: Whose account it is unless somebody says otherwise.
-        client_auth: How the client proves itself, in a header or in the form; the preset's, or else in a header.
-        kept: Where refresh tokens are: sealed in the store, or in `SAYSO_REFRESH_TOKEN_<NAME>_<SERVICE>`.
-    """
-
-    kind: Literal["oauth"]
-    preset: Literal["hubspot", "google", "salesforce"] | None = None
-    token_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
-    revoke_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
-    client_id: str = Field(min_length=1)
-    client_secret: Annotated[str, _variable("secret", "HUBSPOT_CLIENT_SECRET")]
-    client_auth: Literal["basic", "post"] | None = None
-    service: str = Field(min_length=1)
-    kept: Literal["store", "environment"] = "store"
-    ca_file: Path | None = None
-
-    @property
-    def provider(self) -> Provider | None:
-        """Addresses and habits, the preset's where nothing else is said; None where neither says where to ask."""
-        said = {
-            "token_url": self.token_url, "revoke_url": self.revoke_url,
-            "client_auth": self.client_auth and ClientAuth(self.client_auth),
-        }  # fmt: skip
-        changes: dict[str, Any] = {name: value for name, value in said.items() if value}
-        if self.preset:
-            return replace(PRESETS[self.preset], **changes)
-        return Provider(**changes) if self.token_url else None
-
-
-class StaticTable(_Table):
-    """`[credentials.billing]`: one key that does not change; `secret` names the environment variable that holds it."""
-
-    kind: Literal["static"]
-    secret: Annotated[str, _variable("key", "BILLING_API_KEY")]
-    service: str = Field(min_length=1)
-
-
-def _kind(value: object) -> str | None:
-    """Which table a credential's is, by its kind; what is no table is refused as the first of them."""
-    kind = value.get("kind", "entra") if isinstance(value, dict) else getattr(value, "kind", "entra")
-    return f"[{kind}]" if kind in ("entra", "oauth", "static") else None
-
-
-Credential = EntraTable | OAuthTable | StaticTable
-_Credential = Annotated[
-    Annotated[EntraTable, Tag("[entra]")] | Annotated[OAuthTable, Tag("[oauth]")] | Annotated[StaticTable, Tag("[static]")],
-    Discriminator(
-        _kind, custom_error_type="kind", custom_error_message="kind",
-        custom_error_context={"expected": '"entra", "oauth" or "static"'},
-    ),
-]  # fmt: skip
-
-
 class StoreTable(_Table):
     """`[store]`: the embedded store's files, or another store's address; and the key prefix.
 
@@ -275,10 +192,15 @@ class ApiTable(_Table):
 
 
 class ServerTable(_Table):
-    """`[server]`: where the bot listens."""
+    """`[server]`: where the bot listens.
+
+    Attributes:
+        url: Where browsers reach it from outside; needed for the links with which people reconnect an account.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8790, ge=0, le=65535)
+    url: Annotated[str, written(r"https://[^\s/?#@]+", _PUBLIC)] | None = None
 
 
 class WorkerTable(_Table):
@@ -312,6 +234,18 @@ def _graph_only(value: object) -> object:
     return {"graph": value} if isinstance(value, str) else value
 
 
+class BreakGlassTable(_Table):
+    """`[break_glass]`: who may approve alone in an emergency, and where that is told at once.
+
+    Attributes:
+        people: Who may, whatever the routes say; never for what they asked for themselves.
+        tell: Channels where others read it, besides those where the card stands.
+    """
+
+    people: People = Field(min_length=1)
+    tell: Places = Field(min_length=1)
+
+
 class ShadowTable(_Table):
     """`[shadow]`: a policy that is held against every action beside the live one; where they differ, the audit says so.
 
@@ -340,7 +274,7 @@ class AgentServerTable(_Table):
     reads: Annotated[tuple[str, ...], listed('dialects, like ["langchain middleware"]')] = ()
 
 
-class SettingsFile(_Table):
+class SettingsFile(_Table, BaseModel):  # named again for the linter, which knows its defaults
     """The file without its policy; it names graphs, servers, or both.
 
     Attributes:
@@ -353,6 +287,7 @@ class SettingsFile(_Table):
         teams: The bot's registration in Entra.
         pagers: Who pages on-call.
         credentials: Where fresh tokens come from.
+        vault: A Vault that keeps refresh tokens.
         store: Where the record is kept.
         server: Where the bot listens.
         api: Services that start runs over HTTP.
@@ -360,7 +295,8 @@ class SettingsFile(_Table):
         shadow: The next policy, held against every action beside the live one.
         audit: Where the audit trail is anchored, and how long it is kept.
         daily: When people read what ran the day before without anybody being asked.
-        operators: People who may put right what got stuck.
+        operators: People who may put right what got stuck, and pause sayso.
+        break_glass: Who may approve alone in an emergency; nobody unless given.
     """
 
     graphs: dict[
@@ -374,7 +310,8 @@ class SettingsFile(_Table):
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
     pagers: dict[Id, PagerTable] = {}
-    credentials: dict[Id, _Credential] = {}
+    credentials: dict[Id, AnyCredential] = {}
+    vault: VaultTable | None = None
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()
     api: ApiTable | None = None
@@ -383,3 +320,4 @@ class SettingsFile(_Table):
     audit: AuditTable = AuditTable()
     daily: DailyTable | None = None
     operators: People = ()
+    break_glass: BreakGlassTable | None = None

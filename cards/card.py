@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
+from ..approvals.credential import Mending
+from ..approvals.lacking import waits_for_sign_in
 from ..approvals.people import PersonId
 from ..approvals.request import Request, State
 from ..approvals.verdict import RequestId, Way
@@ -31,6 +33,7 @@ class Verb(StrEnum):
     AGAIN = "again"
     GIVE_UP = "give_up"
     UNDO = "undo"
+    RECONNECT = "reconnect"
 
 
 class Style(StrEnum):
@@ -136,6 +139,14 @@ def answers(request: Request) -> tuple[Button, ...]:
     return WAYS_ON if is_unknown(request) else ()
 
 
+def reconnect(request: Request) -> tuple[Button, ...]:
+    """Gives whoever may decide a link to sign in with, where a dead credential is mended that way."""
+    dead = request.dead_credential
+    if dead is None or dead.mending is not Mending.LINK:
+        return ()
+    return (Button(Verb.RECONNECT, f"Reconnect {cut(line(dead.ref.provider), rows.FLAG)}…"),)
+
+
 def _open(request: Request, writer: Writer) -> Card:
     proposal = request.proposal
     first = rows.flags(request)
@@ -149,7 +160,7 @@ def _open(request: Request, writer: Writer) -> Card:
     return Card(
         request=request.id, revision=request.revision, digest=request.question, version=request.version,
         push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
-        rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), DETAILS),
+        rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), *reconnect(request), DETAILS),
     )  # fmt: skip
 
 
@@ -189,10 +200,11 @@ def _shrunk(request: Request, writer: Writer) -> Card:
     last = standing(request, writer)
     second: Spans = (*how(request, writer), Text(" · "), *rows.asked_for(request, writer))
     stuck = ("The agent has not come back",) if is_stuck(request) else ()
+    lacking = ("Credential is dead",) if waits_for_sign_in(request) else ()
     return Card(
         request=request.id, revision=request.revision, digest=request.question, version=request.version,
-        push=f"{_first_text(last.spans)} — {summary}", flags=stuck, summary=summary,
-        rows=(Row("", second), last), buttons=(DETAILS,), shrunk=True,
+        push=f"{_first_text(last.spans)} — {summary}", flags=(*lacking, *stuck), summary=summary,
+        rows=(Row("", second), last), buttons=(*(reconnect(request) if lacking else ()), DETAILS), shrunk=True,
     )  # fmt: skip
 
 

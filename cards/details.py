@@ -207,7 +207,7 @@ def _clock(request: Request, writer: Writer) -> Iterator[Row]:
 
 
 def _proof(request: Request, action: Action) -> Iterator[Row]:
-    if ref := action.credential:
+    for ref in action.credentials:
         stated = {
             "provider": ref.provider,
             "subject": ref.subject,
@@ -215,7 +215,7 @@ def _proof(request: Request, action: Action) -> Iterator[Row]:
             "scopes": list(ref.scopes),
         }
         yield _words("Credential", json.dumps(stated, ensure_ascii=False))
-    else:
+    if not action.credentials:
         yield Row("Credential", (Text("none"),))
     if request.effect:
         yield Row("Tool", (Text(f"attempt {request.effect.attempt}: {request.effect.state.value}"),))

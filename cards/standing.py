@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ..approvals.errors import SaysoError
+from ..approvals.lacking import waits_for_sign_in, waits_for_token
+from ..approvals.quorum import enough
 from ..approvals.request import Decision, Edits, EffectState, Outcome, OutcomeKind, Request, RunEnd, State
 from ..approvals.verdict import Approve, Modify, Reject, Respond, Undo, Verdict, is_edit
 from .escape import cut, line
@@ -47,8 +49,7 @@ def is_unknown(request: Request) -> bool:
     effect = request.effect
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.UNKNOWN:
         return False
-    again = {vote.person for vote in request.votes if vote.attempt > effect.attempt}
-    return len(again) < request.ask.rule.needed
+    return not enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > effect.attempt))
 
 
 def is_stuck(request: Request) -> bool:
@@ -91,6 +92,8 @@ def decided(decision: Decision, edits: Edits, writer: Writer) -> Spans:
     """Who decided what, when, and with which words."""
     said = given_words(decision.verdict)
     words: Spans = (Text(f": “{said}”"),) if said else ()
+    if decision.glass:
+        words = (*words, Text(f", alone, breaking the glass: “{cut(line(decision.glass), SENTENCE)}”"))
     head = f"{verdict_words(decision.verdict, edits)} by "
     return (Text(head), *writer.people(decision.by), Text(" "), writer.when(decision.at), *words)
 
@@ -145,10 +148,21 @@ def _outcome(request: Request, outcome: Outcome, writer: Writer) -> Spans:
     return (Text(f"{outcome_words(request, outcome.kind)} ("), writer.when(outcome.at), Text(after))
 
 
-def _now(request: Request) -> str:
+def _held_up(request: Request) -> str:
+    """Why it does not go on as it should; empty while it does."""
+    if waits_for_token(request) and request.dead_credential:
+        goes_on = "waits for a sign-in and then goes on" if waits_for_sign_in(request) else "is tried again"
+        words = cut(line(request.dead_credential.words), SENTENCE)
+        return f"Nothing has been done yet; it {goes_on} by itself. {words}"
     if is_stuck(request):
         late = "No worker has undone it" if request.ask.undoes else "The agent has not come back"
         return f"{late} in time; operators are told, and it is tried again. Nothing was done."
+    return ""
+
+
+def _now(request: Request) -> str:
+    if late := _held_up(request):
+        return late
     others = f"{request.waits_for} other {'answer' if request.waits_for == 1 else 'answers'}"
     match request.state, request.effect:
         case State.DECIDED | State.EXPIRED, _ if request.waits_for:

@@ -17,6 +17,7 @@ from ..approvals.errors import (
     SaysoError,
     StoreDown,
 )
+from ..approvals.halt import Halt
 from ..approvals.people import PersonId
 from ..approvals.request import Request, RunEnd, State
 from ..approvals.verdict import Verdict
@@ -36,6 +37,9 @@ _WAITING = {
     NoticeKind.WIDENED: "Nobody has decided yet; from now on you may, too. ",
     NoticeKind.PAGED: "On-call is paged. ",
 }
+_SIGN_IN = "It cannot run yet, and nothing has been done; once somebody has signed in it goes on by itself."
+#: On the way to the provider's own page.
+LINK_WORDS = "Sign in here within 10 minutes; the link is yours and works once: "
 _EXPIRED = "Nobody decided in time: it is cancelled, and nothing is done."
 _NOT_AGAIN = " sent this back. The agent planned again and ended without asking again:"
 _BROKE_OFF = " sent this back. The agent broke off before it asked again; nothing more will be done for this:"
@@ -44,6 +48,7 @@ _NOT_UNDONE = "No worker has undone it in time. Nothing was done; it is tried ag
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
+    NoticeKind.SIGN_IN: "It waited for a sign-in, and somebody has signed in.",
     NoticeKind.UNKNOWN: "It was started and never reported: nobody knows whether it happened. Please look, then say "
     "on the card: it happened, run it again, or give up.",
 }
@@ -66,7 +71,7 @@ def notice_text(
     head = Row("", (*called, *_said(notice, request, writer)))
     about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
     match notice.kind:
-        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED:
+        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED | NoticeKind.GLASS_BROKEN:
             return (head, *quoted, about)
         case NoticeKind.NOBODY_THERE | NoticeKind.DECIDED:
             return (head,)
@@ -108,15 +113,32 @@ def refusal(
             return "That did not work, and it was not counted. Please try again."
 
 
-def answered(request: Request, verdict: Verdict) -> str:
-    """What a counted answer led to, for the person who gave it; a repeated delivery reads the same."""
+def paused_what(halt: Halt) -> str:
+    """What a pause stops, as a sentence begins with it."""
+    return f"The agent {cut(line(halt.graph), rows.LABEL)}" if halt.graph else "Sayso"
+
+
+def paused(halt: Halt, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> str:
+    """Who paused what, until when, and why."""
+    until = f" until {Writer(name, tz).when(halt.until).words}" if halt.until else ""
+    by = cut(line(name(PersonId(halt.by))), rows.LABEL)
+    return f"{paused_what(halt)} is paused by {by}{until}: “{cut(line(halt.why), rows.SENTENCE)}”"
+
+
+def answered(request: Request, verdict: Verdict, waits: str = "") -> str:
+    """What a counted answer led to, for the person who gave it; a repeated delivery reads the same.
+
+    Args:
+        waits: The pause of sayso that it waits for, as `paused` says it; empty where it waits for none.
+    """
     if request.state is State.EXPIRED:
         return "Too late: the request has expired, and nothing is done."
     if request.state is State.OPEN:
-        needed, given = request.ask.rule.needed, len(request.votes)
-        return f"Counted: {given} of {needed} so far. The others have to answer too."
+        so_far = rows.seats(request) or f"{len(request.votes)} of {request.ask.rule.needed}"
+        return f"Counted: {so_far} so far. The others have to answer too."
     summary = cut(line(decides_about(request).summary), rows.SUMMARY)
-    return f"{verdict_words(verdict, request.ask.edits)}: {summary}"
+    said = f"{verdict_words(verdict, request.ask.edits)}: {summary}"
+    return f"{said}\nIt waits, and nothing is done yet. {waits}" if waits else said
 
 
 def _quotable(text: str) -> str:
@@ -147,6 +169,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (Text(f"Nobody is in {circle} now; the next step follows at once."),)
         case NoticeKind.HANDED_ON:
             return (*actor, Text(" handed the question to the next line:"))
+        case NoticeKind.GLASS_BROKEN:
+            return (*actor, Text(" broke the glass and approved alone. Please review it:"))
         case NoticeKind.DECIDED if request.decision:
             return decided(request.decision, request.ask.edits, writer)
         case NoticeKind.EDITED:
@@ -159,6 +183,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
         case NoticeKind.STUCK:
             late = _NOT_UNDONE if request.ask.undoes else _NOT_BACK
             return (Text(_STARTED_AND_SILENT if request.effect else late),)
+        case NoticeKind.SIGN_IN if request.dead_credential:
+            return (Text(f"{_SIGN_IN} {cut(line(request.dead_credential.words), rows.SENTENCE)}"),)
         case NoticeKind.OUTCOME if request.outcome:
             return (Text(_outcome(outcome_words(request, request.outcome.kind), request.outcome.words)),)
         case _:

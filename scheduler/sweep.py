@@ -9,10 +9,11 @@ from datetime import datetime
 from ..approvals import machine
 from ..approvals.change import Change
 from ..approvals.crash import crash_point
-from ..approvals.errors import DirectoryDown, SaysoError, StoreDown
+from ..approvals.errors import DirectoryDown, Halted, SaysoError, StoreDown
+from ..approvals.halt import held_back
 from ..approvals.people import Directory
-from ..approvals.request import Request
-from ..approvals.store import RequestStore
+from ..approvals.request import Request, State
+from ..approvals.store import Store
 from ..approvals.verdict import RequestId
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ AT_ONCE = 16
 class Sweeper:
     """Brings every overdue clock up to date; what was overdue during an outage fires once."""
 
-    def __init__(self, store: RequestStore, directory: Directory) -> None:
+    def __init__(self, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
 
@@ -49,17 +50,28 @@ class Sweeper:
 
     async def _fire(self, id: RequestId) -> bool:
         """Whether this sweep, and not another one, moved it."""
-        circles = await self._circles(await self._store.get(id))
+        found = await self._store.get(id)
+        circles, halted = await self._circles(found), await self._halted(found)
         fired: list[Change | None] = []
 
         def step(request: Request, now: datetime) -> Change | None:
-            fired.append(machine.fire(request, now, circles))
+            fired.append((halted and held_back(request, now)) or machine.fire(request, now, circles))
             return fired[-1]
 
         crash_point("step-before-fired")
         await self._store.change(id, step)
         crash_point("step-after-fired")
         return fired[-1] is not None
+
+    async def _halted(self, request: Request) -> bool:
+        """Whether what was decided waits for the end of a pause."""
+        if request.state is State.OPEN:
+            return False
+        try:
+            await self._store.unhalted(request.ask.run)
+        except Halted:
+            return True
+        return False
 
     async def _circles(self, request: Request) -> machine.Circles:
         """Members of the circles still to be added, and of the last one; those that can be looked up."""

@@ -21,7 +21,7 @@ from .check_api import api_keys
 from .check_audit import audit_trail
 from .check_credentials import credential_secrets, tokens
 from .check_graphs import GatedTools
-from .check_policy import same_policy
+from .check_policy import nothing_paused, same_policy
 from .check_reach import out_of_reach
 from .check_servers import server
 from .check_slack import check_slack, ids_of_named, slack_secrets
@@ -70,7 +70,11 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     if offline:
         return
     if await checks.each(("store", lambda: _store(settings))):
-        await checks.each(("policy", lambda: same_policy(settings)), ("audit", lambda: audit_trail(settings)))
+        await checks.each(
+            ("policy", lambda: same_policy(settings)),
+            ("audit", lambda: audit_trail(settings)),
+            ("paused", lambda: nothing_paused(settings)),
+        )
     if settings.slack:
         await check_slack(settings, settings.slack, checks)
     if settings.teams:

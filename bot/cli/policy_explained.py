@@ -106,7 +106,12 @@ def _print_rules(out: Console, policy: Policy, action: Action) -> None:
 
 def _print_route(out: Console, policy: Policy, action: Action) -> None:
     route, kind = policy.route_for(action), policy.ttl_class_for(action)
-    who = f"{route.rule.needed} of {' and '.join(route.rule.approvers)}"
+    rule = route.rule
+    who = f"{rule.needed} of {' and '.join(rule.approvers)}"
+    if rule.seats:
+        who += f", among them {' and '.join(f'{one.needed} of {one.approvers}' for one in rule.seats)}"
+    if rule.veto:
+        who += f" ({' and '.join(rule.veto)} may reject)"
     out.print(f"Asked    on {route.name}: {who}, in {', '.join(route.places)}")
     now = datetime.now(UTC)
     on_call = route.on_call if route.on_call_decides else ""

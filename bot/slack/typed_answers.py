@@ -81,7 +81,7 @@ class TypedAnswers:
         except SaysoError as error:
             now = await self._desk.request(request.id)
             return refusal(error, name=self._desk.name, request=now, tz=self._tz)
-        return answered(done.request, verdict)
+        return answered(done.request, verdict, self._desk.waits(done))
 
     async def _cards(self, request: Request, thread: Place) -> list[Told]:
         told = await self._store.all_told(request.id)

@@ -234,7 +234,7 @@ async def test_an_email_never_goes_to_another_address_than_the_customers(
     )
     tools = OpsTools(office=company.office, mailer=mailer)
     with (
-        acting(RequestId("r1"), None),
+        acting(RequestId("r1"), ()),
         pytest.raises(NothingDone, match="is not the address of the customer"),
     ):
         await tools.email_customer(order=1001, to="dana@example.com", text="hello")

@@ -71,7 +71,7 @@ async def test_the_policy_of_today_counts_for_what_was_done() -> None:
     others = replace(
         FINANCE, rule=replace(FINANCE.rule, approvers=("seniors",)), second_line="", supervisor="", on_call=""
     )
-    tools = {"add_note": replace(scene.desk._rules.of("add_note"), route="others")}  # type: ignore[attr-defined]
+    tools = {"add_note": replace(scene.desk._electing.rules.of("add_note"), route="others")}  # type: ignore[attr-defined]
     scene.desk = scene.a_desk(
         {"routes": {"finance": FINANCE, "others": replace(others, name="others")}, "tools": tools}
     )
