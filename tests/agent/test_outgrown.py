@@ -126,7 +126,7 @@ async def test_past_its_gate_it_is_not_done() -> None:
     world.policy = newer({"needed": 2})
     worker = world.another_worker("w2")
     world.store.advance(timedelta(minutes=11))  # it is tried again every ten
-    await world.store.change(request.id, lambda record, now: machine.fire(record, now))
+    await world.store.change(request.id, machine.fire)
     await world.work(worker)
     ended = await world.request(request)
     assert ended.outcome is not None
