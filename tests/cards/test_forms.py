@@ -305,6 +305,37 @@ def test_anything_else_typed_is_no_answer(text: str) -> None:
     assert answers.typed_answer(text) is None
 
 
+@pytest.mark.parametrize(
+    "text", ["Approve!", "approved, thanks", "“approve”", "yes please", "reject: wrong", "approve it", "approve size=m",
+             "modify", "modify 3", "modify: count=3"],
+)  # fmt: skip
+def test_what_nearly_is_an_answer_is_hinted_at_and_never_one(text: str) -> None:
+    """Whoever wrote it would wait for nothing otherwise."""
+    assert answers.typed_answer(text) is None
+    assert answers.half_an_answer(text).startswith("Nothing was counted")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "I approve of that", "please approve", "Rejected orders pile up", "yes, I saw that order too", "why?", "approval is Bo's",
+             "approve", "reject wrong order", "modify count=3"],
+)  # fmt: skip
+def test_talk_and_whole_answers_get_no_hint(text: str) -> None:
+    """A remark in the thread is no answer, and an answer lacks nothing."""
+    assert answers.half_an_answer(text) == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "example"),
+    [
+        ({"note": "hello", "count": 3}, "modify count=3"), ({"before": "2024-01-01", "count": 3}, "modify before=2024-01-01"),
+        ({"note": "hello there"}, "modify note=…"), ({"a b": 1}, "modify name=value"),
+    ],
+)  # fmt: skip
+def test_the_example_of_a_change_is_of_that_card(arguments: dict[str, Any], example: str) -> None:
+    """A plain value where there is one; words of others are not repeated."""
+    assert f"like “{example}”" in answers.half_an_answer("modify", [shop(arguments)])
+
+
 def test_typed_values_take_the_types_of_the_schema() -> None:
     """And what does not fit is named; an unknown name is left for the edit's check to refuse."""
     raw = {
