@@ -18,7 +18,7 @@ def test_a_second_demo_leaves_the_folder_of_one_that_runs_alone(tmp_path: Path) 
     with mark.open("a") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
         with pytest.raises(
-            BadSetting, match="already; end it, or name another folder, like .*make demo ARGS="
+            BadSetting, match=r"already; end it, or name another folder, like .*make demo ARGS="
         ):
             opened(tmp_path).__enter__()
         note_page(tmp_path, "http://127.0.0.1:4321/")
