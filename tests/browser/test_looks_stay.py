@@ -130,9 +130,9 @@ async def test_the_trail_says_the_day_where_it_changes(tabs: Tabs) -> None:
       const at = (days, minutes) => new Date(today - (days * 24 * 60 + minutes) * 60000).toISOString();
       const timeline = [at(3, 0.0001), at(3, 0), at(2, 0), at(0, 0)].map((at) => ({ at, event: "step", words: "x", by: "" }));
       renderOffice(root, { panels: { audit: { requests: [], timeline } } }, {});
-      return [...root.querySelectorAll("time")].map((one) => one.textContent.split(" ").length);
+      return [...root.querySelectorAll(".entry")].map((one) => one.querySelectorAll(".day").length);
     }""")
-    assert seen == [1, 4, 4, 1]  # newest first
+    assert seen == [0, 1, 1, 0]  # newest first
 
 
 async def test_whoever_has_read_a_tall_card_to_its_end_stays_there(tabs: Tabs, stage: Stage) -> None:

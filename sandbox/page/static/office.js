@@ -194,7 +194,8 @@ function drawLine(line, said) {
   return h(
     "li",
     { class: `entry ${TONES[line.event] ?? ""}` },
-    h("time", { datetime: line.at, title: dayAndTime(Date.parse(line.at)) }, said && h("b", {}, said, " "), exactTime(line.at)),
+    said && h("span", { class: "day" }, said),
+    h("time", { datetime: line.at, title: dayAndTime(Date.parse(line.at)) }, exactTime(line.at)),
     h(
       "p",
       {},
