@@ -26,6 +26,7 @@ from ..approvals.looks import withheld_in
 from ..approvals.quorum import enough
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
+from ..approvals.trust import Trust, ran_on
 from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone, SaysFailed
 from .faults import facts_of
@@ -34,6 +35,7 @@ from .outcome import GateOutcome, allows_edited, outcome_of
 from .outgrown import outgrown
 from .runtime import Runtime, acting
 from .schema import Answer
+from .trusting import NOT_UNASKED, trust_in
 from .watching import may_run_unasked, with_undo
 
 _log = logging.getLogger(__name__)
@@ -67,7 +69,8 @@ async def act(
     if ended is not None:
         return ended
     try:
-        revision = _warranted(runtime, tool, request, frozen, await runtime.store.now())
+        trust = await _trust(runtime, tool, request, frozen)
+        revision = _warranted(runtime, tool, request, frozen, now=await runtime.store.now(), trust=trust)
         crash_point("act-verified")
         arguments, tokens = await _prepared(runtime, tool, revision)
         crash_point("act-token")
@@ -115,8 +118,18 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
             assert_never(effect.state)
 
 
-def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, now: datetime) -> Proposal:
-    """What may run. The first run of a free or watched action needs no votes; everything else does.
+async def _trust(runtime: Runtime, tool: Effect, request: Request, frozen: str) -> Trust | None:
+    """What lets it run although people decide about it; looked up each time, so that taking it back ends it."""
+    proposal = canonical.decode(Proposal, frozen)
+    if request.asked or request.ask.undoes or may_run_unasked(runtime, tool, proposal.action):
+        return None
+    return await trust_in(runtime, tool, proposal)
+
+
+def _warranted(
+    runtime: Runtime, tool: Effect, request: Request, frozen: str, *, now: datetime, trust: Trust | None
+) -> Proposal:
+    """What may run. The first run of a free, watched or trusted action needs no votes; everything else does.
 
     A checkpoint can be rewritten by whoever can write to Redis, so that nobody has to be asked is judged anew.
 
@@ -127,8 +140,9 @@ def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, no
     if not request.asked and not request.ask.undoes and before.effect is None:
         if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
             raise BadVote("The request does not show what this agent froze.")
-        if not may_run_unasked(runtime, tool, proposal.action):
-            raise BadVote("This worker's own policy does not let this action run without asking.")
+        trusted = trust is not None and trust.holds(now)
+        if not trusted and not may_run_unasked(runtime, tool, proposal.action):
+            raise BadVote(NOT_UNASKED)
         return proposal
     granted = signing.warrant(before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now)
     if why := outgrown(tool, runtime.policy, request):
@@ -179,17 +193,21 @@ async def _without_token(runtime: Runtime, request: Request, dead: DeadCredentia
 
 async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -> Request:
     """Start the tool in the record; verified once more over exactly the version that is burnt."""
+    trust = await _trust(runtime, tool, request, frozen)
 
     def step(record: Request, now: datetime) -> Change:
         _unmoved(record, request)
-        _warranted(runtime, tool, record, frozen, now)
+        _warranted(runtime, tool, record, frozen, now=now, trust=trust)
         if record.current.digest != request.current.digest:
             raise BadVote("What was decided changed while it was being started.")
         if record.effect is not None and record.effect.state is EffectState.STARTED:
             return effects.taken_over(record, worker=runtime.worker, lease=runtime.lease)
         attempt = record.effect.attempt + 1 if record.effect else 1
         begun = effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
-        return replace(begun, audit=(*lacking.used(record.proposal.action, runtime.worker), *begun.audit))
+        trusted = (ran_on(trust, runtime.worker),) if trust and attempt == 1 else ()
+        return replace(
+            begun, audit=(*trusted, *lacking.used(record.proposal.action, runtime.worker), *begun.audit)
+        )
 
     try:
         applied = await runtime.store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")

@@ -7,7 +7,7 @@ chat: cards are posted from the record that the runner opens while the graph is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
@@ -30,6 +30,7 @@ from .outcome import GateOutcome, closing, outcome_of
 from .runtime import Runtime, current
 from .schema import Answer, GatePayload, payload_of
 from .serializer import refuse_tokens
+from .trusting import trust_in
 from .watching import asks_first
 
 #: Which predecessors a new proposal revises: the people asked for a change of it.
@@ -82,13 +83,14 @@ class _Asked(TypedDict, total=False):
 
 
 class _Sealed(TypedDict):
-    """What `assess` froze; `payload` is None where nobody is asked."""
+    """What `assess` froze; `payload` is None where nobody is asked, `trust` what it is to run on then, if anything."""
 
     frozen: str
     digest: str
     key: str
     code: str
     payload: GatePayload | None
+    trust: NotRequired[str]
 
 
 class _Inside(GateState, total=False):
@@ -168,7 +170,9 @@ class Gate:
             raise BadGate(f"An action of {len(frozen)} characters is too large to be shown to people.")
         namespace = str(config["configurable"].get("checkpoint_ns", ""))
         payload = None
-        if asks_first(runtime, tool, action, proposal.assessment.oversight):
+        asks = asks_first(runtime, tool, action, proposal.assessment.oversight)
+        trust = await trust_in(runtime, tool, proposal) if asks else None
+        if asks and trust is None:
             payload = payload_of(
                 proposal, frozen, gate=_path(namespace), parameters_schema=tool.schema,
                 revises=before["request"] if before else "", namespace=namespace.rpartition("|")[0],
@@ -176,7 +180,14 @@ class Gate:
         digest = canonical.digest(frozen)
         key = f"free:{canonical.digest(f'{namespace} {digest}')[:32]}"
         return {
-            "sayso": {"frozen": frozen, "digest": digest, "key": key, "code": tool.code, "payload": payload}
+            "sayso": {
+                "frozen": frozen,
+                "digest": digest,
+                "key": key,
+                "code": tool.code,
+                "payload": payload,
+                "trust": trust.id if trust else "",
+            }
         }
 
     def _action(self, state: _Inside) -> tuple[Action, Effect]:
@@ -221,12 +232,12 @@ async def _request(
     """The record that the answer names; where nobody is asked the one it opens, the same however often it runs."""
     if answer is not None:
         return await runtime.store.get(RequestId(answer["request"]))
-    oversight = proposal.assessment.oversight
-    if asks_first(runtime, tool, proposal.action, oversight):
+    oversight, trusted = proposal.assessment.oversight, bool(sealed.get("trust"))
+    if asks_first(runtime, tool, proposal.action, oversight) and not trusted:
         raise BadGate("An action that people have to decide came past its review.")
     ask = ask_of(
         runtime.run, sealed["frozen"], policy=runtime.policy, now=await runtime.store.now(), schema=tool.schema,
-        key=PauseKey(thread=runtime.run.thread, interrupt=sealed["key"]), watched=oversight is Oversight.WATCH,
+        key=PauseKey(thread=runtime.run.thread, interrupt=sealed["key"]), watched=trusted or oversight is Oversight.WATCH,
     )  # fmt: skip
     return await runtime.store.open(machine.opened_unasked(ask, runtime.worker))
 

@@ -93,7 +93,7 @@ def _assessed(
         )
     )
     levels = {finding.dimension: finding.level for finding in findings}
-    always = _always_asked(action, tool)
+    always = always_asked(action, tool)
     ruled = [(one, _oversight_of(one)) for one in applying]
     unsure = any(one.rule.at_least.get(Dimension.CONFIDENCE) for one in applying)
     weighed = weigh(levels) if unsure else weighing(levels)
@@ -177,7 +177,7 @@ def _confidence(action: Action, threshold: float) -> Finding:
     return Finding(Dimension.CONFIDENCE, Level.LOW, f"The agent is {_percent(stated)} sure.")
 
 
-def _always_asked(action: Action, tool: ToolPolicy) -> tuple[Mandatory, ...]:
+def always_asked(action: Action, tool: ToolPolicy) -> tuple[Mandatory, ...]:
     """The rules that gate whatever the levels say: the policy's category and the one the code states both count."""
     rules = list[Mandatory]()
     if not tool.known:

@@ -1,4 +1,4 @@
-"""The Lua of pauses, which every script that starts something asks about, and of authority that is handed over."""
+"""The Lua of pauses, which every script that starts something asks about, of authority that is handed over, and of trust."""
 
 from __future__ import annotations
 
@@ -44,6 +44,18 @@ HAND_OVER = """
 local by, body = arg(), arg()
 if body == '' and redis.call('HDEL', stem .. 'handovers', by) == 0 then return 0 end
 if body ~= '' then redis.call('HSET', stem .. 'handovers', by, body) end
+local ms = now()
+write_audit(ms, arg(), '')
+return 1
+"""
+
+#: -> 1, or 0 when this token was used before, or nothing was there. What is trusted; without a body it is so no more. Those that have ended are put away with it.
+TRUST = """
+local token, token_ms, id, body, ended = arg(), arg(), arg(), arg(), tonumber(arg())
+if token ~= '' and not redis.call('SET', stem .. 'tok:' .. token, id, 'PX', token_ms, 'NX') then return 0 end
+for _ = 1, ended do redis.call('HDEL', stem .. 'trusts', arg()) end
+if body == '' and redis.call('HDEL', stem .. 'trusts', id) == 0 then return 0 end
+if body ~= '' then redis.call('HSET', stem .. 'trusts', id, body) end
 local ms = now()
 write_audit(ms, arg(), '')
 return 1

@@ -15,10 +15,10 @@ from .change import UNTOLD, Applied, AuditEntry, AuditRecord, Change, Notice, Wo
 from .errors import Halted, RequestNotFound
 from .evidence import run_started
 from .halt import HALTS, Halt
-from .handover import HANDOVERS, HandOver
 from .looks import withheld_json
+from .memory_grants import MemoryGrants
 from .naming import PARTITIONS, partition_of
-from .people import PersonId, Place
+from .people import Place
 from .request import Request, Run
 from .store import (
     MOST_LETTERS,
@@ -54,10 +54,11 @@ class _Clock:
     offset: timedelta = field(default_factory=timedelta)
 
 
-class MemoryStore:
+class MemoryStore(MemoryGrants):
     """A `Store` in one process. `advance` pushes its clock forward; by itself the clock stands still."""
 
     def __init__(self, start: datetime = datetime(2030, 1, 1, 12, tzinfo=UTC)) -> None:
+        super().__init__()
         self._clock = _Clock(start)
         self._requests: dict[RequestId, Request] = {}
         self._runs: dict[ThreadId, Run] = {}
@@ -74,7 +75,6 @@ class MemoryStore:
         self._leases: dict[RequestId, tuple[str, datetime]] = {}
         self._policy: PublishedPolicy | None = None
         self._halts: dict[str, Halt] = {}
-        self._handovers: dict[PersonId, HandOver] = {}
         self._numbers = itertools.count(1)
         self._wake = asyncio.Event()
 
@@ -334,19 +334,6 @@ class MemoryStore:
         except TimeoutError:
             return
         self._wake.clear()
-
-    # ---- handing over
-
-    async def hand_over(self, given: HandOver, entry: AuditEntry) -> None:
-        self._handovers[given.by] = given
-        self._append(entry, HANDOVERS, None)
-
-    async def take_back(self, by: PersonId, entry: AuditEntry) -> None:
-        if self._handovers.pop(by, None):
-            self._append(entry, HANDOVERS, None)
-
-    async def handovers(self) -> Sequence[HandOver]:
-        return list(self._handovers.values())
 
     # ---- pauses
 

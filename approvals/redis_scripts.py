@@ -15,6 +15,7 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 <stem>lease:<id>    STRING  the worker whose tool runs; expires
 <stem>halt          HASH    graph, or "" for all -> when a pause of it ends (store ms; "" never), a blank, its body
 <stem>handovers     HASH    (one partition only) who gave their authority away -> to whom, signed
+<stem>trusts        HASH    (one partition only) what runs without asking for a while -> who trusts it, signed
 <stem>policy        STRING  (first partition only) by which policy the bot works
 <stem>clock         STRING  the largest time seen;  <stem>offset (demo stores only) what the clock is pushed by
 """
@@ -365,7 +366,7 @@ _PLAIN = {"ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
 _TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE, "TAKE": TAKE, "HALTED": halt_scripts.HALTED}
 _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
             "REPLAY": REPLAY, "CLEAR": CLEAR, "SAY": SAY, "HALT": halt_scripts.HALT, "UNHALT": halt_scripts.UNHALT,
-            "HAND_OVER": halt_scripts.HAND_OVER}  # fmt: skip
+            "HAND_OVER": halt_scripts.HAND_OVER, "TRUST": halt_scripts.TRUST}  # fmt: skip
 
 
 def texts(*, demo: bool) -> dict[str, str]:

@@ -24,6 +24,7 @@ from .redis_handovers import RedisHandovers
 from .redis_links import RedisLinks
 from .redis_outbox import RedisOutbox
 from .redis_past import RedisPast
+from .redis_trusts import RedisTrusts
 from .request import Request, Run
 from .sealing import STATE_KEYS, UNSEALED, Seal
 from .store import PureStep, TargetKind, WorkItem
@@ -47,7 +48,7 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
-class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisLinks):
+class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisTrusts, RedisLinks):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     @classmethod

@@ -16,6 +16,7 @@ from .errors import BadVote
 from .handover import HandOver
 from .quorum import enough, stricter
 from .request import Request, Revision
+from .trust import Trust
 from .verdict import Approve, Modify, Respond, ThreadId, Undo, Vote
 
 
@@ -25,6 +26,10 @@ def _bytes_of(vote: Vote) -> bytes:
 
 def _bytes_of_handover(given: HandOver) -> bytes:
     return b"sayso hand-over v1\0" + canonical.encode(replace(given, signature=""), HandOver)
+
+
+def _bytes_of_trust(given: Trust) -> bytes:
+    return b"sayso trust v1\0" + canonical.encode(replace(given, signature=""), Trust)
 
 
 def key_id(public: bytes) -> str:
@@ -51,6 +56,11 @@ class Signer:
         named = replace(given, key=self._id, signature="")
         return replace(named, signature=self._signed(_bytes_of_handover(named)))
 
+    def sign_trust(self, given: Trust) -> Trust:
+        """The same for what somebody lets run without asking for a while."""
+        named = replace(given, key=self._id, signature="")
+        return replace(named, signature=self._signed(_bytes_of_trust(named)))
+
     def _signed(self, said: bytes) -> str:
         return base64.b64encode(self._key.sign(said)).decode()
 
@@ -74,6 +84,10 @@ class Verifier:
     def believes(self, given: HandOver) -> bool:
         """Whether the bot has signed it."""
         return given.key in self._keys and self._fits(given.key, given.signature, _bytes_of_handover(given))
+
+    def believes_trust(self, given: Trust) -> bool:
+        """Whether the bot has signed it."""
+        return given.key in self._keys and self._fits(given.key, given.signature, _bytes_of_trust(given))
 
     def _fits(self, key: str, signature: str, said: bytes) -> bool:
         try:

@@ -17,6 +17,7 @@ from .halt import Halt
 from .handover import HandOver
 from .people import PersonId, Place
 from .request import Ask, Request, Run
+from .trust import Trusts
 from .verdict import RequestId, ThreadId
 
 #: A pure step: the record as it stands and the store's time (UTC) in, the change to commit out. Returning None
@@ -357,7 +358,7 @@ class Handovers(Protocol):
         ...
 
 
-class Store(RequestStore, WorkQueue, Outbox, Halts, Handovers, Protocol):
+class Store(RequestStore, WorkQueue, Outbox, Halts, Handovers, Trusts, Protocol):
     """All roles; what `build` hands around."""
 
     async def lease_held(self, id: RequestId) -> bool:

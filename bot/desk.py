@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from ..agent.policy import Policy
 from ..approvals import effects, machine
 from ..approvals.action import Action
 from ..approvals.authority import Glass
@@ -37,11 +38,12 @@ from ..approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Thr
 from ..approvals.watched import can_be_undone
 from ..cards.words import paused
 from .asked import asks_people, must_show, unknown_effect, with_revision
-from .electorate import Electing, Electorate, Rules
+from .electorate import Electing, Electorate
 from .glass import GlassBreaker
 from .halting import Halting
 from .handing_over import HandingOver
 from .refusals import refusal
+from .trusting import Trusting
 from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
@@ -99,7 +101,7 @@ class Desk:
     """Where answers arrive."""
 
     def __init__(
-        self, *, store: Store, directory: Directory, rules: Rules, signer: Signer,
+        self, *, store: Store, directory: Directory, rules: Policy, signer: Signer,
         assess: Callable[[Action], RiskAssessment], graphs: Sequence[str] = ("ops",), operators: Collection[PersonId] = (),
         glass: Glass = Glass(),
     ) -> None:  # fmt: skip
@@ -113,6 +115,14 @@ class Desk:
             directory=directory, rules=rules, store=store, verifier=Verifier([signer.public_key])
         )
         self._handing_over = HandingOver(store=store, directory=directory, signer=signer, denied=rules.denied)
+        self.trusting = Trusting(
+            store=store,
+            directory=directory,
+            operators=operators,
+            policy=rules,
+            signer=signer,
+            electing=self._electing,
+        )
         self._signer = signer
         self._assess = assess
         self.graphs = tuple(graphs)

@@ -19,7 +19,7 @@ from ..approvals.verdict import Approve, RequestId, ThreadId
 from ..cards.escape import cut, line
 from ..cards.rows import SUMMARY
 from ..cards.spans import Spans, Text
-from ..cards.words import answered, paused, paused_what, refusal
+from ..cards.words import answered, paused, paused_what, refusal, trusts
 from .desk import Desk
 from .halting import span_of
 
@@ -28,7 +28,8 @@ HELP = (
     "Mention me and say what you need done; I ask the right people before anything consequential happens. "
     "“pending” lists what waits for your answer; “withdraw” in a card's thread, or “withdraw” and a request's id, takes "
     "back what you asked for. Operators say “pause for 2h: why” and “unpause”; "
-    "“hand over to NAME for 3d” lets a colleague decide in your place. "
+    "“hand over to NAME for 3d” lets a colleague decide in your place; “trust 30m: why” in the thread of a card that you "
+    "approved lets exactly that run again without asking. "
 )
 NOTHING_STANDS = (
     "Nothing waits in this thread any more. Say “withdraw” and a request's id to take another one back."
@@ -58,7 +59,14 @@ _HAND_OVER = re.compile(
     r"(?is)hand\s+over\s+to\s+(?P<to>[^\s:,]+)(?:\s+for\s+(?P<span>\w+)|(?:\s+from\s+(?P<first>[\d-]+))?\s+until\s+(?P<last>[\d-]+))?"
     r"\s*(?:[:,.]\s*(?P<why>.*))?"
 )
+#: "trust 30m: why" in a card's thread, "trust 07-… 30m: why" anywhere; "distrust 1f2e…" ends one.
+_TRUST = re.compile(
+    r"(?is)trust(?:\s+(?P<id>[0-9a-f]{2}-[0-9a-f]{20}))?(?:\s+for)?\s+(?P<span>\d\w*)\s*[:,]\s*(?P<why>.*)"
+)
+_DISTRUST = re.compile(r"(?is)distrust\s+(?P<id>[0-9a-f]{6,64})\s*[.]?")
+_WHICH_TRUST = "Say which request: “trust”, its id, for how long, a colon and why; or say it in the thread of its one card."
 _TAKE_BACK = "Say “hand over to nobody” to have it back."
+_DISTRUSTED = "It ends by itself, or when you say “distrust” and that id."
 _ENDS = "Questions, reminders and deadlines run on. Say “unpause” to end it."
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 
@@ -150,6 +158,8 @@ class Ear:
             self._unpauses,
             self._breaks_glass,
             self._hands_over,
+            self._trusts,
+            self._distrusts,
         ):
             if (reply := await act(heard)) is not None:
                 return reply
@@ -199,6 +209,27 @@ class Ear:
         return words(
             f"{to} decides in your place until {until}, and you do not. {_TAKE_BACK}", Audience.THREAD
         )
+
+    async def _trusts(self, heard: Heard) -> Reply | None:
+        said = _TRUST.fullmatch(heard.text)
+        if said is None:
+            return None
+        trusting = self._desk.trusting
+        found = await trusting.shown_in(heard.thread) if heard.is_reply else ()
+        ids = [RequestId(said["id"].lower())] if said["id"] else found
+        if len(ids) != 1:
+            return words(_WHICH_TRUST, Audience.BESIDE)
+        given = await trusting.trust(
+            ids[0], said["span"].casefold(), said["why"], heard.who, token=heard.token
+        )
+        return words(f"{trusts(given, name=self._desk.name, tz=self._tz)} {_DISTRUSTED}", Audience.THREAD)
+
+    async def _distrusts(self, heard: Heard) -> Reply | None:
+        said = _DISTRUST.fullmatch(heard.text)
+        if said is None:
+            return None
+        ended = await self._desk.trusting.distrust(said["id"].lower(), heard.who)
+        return words(f"People are asked again about {ended.tool}.", Audience.THREAD)
 
     async def _pauses(self, heard: Heard) -> Reply | None:
         said = _PAUSE.fullmatch(heard.text)

@@ -20,6 +20,7 @@ from ..approvals.errors import (
 from ..approvals.halt import Halt
 from ..approvals.people import PersonId
 from ..approvals.request import Request, RunEnd, State
+from ..approvals.trust import Trust
 from ..approvals.verdict import Verdict
 from ..approvals.watched import decides_about
 from . import rows, values
@@ -123,6 +124,21 @@ def paused(halt: Halt, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> 
     until = f" until {Writer(name, tz).when(halt.until).words}" if halt.until else ""
     by = cut(line(name(PersonId(halt.by))), rows.LABEL)
     return f"{paused_what(halt)} is paused by {by}{until}: “{cut(line(halt.why), rows.SENTENCE)}”"
+
+
+#: So much of its id is shown of a trust, and enough to name it.
+TRUST_DIGITS = 12
+
+
+def trusts(given: Trust, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> str:
+    """Who lets which action run without asking, until when, and why."""
+    by, asker = (cut(line(name(one)), rows.LABEL) for one in (given.by, given.asked_by))
+    tool, graph = (cut(line(one), rows.LABEL) for one in (given.tool, given.graph))
+    until, id = Writer(name, tz).when(given.until).words, given.id[:TRUST_DIGITS]
+    return (
+        f"{by} trusts {tool} of {graph}, with exactly the arguments of {given.request}, for {asker}, until {until} "
+        f"({id}): “{cut(line(given.why), rows.SENTENCE)}”."
+    )
 
 
 def answered(request: Request, verdict: Verdict, waits: str = "") -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from . import audit, credentials, dead_letters, manifest, policy
+from . import audit, credentials, dead_letters, manifest, policy, trust
 from .options import SettingsFile
 
 app = typer.Typer(
@@ -286,3 +286,4 @@ app.add_typer(credentials.app, name="credentials")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(manifest.app, name="manifest")
 app.add_typer(policy.app, name="policy")
+app.add_typer(trust.app, name="trust")

@@ -19,15 +19,18 @@ from ...approvals.halt import Halt
 from ...approvals.people import PersonId
 from ...approvals.request import Request, Run, State
 from ...approvals.store import Store, Target, TargetKind, Told
+from ...approvals.trust import Trust
 from ...approvals.verdict import RequestId, ThreadId
 from ...approvals.watched import can_be_undone, has_card
 from ...cards import plaintext
 from ...cards.card import card_of
 from ...cards.escape import cut, line
 from ...cards.standing import is_stuck, is_unknown
+from ...cards.words import trusts
 from ..halting import Halting
 from ..opening import open_store
 from ..settings import Settings, load_settings
+from ..trusting import Trusted
 from .halting import words_of
 from .terminal import console, fitted, local_zone, namer, span_words
 
@@ -49,11 +52,13 @@ class UnknownId(RequestNotFound):
 def print_pending(settings_file: Path | None) -> None:
     """List every request that is not closed, the most urgent first."""
     settings = load_settings(settings_file)
-    requests, now, halts = asyncio.run(_live(settings))
+    requests, now, halts, trusted = asyncio.run(_live(settings))
     waiting = sorted((one for one in requests if has_card(one) and not can_be_undone(one)), key=_urgency)
     out = console()
     for halt in halts:
         out.print(f"{words_of(halt, settings)}.", style="bold red", soft_wrap=True)
+    for trust in trusted:
+        out.print(trusts(trust, name=namer(settings), tz=local_zone()), soft_wrap=True)
     if not waiting:
         out.print("Nothing waits for anybody.")
         return
@@ -64,10 +69,10 @@ def print_pending(settings_file: Path | None) -> None:
         out.print("\nsayso show ID tells the life of one; the beginning of an id is enough.", style="dim")
 
 
-async def _live(settings: Settings) -> tuple[Sequence[Request], datetime, Sequence[Halt]]:
+async def _live(settings: Settings) -> tuple[Sequence[Request], datetime, Sequence[Halt], Sequence[Trust]]:
     async with open_store(settings) as store:
         halts = await Halting(store=store, operators=()).standing()
-        return await store.live(), await store.now(), halts
+        return await store.live(), await store.now(), halts, await Trusted(store=store).standing()
 
 
 def _urgency(request: Request) -> tuple[bool, datetime]:
