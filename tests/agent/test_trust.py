@@ -278,7 +278,7 @@ async def test_what_people_always_decide_is_never_trusted(redis_url: str, catego
 
 async def test_where_two_have_to_agree_one_does_not_trust(redis_url: str) -> None:
     """Also where only today's route wants two."""
-    two = {"finance": {"places": ["slack:C0FIN"], "approvers": ["finance"], "pager": "primary", "quorum": 2}}
+    two = {"finance": {"places": ["slack:C0FIN"], "approvers": ["finance"], "pager": "primary", "needed": 2}}
     async with a_shop(redis_url) as shop:
         request = await shop.approved()
         with pytest.raises(NotToBeTrusted, match="More than one person"):
