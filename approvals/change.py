@@ -122,6 +122,7 @@ class Notice:
         request: What it is about; None for a notice about a run.
         text: Words of the agent or of a person (untrusted); empty when the kind says it all.
         mention: Approver sets whose members are named in it.
+        people: Persons who are named in it, where only some of a set are meant.
         by: Whose act it tells (who edited, or handed the question on), or whose came to nothing; None for the clock
             and the agent.
     """
@@ -134,6 +135,7 @@ class Notice:
     text: str = ""
     mention: tuple[str, ...] = ()
     by: PersonId | None = None
+    people: tuple[PersonId, ...] = ()
 
 
 class WorkKind(StrEnum):

@@ -210,6 +210,8 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
         case StepKind.REMIND:
             entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
             notice = _say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
+            if missing := _missing(request, circles):
+                notice = replace(notice, mention=(), people=missing)
         case StepKind.WIDEN if _is_empty(step.adds, circles):
             entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
             notice = _say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
@@ -225,10 +227,19 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
     return Change(request=after, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at)
 
 
+def _missing(request: Request, circles: Circles) -> tuple[PersonId, ...]:
+    """Who could still vote, where some have; empty where nobody has, or where it is not known."""
+    sets = request.approver_sets
+    if not request.votes or not all(name in circles for name in sets):
+        return ()
+    able = frozenset[PersonId]().union(*(circles[name] for name in sets)) - request.requesters
+    return tuple(sorted(able - {vote.person for vote in request.votes}))[:MOST_DIRECT]
+
+
 def expired(request: Request, now: datetime) -> Change:
     """Nobody answered in time: cancelled aloud, and the agent is told."""
     after = replace(
-        request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN, paged_at=None,
+        request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN, paged_at=None, lost_pagers=(),
         fired=len(request.ask.deadline.steps),
     )  # fmt: skip
     return Change(
@@ -337,7 +348,12 @@ def _approve(
 def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
     decision = Decision(verdict=vote.verdict, by=by, at=now)
     after = replace(
-        request, state=State.DECIDED, decision=decision, resume_by=now + RESUME_WITHIN, paged_at=None
+        request,
+        state=State.DECIDED,
+        decision=decision,
+        resume_by=now + RESUME_WITHIN,
+        paged_at=None,
+        lost_pagers=(),
     )
     entry = AuditEntry(
         event=Event.DECIDED, by=vote.person, words=f"Decided: {vote.verdict.type}",

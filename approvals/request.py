@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from . import canonical
 from .action import Action, Json
-from .deadline import Deadline, Step, TtlClass
+from .deadline import Deadline, Step, StepKind, TtlClass
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
 from .verdict import GATE_WAYS, Modify, RequestId, Rule, ThreadId, Verdict, Vote, Way
@@ -216,6 +216,7 @@ class Ask:
         deadline: Its clock, frozen.
         places: Where cards stand from the start.
         pager: Name of the pager; empty when the route has none.
+        backup_pagers: Pagers that are tried in this order when that one does not take the page.
         fallback: Where a card stands once none is left that all approvers could see; empty when the route has none.
         edits: What a typed edit leads to.
         schema: JSON Schema of the tool's arguments, as JSON text; forms are drawn from it.
@@ -243,6 +244,7 @@ class Ask:
     revises: RequestId | None = None
     dialect: str = ""
     ways: tuple[Way, ...] = GATE_WAYS
+    backup_pagers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +269,7 @@ class Request:
         unreachable: Those of its places that took no card when it was last tried.
         fired: How many steps of the deadline have fired.
         paged_at: UTC; since when on-call is paged. None before, and again once decided or expired.
+        lost_pagers: Pages that their pager could not be brought to take, as `marks.page_names` calls them.
         resume_by: UTC; the clock after a decision.
         stuck_at: UTC; since when people know that no worker brings the agent back. None again once one does.
         worker: Who is resuming the agent.
@@ -283,6 +286,7 @@ class Request:
     unreachable: tuple[Place, ...] = ()
     fired: int = 0
     paged_at: datetime | None = None
+    lost_pagers: tuple[str, ...] = ()
     decision: Decision | None = None
     resume_by: datetime | None = None
     stuck_at: datetime | None = None
@@ -352,6 +356,11 @@ class Request:
         """The next step of the deadline; None once all have fired."""
         steps = self.ask.deadline.steps
         return steps[self.fired] if self.fired < len(steps) else None
+
+    @property
+    def pages_fired(self) -> int:
+        """How many steps of the deadline have paged; each pages anew, also somebody who is looking already."""
+        return sum(step.kind is StepKind.PAGE for step in self.ask.deadline.steps[: self.fired])
 
     @property
     def due_at(self) -> datetime | None:

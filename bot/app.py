@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from ..approvals.errors import BadSetting, SaysoError, StoreDown
+from ..approvals.errors import SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
 from .directory import ApproverSet, ConfiguredDirectory
@@ -227,26 +227,12 @@ def _readiness(
 async def _pages(
     settings: Settings, store: RedisStore, desk: Desk, channels: Mapping[str, Channel]
 ) -> AsyncIterator[Pages]:
-    """What keeps pages as the record wants them. Raises: BadSetting, for a routing key that is none."""
-    import httpx
-
-    from ..scheduler.pagerduty import PagerDuty, RoutingKey
-    from ..scheduler.paging import Pager, Pages
+    """What keeps pages as the record wants them. Raises: BadSetting, for a secret that is none."""
+    from ..scheduler.paging import Pages
     from .page_words import PageWriter
+    from .pagers import open_pagers
 
-    async with httpx.AsyncClient() as http:
-        pagers = {}
-        for name, table in settings.pagers.items():
-            secret = settings.secret(
-                table.routing_key, f"pagers.{name}.routing_key says it holds the pager's key."
-            )
-            try:
-                key = RoutingKey(secret)
-            except ValueError:
-                raise BadSetting(
-                    f"{table.routing_key} must be the pager's 32-character routing key."
-                ) from None
-            pagers[name] = Pager(sender=PagerDuty(table.url, http), key=key)
+    async with open_pagers(settings) as pagers:
         words = PageWriter(store=store, channels=channels, name=desk.name)
         yield Pages(store=store, pagers=pagers, words=words, source="sayso")
 

@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
 
 from ..approvals import effects, machine
 from ..approvals.action import Action
@@ -31,29 +30,18 @@ from ..approvals.evidence import of_answer
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
 from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
 from ..approvals.risk import RiskAssessment
-from ..approvals.route import Route, asks_others
+from ..approvals.route import asks_others
 from ..approvals.signing import Signer
 from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
 from .refusals import refusal
+from .rules import Rules
 from .withdrawal import Withdrawals
 
 log = logging.getLogger(__name__)
 
 #: A run's goal is at most this many characters (`Run.goal`).
 GOAL_CHARACTERS = 2_000
-
-
-class Rules(Protocol):
-    """What today's policy says about who decides; `agent.policy.Policy` is one."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def denied(self) -> frozenset[PersonId]: ...
-    def route_for(self, action: Action) -> Route:
-        """Where this action's requests go. Raises: SaysoError, when there is no such route any more."""
-        ...
 
 
 class WayOn(StrEnum):
@@ -334,16 +322,17 @@ class Desk:
 
         Today's route is that of the action: which one it was asked on stands in the record alone.
         """
+        action = request.proposal.action
         try:
-            route: Route | None = self._rules.route_for(request.proposal.action)
+            needed, allowed = self._rules.route_for(action).rule.needed, self._rules.sets_for(action)
         except SaysoError:
-            route = None  # today's policy has no such route: nobody may decide
-        names = dict.fromkeys((*request.approver_sets, *(route.all_sets if route else ())))
+            needed, allowed = 1, frozenset()  # today's policy has no such route: nobody may decide
+        names = dict.fromkeys((*request.approver_sets, *sorted(allowed)))
         members = dict(zip(names, await asyncio.gather(*map(self._directory.members, names)), strict=True))
         roster = Roster(
             frozen={name: members[name] for name in request.approver_sets},
-            current=frozenset().union(*(members[name] for name in route.all_sets)) if route else frozenset(),
-            denied=self._rules.denied, needed=route.rule.needed if route else 1,
+            current=frozenset().union(*(members[name] for name in allowed)),
+            denied=self._rules.denied, needed=needed,
         )  # fmt: skip
         return _Electorate(roster=roster, needed=roster.needed, lapsed=await self._lapsed(request))
 

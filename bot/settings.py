@@ -24,6 +24,7 @@ from ..approvals.route import Route
 from ..approvals.sealing import STATE_KEYS, Seal, read_keys
 from .evidence.table import AuditTable
 from .langgraph_json import graphs_of
+from .pager_table import PagerTable
 from .tables import (
     STORE,
     STORE_WORDS,
@@ -31,7 +32,6 @@ from .tables import (
     ApiTable,
     Credential,
     OAuthTable,
-    PagerTable,
     PersonTable,
     ServerTable,
     SetTable,
@@ -48,7 +48,17 @@ DEFAULT_FILE = "sayso.toml"
 _TEAMS_PLACE = (
     'write "teams:" and the channel\'s id (19:…@thread.tacv2), decoded from the link that Teams copies'
 )
-_POLICY_KEYS = ("default_route", "routes", "tools", "rules", "ttl", "denied", "low_confidence")
+_POLICY_KEYS = (
+    "default_route",
+    "routes",
+    "tools",
+    "rules",
+    "ttl",
+    "chains",
+    "hours",
+    "denied",
+    "low_confidence",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +246,11 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
 
 
 def _nowhere(settings: Settings) -> Iterator[str]:
-    """Providers that say no address."""
+    """Chains that ask nobody, and providers that say no address."""
+    for chain in settings.policy.written.values():
+        for circle in chain.sets:
+            if circle not in settings.sets:
+                yield f"chains.{chain.name}.steps: there is no sets.{circle}{did_you_mean(circle, settings.sets)}"
     for name, one in settings.credentials.items():
         if isinstance(one, OAuthTable) and one.provider is None:
             yield f"credentials.{name}: it needs a preset (hubspot, google or salesforce) or a token_url"
@@ -258,9 +272,9 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
     for circle, name in circles:
         if name and name not in settings.sets:
             yield f"{key}.{circle}: there is no sets.{name}{did_you_mean(name, settings.sets)}"
-    if route.pager and route.pager not in settings.pagers:
-        hint = did_you_mean(route.pager, settings.pagers)
-        yield f"{key}.pager: there is no [pagers.{route.pager}]{hint}"
+    for which, pager in (("pager", route.pager), *(("backup_pagers", name) for name in route.backup_pagers)):
+        if pager and pager not in settings.pagers:
+            yield f"{key}.{which}: there is no [pagers.{pager}]{did_you_mean(pager, settings.pagers)}"
     sets = [settings.sets[name] for name in route.rule.approvers if name in settings.sets]
     able = {person for members in sets for person in members.people} - settings.policy.denied
     closed = all(members.people and not members.groups for members in sets)

@@ -11,9 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     StringConstraints,
@@ -21,11 +19,15 @@ from pydantic import (
 )
 
 from ..agent.oauth_providers import PRESETS, ClientAuth, Provider
-from ..agent.policy_tables import Duration
 from ..agent.setting_words import Name, listed, written
+from ..agent.table_forms import Duration
 from ..approvals.address import SCHEMES
 from ..approvals.server_check import Accepted
 from .evidence.table import AuditTable
+from .pager_table import PagerTable
+from .table_forms import Table as _Table
+from .table_forms import Url
+from .table_forms import variable as _variable
 from .teams.registration import Registration
 
 _MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy member ID"'
@@ -38,11 +40,6 @@ _SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } o
 _TEAM = "a Slack workspace's id begins with T, from Slack's address in a browser (app.slack.com/client/T…)"
 STORE = r"(rediss?(\+(sentinel|cluster))?|unix)://.*"
 STORE_WORDS = f"it must begin with {SCHEMES}"
-
-
-def _variable(what: str, example: str) -> AfterValidator:
-    words = f"names the environment variable that holds the {what}, like {example}; do not write the {what} itself here"
-    return written(r"[A-Z][A-Z0-9_]*", words)
 
 
 def _json(value: object) -> object:
@@ -59,17 +56,10 @@ Id = Name
 #: Entra's ids mean the same in capitals.
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 Guid = Annotated[str, StringConstraints(to_lower=True)]
-Url = Annotated[str, written(r"https?://\S+", "it must begin with https:// or http://")]
 People = Annotated[tuple[Id, ...], listed("people's ids")]
 _HOST = "a host is its name in lower case, with its port where that is not the usual one, like hooks.example.com:8443"
 Host = Annotated[str, written(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?", _HOST)]
 Hosts = Annotated[tuple[Host, ...], listed('hosts, like ["hooks.example.com"]')]
-
-
-class _Table(BaseModel):
-    """A key that nobody reads is a misspelling."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class PersonTable(_Table):
@@ -148,14 +138,6 @@ class TeamsTable(_Table):
     def token_authority(self) -> str:
         """Where the bot gets its tokens."""
         return self.authority or f"https://login.microsoftonline.com/{self.tenant}"
-
-
-class PagerTable(_Table):
-    """`[pagers.primary]`: PagerDuty Events v2; `routing_key` names the environment variable that holds it."""
-
-    kind: Literal["pagerduty"] = "pagerduty"
-    routing_key: Annotated[str, _variable("key", "PAGER_ROUTING_KEY")]
-    url: Url = "https://events.pagerduty.com"
 
 
 class EntraTable(_Table):
@@ -363,16 +345,16 @@ class SettingsFile(_Table):
 
     graphs: dict[
         Id, Annotated[GraphTable, BeforeValidator(_graph_only, json_schema_input_type=str | GraphTable)]
-    ] = {}
-    servers: dict[Id, AgentServerTable] = {}
+    ] = Field(default={})
+    servers: dict[Id, AgentServerTable] = Field(default={})
     people: dict[Id, PersonTable] = Field(min_length=1)
     sets: dict[
         Id, Annotated[SetTable, BeforeValidator(_people_only, json_schema_input_type=People | SetTable)]
     ] = Field(min_length=1)
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
-    pagers: dict[Id, PagerTable] = {}
-    credentials: dict[Id, _Credential] = {}
+    pagers: dict[Id, PagerTable] = Field(default={})
+    credentials: dict[Id, _Credential] = Field(default={})
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()
     api: ApiTable | None = None

@@ -55,7 +55,10 @@ def notice_text(
         return quoted or (Row("", (Text("The agent has finished and said nothing."),)),)
     if request is None:
         return (Row("", (Text(f"{notice.kind.value.capitalize()}."),)), *quoted)
-    called = _called(notice.mention)
+    called = (
+        *_called(notice.mention),
+        *(span for one in notice.people for span in (writer.who(one), Text(" "))),
+    )
     head = Row("", (*called, *_said(notice, request, writer)))
     about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
     match notice.kind:

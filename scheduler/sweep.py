@@ -11,7 +11,7 @@ from ..approvals.change import Change
 from ..approvals.crash import crash_point
 from ..approvals.errors import DirectoryDown, SaysoError, StoreDown
 from ..approvals.people import Directory
-from ..approvals.request import Request
+from ..approvals.request import Request, State
 from ..approvals.store import RequestStore
 from ..approvals.verdict import RequestId
 
@@ -62,10 +62,11 @@ class Sweeper:
         return fired[-1] is not None
 
     async def _circles(self, request: Request) -> machine.Circles:
-        """Members of the circles still to be added, and of the last one; those that can be looked up."""
+        """Members of the circles still to be added, of the last one, and of those that have voted in part."""
         steps = request.ask.deadline.steps[max(request.fired - 1, 0) :]
+        asked = request.approver_sets if request.votes and request.state is State.OPEN else ()
         found = {}
-        for circle in dict.fromkeys(step.adds for step in steps if step.adds):
+        for circle in dict.fromkeys((*(step.adds for step in steps if step.adds), *asked)):
             try:
                 found[circle] = await self._directory.members(circle)
             except DirectoryDown:

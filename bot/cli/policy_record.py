@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ...agent.advice import advice
-from ...agent.policy_tables import Duration
+from ...agent.table_forms import Duration
 from ...agent.shadow import Difference, differences
 from ...approvals.change import AuditRecord
 from ...approvals.errors import BadSetting
