@@ -38,6 +38,7 @@ class Event(StrEnum):
     HANDED_ON = "handed to the next line"
     STEP = "step"
     PAGED = "on-call paged"
+    LOOKING = "somebody is on it"
     PAGE_CLOSED = "page closed"
     EXPIRED = "expired"
     RESUMING = "resuming"
@@ -101,6 +102,7 @@ class NoticeKind(StrEnum):
     NOBODY_THERE = "nobody there"  #: a circle is empty; the next step follows at once
     PAGED = "paged"
     HANDED_ON = "handed on"
+    LOOKING = "on it"
     DECIDED = "decided"
     EDITED = "edited"
     EXPIRED = "expired"

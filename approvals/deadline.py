@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from .hours import Hours
+from .people import PersonId
 
 
 class TtlClass(StrEnum):
@@ -40,6 +41,21 @@ class Step:
     at: datetime
     kind: StepKind
     adds: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """Somebody is on it: one step waits for them.
+
+    Attributes:
+        since, until: UTC.
+        step: Which one waits, as an index of the deadline's steps.
+    """
+
+    person: PersonId
+    since: datetime
+    until: datetime
+    step: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

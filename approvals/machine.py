@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind, tell_service
+from .change import AuditEntry, Change, Event, NoticeKind, Work, WorkKind, tell_service
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
 from .evidence import facts_of_ask
 from .people import PersonId, Place
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
 from .risk import Oversight
+from .saying import say, tell_requester, vote_entry
 from .verdict import Approve, Modify, Reject, Respond, Vote, way_of
 
 #: How long a worker has to bring the agent back before people are told that it is stuck.
@@ -31,8 +32,6 @@ MOST_DIRECT = 20
 _SAID_IN_THREADS = (
     OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN,
 )  # fmt: skip
-#: Where a notice goes when it belongs into the thread of every card.
-ALL_CARDS = Place("")
 
 
 def votes_expire_at(request: Request) -> datetime:
@@ -107,13 +106,13 @@ def edit(
         words=f"Changed {', '.join(revision.proposal.changes)}; earlier votes are void",
     )  # fmt: skip
     if ask_again and max(request.ask.rule.needed, needed) == 1:
-        notice = _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person)
+        notice = say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person)
         return Change(
             request=edited, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at
         )
     change = _approve(edited, vote, may_decide, needed, now)
     extra = () if change.request.state is not State.OPEN else (
-        _say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person),
+        say(edited, NoticeKind.EDITED, f"edited-{revision.number}", by=vote.person),
     )  # fmt: skip
     return replace(change, audit=(entry, *change.audit), notices=(*extra, *change.notices))
 
@@ -142,7 +141,7 @@ def hand_on(
     moved = replace(request, fired=index)
     change = _fire(moved, steps[index], now, f"step-{index}", circles)
     entry = AuditEntry(event=Event.HANDED_ON, by=person, words="Handed the question to the next line")
-    notice = _say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", by=person, text=reason)
+    notice = say(request, NoticeKind.HANDED_ON, f"handed-{person}-{index}", by=person, text=reason)
     return replace(change, audit=(entry, *change.audit), notices=(notice, *change.notices))
 
 
@@ -171,7 +170,9 @@ def fire(request: Request, now: datetime, circles: Circles = NO_CIRCLES) -> Chan
         return expired(request, now)
     change = Change(request=request, before=request.ask.deadline.expires_at)
     reminded = False
-    while (step := change.request.next_step) and (now >= step.at or _nobody_there(change.request, circles)):
+    while (step := change.request.next_step) and (
+        now >= change.request.next_at or _nobody_there(change.request, circles)
+    ):
         if step.kind is StepKind.EXPIRE:
             break
         if step.kind is StepKind.REMIND and reminded:
@@ -203,25 +204,25 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
     names = (*request.circles, step.adds) if step.adds else request.circles
     reached = sorted(circles.get(step.adds, frozenset()) - request.requesters)[:MOST_DIRECT]
     after = replace(
-        request, fired=request.fired + 1, circles=tuple(dict.fromkeys(names)),
+        request, fired=request.fired + 1, looking=request.looking if step.kind is StepKind.REMIND else None, circles=tuple(dict.fromkeys(names)),
         places=tuple(dict.fromkeys((*request.places, *(Place(f"person:{person}") for person in reached)))),
     )  # fmt: skip
     match step.kind:
         case StepKind.REMIND:
             entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
-            notice = _say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
+            notice = say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
             if missing := _missing(request, circles):
                 notice = replace(notice, mention=(), people=missing)
         case StepKind.WIDEN if _is_empty(step.adds, circles):
             entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
-            notice = _say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
+            notice = say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
         case StepKind.WIDEN:
             entry = AuditEntry(event=Event.STEP, words=f"Told {step.adds}, who may decide from now on")
-            notice = _say(request, NoticeKind.WIDENED, key, mention=(step.adds,))
+            notice = say(request, NoticeKind.WIDENED, key, mention=(step.adds,))
         case StepKind.PAGE:
             after = replace(after, paged_at=now)
             entry = AuditEntry(event=Event.PAGED, words="The approvers' time is over; on-call is paged")
-            notice = _say(request, NoticeKind.PAGED, key, mention=(step.adds,) if step.adds else ())
+            notice = say(request, NoticeKind.PAGED, key, mention=(step.adds,) if step.adds else ())
         case StepKind.EXPIRE:
             return expired(request, now)
     return Change(request=after, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at)
@@ -245,7 +246,7 @@ def expired(request: Request, now: datetime) -> Change:
     return Change(
         request=after,
         audit=(AuditEntry(event=Event.EXPIRED, words="Nobody decided in time; nothing is done"),),
-        notices=(_say(request, NoticeKind.EXPIRED, "expired"), *_tell_requester(request, "expired")),
+        notices=(say(request, NoticeKind.EXPIRED, "expired"), *tell_requester(request, "expired")),
         work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
     )
 
@@ -289,7 +290,7 @@ def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: s
     return Change(
         request=after,
         audit=(AuditEntry(event=Event.CLOSED, by=by, words=f"Ended: {kind}", facts={"outcome": kind}),),
-        notices=(_say(request, NoticeKind.OUTCOME, "outcome"),) if tell else (),
+        notices=(say(request, NoticeKind.OUTCOME, "outcome"),) if tell else (),
     )
 
 
@@ -342,7 +343,7 @@ def _approve(
     voted = replace(request, votes=votes)
     if len(votes) >= max(request.ask.rule.needed, needed):
         return _decide(voted, vote, tuple(v.person for v in votes), now)
-    return Change(request=voted, audit=(_vote_entry(vote),), before=request.ask.deadline.expires_at)
+    return Change(request=voted, audit=(vote_entry(vote),), before=request.ask.deadline.expires_at)
 
 
 def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
@@ -361,16 +362,11 @@ def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
     )  # fmt: skip
     return Change(
         request=after,
-        audit=(_vote_entry(vote), entry),
-        notices=(_say(request, NoticeKind.DECIDED, "decided"),),
+        audit=(vote_entry(vote), entry),
+        notices=(say(request, NoticeKind.DECIDED, "decided"),),
         work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
         before=request.ask.deadline.expires_at,
     )
-
-
-def _vote_entry(vote: Vote) -> AuditEntry:
-    facts = {"digest": vote.digest, "revision": str(vote.revision), "via": vote.via, "key": vote.key}
-    return AuditEntry(event=Event.VOTED, by=vote.person, words=f"Voted {vote.verdict.type}", facts=facts)
 
 
 def _stuck(request: Request, now: datetime) -> Change:
@@ -388,26 +384,6 @@ def _stuck(request: Request, now: datetime) -> Change:
     return Change(
         request=again,
         audit=(AuditEntry(event=Event.STUCK, words="The agent was not brought back in time"),),
-        notices=(_say(request, NoticeKind.STUCK, "stuck"), *_tell_requester(request, "stuck")),
+        notices=(say(request, NoticeKind.STUCK, "stuck"), *tell_requester(request, "stuck")),
         work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
     )
-
-
-def _say(
-    request: Request, kind: NoticeKind, key: str, *,
-    text: str = "", mention: tuple[str, ...] = (), by: PersonId | None = None,
-) -> Notice:  # fmt: skip
-    return Notice(
-        key=f"{request.id}-{key}", kind=kind, place=ALL_CARDS, thread=request.ask.run.thread,
-        request=request.id, text=text, mention=mention, by=by,
-    )  # fmt: skip
-
-
-def _tell_requester(request: Request, key: str) -> tuple[Notice, ...]:
-    """Where the run was asked for, when no card stands there."""
-    origin = request.ask.run.origin
-    if not origin or origin in request.card_places:
-        return ()
-    kind = NoticeKind.EXPIRED if key == "expired" else NoticeKind.STUCK
-    notice = _say(request, kind, f"{key}-origin")
-    return (replace(notice, place=origin),)

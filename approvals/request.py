@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from . import canonical
 from .action import Action, Json
-from .deadline import Deadline, Step, StepKind, TtlClass
+from .deadline import Deadline, Looking, Step, StepKind, TtlClass
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
 from .verdict import GATE_WAYS, Modify, RequestId, Rule, ThreadId, Verdict, Vote, Way
@@ -268,6 +268,7 @@ class Request:
         places: Where cards stand beyond `ask.places`.
         unreachable: Those of its places that took no card when it was last tried.
         fired: How many steps of the deadline have fired.
+        looking: Who is on it, and which step waits for them; None where nobody is.
         paged_at: UTC; since when on-call is paged. None before, and again once decided or expired.
         lost_pagers: Pages that their pager could not be brought to take, as `marks.page_names` calls them.
         resume_by: UTC; the clock after a decision.
@@ -285,6 +286,7 @@ class Request:
     places: tuple[Place, ...] = ()
     unreachable: tuple[Place, ...] = ()
     fired: int = 0
+    looking: Looking | None = None
     paged_at: datetime | None = None
     lost_pagers: tuple[str, ...] = ()
     decision: Decision | None = None
@@ -358,6 +360,14 @@ class Request:
         return steps[self.fired] if self.fired < len(steps) else None
 
     @property
+    def next_at(self) -> datetime:
+        """When the next step fires: at its time, or a little later where somebody is on it."""
+        if self.next_step is None:
+            return self.ask.deadline.expires_at
+        held = self.looking is not None and self.looking.step == self.fired
+        return max(self.next_step.at, self.looking.until) if self.looking and held else self.next_step.at
+
+    @property
     def pages_fired(self) -> int:
         """How many steps of the deadline have paged; each pages anew, also somebody who is looking already."""
         return sum(step.kind is StepKind.PAGE for step in self.ask.deadline.steps[: self.fired])
@@ -369,7 +379,7 @@ class Request:
             case State.CLOSED:
                 return None
             case State.OPEN:
-                return self.next_step.at if self.next_step else self.ask.deadline.expires_at
+                return self.next_at
             case _:
                 return self.resume_by
 

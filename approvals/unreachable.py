@@ -10,9 +10,10 @@ from datetime import datetime
 
 from .change import AuditEntry, Change, Event, Notice, NoticeKind
 from .deadline import StepKind
-from .machine import ALL_CARDS, MOST_DIRECT, Circles
+from .machine import MOST_DIRECT, Circles
 from .people import PersonId, Place
 from .request import EffectState, Request, State
+from .saying import ALL_CARDS
 
 #: Places that stand for a person's direct conversation begin so.
 PERSON = "person:"

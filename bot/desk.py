@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from ..approvals import effects, machine
+from ..approvals import effects, looking, machine
 from ..approvals.action import Action
 from ..approvals.authority import Roster
 from ..approvals.change import AuditEntry, Change, Event
@@ -90,7 +90,7 @@ class _Voter:
 
 
 #: What an answer does to the record, once the voter is known to be allowed.
-_Counting = Callable[[Request, _Electorate, _Voter, datetime], Change]
+_Counting = Callable[[Request, _Electorate, _Voter, datetime], Change | None]
 
 
 class Desk:
@@ -149,6 +149,14 @@ class Desk:
             if request.state is State.OPEN:
                 _must_show(request, revision, shown)
             return machine.hand_on(request, voter.person.id, revision, reason, now, circles=circles)
+
+        return await self._decide(id, who, counting, token)
+
+    async def on_it(self, id: RequestId, who: Identity, *, token: str) -> Answered:
+        """Say that they look at it: one step waits a little for them. Raises as `answer`."""
+
+        def counting(request: Request, _: _Electorate, voter: _Voter, now: datetime) -> Change | None:
+            return looking.on_it(request, voter.person.id, now)
 
         return await self._decide(id, who, counting, token)
 
@@ -279,7 +287,7 @@ class Desk:
     async def _commit(self, request: Request, voter: _Voter, counting: _Counting, token: str) -> Answered:
         electorate = await self._electorate(request)
 
-        def step(current: Request, now: datetime) -> Change:
+        def step(current: Request, now: datetime) -> Change | None:
             if _asks_people(current):  # a settled request says who settled it, to everybody
                 if any(name not in electorate.roster.frozen for name in current.approver_sets):
                     raise _CirclesGrew

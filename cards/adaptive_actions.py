@@ -90,8 +90,9 @@ def turning(request: Request, number: int, of: int, surface: Surface) -> list[El
 
 def rows_of(buttons: Sequence[Button], press: str, surface: Surface) -> list[Element]:
     """The answers, and Details below them: more than three buttons in a row are too wide for a telephone."""
-    given = [one for one in buttons if one.verb is not Verb.DETAILS]
-    others = [one for one in buttons if one.verb is Verb.DETAILS]
+    aside = (Verb.ON_IT, Verb.DETAILS)
+    given = [one for one in buttons if one.verb not in aside]
+    others = [one for one in buttons if one.verb in aside]
     first, *more = [pressing(row, press, surface) for row in (given, others) if row] or [[]]
     made = ([*first, *dialogs(buttons, press, surface)], *more)
     return [action_set(row) for row in made if row]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
+from ..approvals.looking import can_hold
 from ..approvals.people import PersonId
 from ..approvals.request import Request, State
 from ..approvals.verdict import RequestId, Way
@@ -23,6 +24,7 @@ class Verb(StrEnum):
     APPROVE = "approve"
     MODIFY = "modify"
     REJECT = "reject"
+    ON_IT = "on_it"
     DETAILS = "details"
     HAPPENED = "happened"
     AGAIN = "again"
@@ -46,6 +48,7 @@ class Button:
     style: Style = Style.PLAIN
 
 
+ON_IT = Button(Verb.ON_IT, "I am on it")
 DETAILS = Button(Verb.DETAILS, "Details")
 #: The three answers, in the order people read them.
 ANSWERS = (
@@ -131,13 +134,15 @@ def _open(request: Request, writer: Writer) -> Card:
     body = (
         *rows.open_rows(request, proposal, writer),
         rows.deadline(request, writer),
+        *rows.on_it(request, writer),
         rows.needs(request, writer),
     )
     hint = () if writer.whole else (TOO_LONG,)
+    waiting = (ON_IT,) if can_hold(request) else ()
     return Card(
         request=request.id, revision=request.revision, digest=request.question, version=request.version,
         push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
-        rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), DETAILS),
+        rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), *waiting, DETAILS),
     )  # fmt: skip
 
 

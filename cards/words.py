@@ -143,6 +143,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (Text(f"Nobody is in {circle} now; the next step follows at once."),)
         case NoticeKind.HANDED_ON:
             return (*actor, Text(" handed the question to the next line:"))
+        case NoticeKind.LOOKING:
+            return (*actor, Text(" is on it. "), *_waits(request, writer))
         case NoticeKind.DECIDED if request.decision:
             return decided(request.decision, request.ask.edits, writer)
         case NoticeKind.EDITED:
@@ -165,6 +167,13 @@ def _until(request: Request, writer: Writer) -> Spans:
     return (
         (Text("" if request.paged_at else f"{row.label} "), *row.spans) if request.state is State.OPEN else ()
     )
+
+
+def _waits(request: Request, writer: Writer) -> Spans:
+    if request.looking is None:
+        return ()
+    end = (Text("; it is cancelled "), writer.when(request.ask.deadline.expires_at), Text(" as before."))
+    return (Text("The next step waits until "), writer.when(request.looking.until), *end)
 
 
 def _requester(request: Request, writer: Writer) -> Spans:

@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 
 from ..approvals.change import AuditEntry, Change, Event, Notice, NoticeKind
 from ..approvals.crash import crash_point
-from ..approvals.machine import ALL_CARDS
 from ..approvals.marks import next_page, page_is_wanted, pager_of
 from ..approvals.people import Place
 from ..approvals.request import Request, State
+from ..approvals.saying import ALL_CARDS
 from ..approvals.store import DeadLetter, MessageRef, Store, Target, Told
 from ..approvals.verdict import RequestId
 from .pager import (

@@ -32,6 +32,7 @@ T = TypeVar("T")
 #: Seconds until somebody who waits is answered without the outcome; Teams gives up, as documented for dialogs, after five.
 PATIENCE = 2.5
 _HANDED_ON = "The next line is asked now."
+_ON_IT = "Noted: the next step waits a little. The deadline stays."
 _NOTED = "Noted. The card shows how it goes on."
 _TITLES = {Verb.MODIFY: "Modify", Verb.REJECT: "Reject", Verb.DETAILS: "Details"}
 
@@ -118,6 +119,9 @@ class Presses:
                 way = WayOn(press.said.verb)
                 done = await desk.settle(id, revision, way, press.who, token=press.token, shown=shown)
                 return screen.counted(done.request, _NOTED)
+            case Verb.ON_IT:
+                done = await desk.on_it(id, press.who, token=press.token)
+                return screen.counted(done.request, _ON_IT)
             case Verb.MODIFY | Verb.REJECT:
                 return await (self._sent(press, screen) if press.said.sent else self._form(press, screen))
             case Verb.DETAILS:
