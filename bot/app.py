@@ -7,13 +7,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..approvals.errors import SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
-from .directory import ApproverSet, ConfiguredDirectory
+from .directory import Accounts, ApproverSet, ConfiguredDirectory
 from .front import Front
 from .langgraph_version import check_langgraph
 from .one_policy import LOOK_EVERY, OnePolicy
@@ -52,7 +52,8 @@ async def run(
         one_policy = OnePolicy(store, settings.policy)
         if parts & {BOT, SCHEDULER}:
             platforms = await stack.enter_async_context(_connected(settings))
-            directory = _directory(settings, platforms)
+            schedules = await stack.enter_async_context(_schedules(settings))
+            directory = directory_of(settings, platforms, schedules, now=store.now)
             if BOT in parts:
                 deliverer = await stack.enter_async_context(
                     _bot(settings, store, directory, platforms, front=front, one_policy=one_policy)
@@ -148,17 +149,48 @@ async def _connected(settings: Settings) -> AsyncIterator[Mapping[str, Platform]
         yield platforms
 
 
-def _directory(settings: Settings, platforms: Mapping[str, Platform]) -> ConfiguredDirectory:
+@asynccontextmanager
+async def _schedules(settings: Settings) -> AsyncIterator[Mapping[str, Accounts]]:
+    """PagerDuty, where the settings name it: it says who is on call. Raises: BadSetting."""
+    if settings.pagerduty is None:
+        yield {}
+        return
+    import httpx
+
+    from .pagerduty_schedules import PagerDutySchedules
+
+    token = settings.secret(settings.pagerduty.token, "[pagerduty] needs it.")
+    async with httpx.AsyncClient() as http:
+        yield {"pagerduty": PagerDutySchedules(http, settings.pagerduty.api, token)}
+
+
+@asynccontextmanager
+async def directory_opened(
+    settings: Settings, *, now: Callable[[], Awaitable[datetime]]
+) -> AsyncIterator[ConfiguredDirectory]:
+    """Everybody of the settings, for a command that asks and ends. Raises: BadSetting."""
+    async with _connected(settings) as platforms, _schedules(settings) as schedules:
+        yield directory_of(settings, platforms, schedules, now=now)
+
+
+def directory_of(
+    settings: Settings, platforms: Mapping[str, Platform], schedules: Mapping[str, Accounts], *,
+    now: Callable[[], Awaitable[datetime]],
+) -> ConfiguredDirectory:  # fmt: skip
+    """Everybody of the settings, checked against the platforms; `now` says which turn of a rotation it is."""
     return ConfiguredDirectory(
         people=[
             Person(id=PersonId(id), name=table.name, accounts=table.accounts)
             for id, table in settings.people.items()
         ],
         sets={
-            name: ApproverSet(people=tuple(map(PersonId, table.people)), groups=table.groups)
+            name: ApproverSet(
+                people=tuple(map(PersonId, table.people)), groups=table.groups,
+                rotation=settings.rotations.get(name), fallback=table.fallback,
+            )
             for name, table in settings.sets.items()
         },
-        platforms={name: platform.accounts for name, platform in platforms.items()},
+        platforms={**{name: platform.accounts for name, platform in platforms.items()}, **schedules}, now=now,
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from ..approvals.sealing import STATE_KEYS, Seal, read_keys
 from .evidence.table import AuditTable
 from .langgraph_json import graphs_of
 from .pager_table import PagerTable
+from .rotations import RotationFile
 from .tables import (
     STORE,
     STORE_WORDS,
@@ -32,6 +33,7 @@ from .tables import (
     ApiTable,
     Credential,
     OAuthTable,
+    PagerDutyTable,
     PersonTable,
     ServerTable,
     SetTable,
@@ -70,6 +72,7 @@ class Settings:
         answers: What each graph is told, by "reject" and "expired"; empty where its dialect's own words hold.
         unguarded: Those whose models may call any tool without asking.
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
+        rotations: By the set whose members they name.
         shadow: The next policy, which is held against every action and changes nothing; None where there is none.
         demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
@@ -86,6 +89,8 @@ class Settings:
     slack: SlackTable | None
     teams: TeamsTable | None
     pagers: Mapping[str, PagerTable]
+    pagerduty: PagerDutyTable | None
+    rotations: Mapping[str, RotationFile]
     credentials: Mapping[str, Credential]
     store: StoreTable
     server: ServerTable
@@ -192,12 +197,14 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     refuse(problems)
     assert policy is not None
     assert read is not None
+    rotations = _rotations(path, read)
     shadow = _shadow(path.parent / read.shadow.policy) if read.shadow else None
     settings = Settings(
         file=path, graphs={name: table.graph for name, table in read.graphs.items()},
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
+        pagerduty=read.pagerduty, rotations=rotations,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
@@ -205,6 +212,19 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     )  # fmt: skip
     refuse(_wrong_names(settings))
     return settings
+
+
+def _rotations(path: Path, read: SettingsFile) -> Mapping[str, RotationFile]:
+    """Raises: BadSettings."""
+    found, problems = {}, []
+    for name, table in read.sets.items():
+        if table.rotation:
+            try:
+                found[name] = RotationFile((path.parent / table.rotation).absolute(), read.people)
+            except BadSetting as error:
+                problems.append(f"sets.{name}.rotation: {error}")
+    refuse(problems)
+    return found
 
 
 def _shadow(path: Path) -> Policy:
@@ -222,8 +242,7 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
         yield from _strangers(f"servers.{name}", filter(None, (server.asked_by, server.owner)), settings)
     for name, members in settings.sets.items():
         yield from _strangers(f"sets.{name}", members.people, settings)
-        if not members.people and not members.groups:
-            yield f"sets.{name}: it has neither people nor a slack_group nor an entra_group, so nobody is in it"
+        yield from _wrong_set(name, members, settings)
         if members.slack_group and settings.slack is None:
             yield f"sets.{name}.slack_group: {members.slack_group} needs a [slack] table"
         if members.entra_group and settings.teams is None:
@@ -243,6 +262,18 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
     for platform, account in dict.fromkeys(accounts):
         if accounts.count((platform, account)) > 1:
             yield f"people: the {platform.capitalize()} account {account} is listed for more than one person"
+
+
+def _wrong_set(name: str, members: SetTable, settings: Settings) -> Iterator[str]:
+    if not (members.people or members.groups or members.rotation):
+        yield f"sets.{name}: it has neither people nor a slack_group nor an entra_group, so nobody is in it"
+    if members.pagerduty_schedule and settings.pagerduty is None:
+        yield f"sets.{name}.pagerduty_schedule: {members.pagerduty_schedule} needs a [pagerduty] table"
+    if members.fallback and members.fallback not in settings.sets:
+        hint = did_you_mean(members.fallback, settings.sets)
+        yield f"sets.{name}.fallback: there is no sets.{members.fallback}{hint}"
+    elif members.fallback and (members.fallback == name or settings.sets[members.fallback].fallback):
+        yield f"sets.{name}.fallback: name a set that has no fallback of its own"
 
 
 def _nowhere(settings: Settings) -> Iterator[str]:
@@ -277,7 +308,7 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
             yield f"{key}.{which}: there is no [pagers.{pager}]{did_you_mean(pager, settings.pagers)}"
     sets = [settings.sets[name] for name in route.rule.approvers if name in settings.sets]
     able = {person for members in sets for person in members.people} - settings.policy.denied
-    closed = all(members.people and not members.groups for members in sets)
+    closed = all(members.people and not (members.groups or members.rotation) for members in sets)
     if len(sets) == len(route.rule.approvers) and closed and len(able) < route.rule.needed:
         yield (
             f"{key}.needed: {route.rule.needed} approvals are needed "
@@ -312,4 +343,4 @@ def _place_problem(place: str, settings: Settings) -> str:
 def _accounts_here(settings: Settings, person: str) -> bool:
     """Whether one of their accounts is on a platform that is connected."""
     connected = {"slack": settings.slack, "teams": settings.teams}
-    return any(connected[platform] for platform in settings.people[person].accounts)
+    return any(connected.get(platform) for platform in settings.people[person].accounts)

@@ -18,6 +18,7 @@ from pydantic import (
     Tag,
 )
 
+from ..agent.chain_tables import MaybeName
 from ..agent.oauth_providers import PRESETS, ClientAuth, Provider
 from ..agent.setting_words import Name, listed, written
 from ..agent.table_forms import Duration
@@ -34,6 +35,8 @@ _MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy 
 _GROUP = "a Slack user group's id begins with S, from the group's menu in Slack's directory"
 _OBJECT = "a Teams account is its object id in Entra, from the person's page in the Entra admin center"
 _ENTRA_GROUP = "a group is its object id in Entra, from the group's page in the Entra admin center"
+_DUTY = "a PagerDuty user's id begins with P, from the end of their profile's address"
+_SCHEDULE = "a PagerDuty schedule's id begins with P, from the end of its address"
 _APP = "it is the Application (client) ID of the bot's app registration in Entra"
 _TENANT = "it is the Directory (tenant) ID of the bot's app registration in Entra"
 _SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } or { entra_group = "…" }'
@@ -68,24 +71,40 @@ class PersonTable(_Table):
     name: str = Field(min_length=1, max_length=80)
     slack: Annotated[str, written(r"[UW][A-Z0-9]{2,}", _MEMBER)] | None = None
     teams: Annotated[Guid, written(GUID, _OBJECT)] | None = None
+    pagerduty: Annotated[str, written(r"P[A-Z0-9]{2,}", _DUTY)] | None = None
 
     @property
     def accounts(self) -> Mapping[str, str]:
         """Their account on each platform where they have one."""
-        return {name: id for name, id in (("slack", self.slack), ("teams", self.teams)) if id}
+        return {
+            name: id
+            for name, id in (("slack", self.slack), ("teams", self.teams), ("pagerduty", self.pagerduty))
+            if id
+        }
 
 
 class SetTable(_Table):
-    """`[sets.finance]`: persons, a Slack user group, a group of Entra, or several of them."""
+    """`[sets.finance]`: persons, a group of Slack or Entra, whoever is on call, or several of them.
+
+    Attributes:
+        pagerduty_schedule: A schedule of PagerDuty; who is on call by it belongs to the set.
+        rotation: A file that says who takes turns, beside this one; who is on call by it belongs to the set.
+        fallback: A set that counts instead while nobody at all is in this one.
+    """
 
     people: People = ()
     slack_group: Annotated[str, written(r"S[A-Z0-9]{2,}", _GROUP)] | None = None
     entra_group: Annotated[Guid, written(GUID, _ENTRA_GROUP)] | None = None
+    pagerduty_schedule: Annotated[str, written(r"P[A-Z0-9]{2,}", _SCHEDULE)] | None = None
+    rotation: Path | None = None
+    fallback: MaybeName = ""
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Its groups as the directory knows them."""
-        named = (("slack", self.slack_group), ("teams", self.entra_group))
+        named = (
+            ("slack", self.slack_group), ("teams", self.entra_group), ("pagerduty", self.pagerduty_schedule),
+        )  # fmt: skip
         return tuple(f"{platform}:{id}" for platform, id in named if id)
 
 
@@ -138,6 +157,13 @@ class TeamsTable(_Table):
     def token_authority(self) -> str:
         """Where the bot gets its tokens."""
         return self.authority or f"https://login.microsoftonline.com/{self.tenant}"
+
+
+class PagerDutyTable(_Table):
+    """`[pagerduty]`: its REST API, asked for schedules; `token` names the environment variable that holds a read-only key."""
+
+    token: Annotated[str, _variable("key", "PAGERDUTY_API_TOKEN")]
+    api: Url = "https://api.pagerduty.com"
 
 
 class EntraTable(_Table):
@@ -333,6 +359,7 @@ class SettingsFile(_Table):
         slack: The workspace.
         teams: The bot's registration in Entra.
         pagers: Who pages on-call.
+        pagerduty: Asked who is on call, for sets with a pagerduty_schedule.
         credentials: Where fresh tokens come from.
         store: Where the record is kept.
         server: Where the bot listens.
@@ -354,6 +381,7 @@ class SettingsFile(_Table):
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
     pagers: dict[Id, PagerTable] = Field(default={})
+    pagerduty: PagerDutyTable | None = None
     credentials: dict[Id, _Credential] = Field(default={})
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()

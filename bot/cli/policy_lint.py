@@ -112,6 +112,7 @@ def _able(sets: Collection[str], settings: Settings) -> set[str]:
     for name in sets:
         members = settings.sets[name]
         platforms = {group.partition(":")[0] for group in members.groups}
-        able |= set(members.people)
+        turns = settings.rotations[name].rotation if name in settings.rotations else None
+        able |= {*members.people, *(turns.people if turns else ())}
         able |= {id for id, person in settings.people.items() if platforms & set(person.accounts)}
     return able - set(map(str, settings.policy.denied))
