@@ -13,8 +13,8 @@ from ...agent.setting_words import BadSettings
 from ...approvals.errors import BadSetting
 from ...approvals.sealing import STATE_KEYS
 from ...scheduler.pagerduty import RoutingKey
-from ..opening import open_store
 from ..api.signature import CallbackSecret
+from ..opening import open_store
 from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
 from .check_api import api_keys
