@@ -13,7 +13,7 @@ from .people import PersonId
 from .request import Request, State
 from .saying import say
 
-#: Longest hold; where little time is left it is shorter.
+#: So long after its time a step waits at most; where little time is left it is less.
 LONGEST_HOLD = timedelta(minutes=15)
 
 
@@ -37,7 +37,7 @@ def on_it(request: Request, person: PersonId, now: datetime) -> Change | None:
     index = next_line(request)
     if not can_hold(request) or index is None:
         return None
-    until = _until(request, index, now)
+    until = _until(request, index)
     looking = Looking(person=person, since=now, until=until, step=index)
     entry = AuditEntry(
         event=Event.LOOKING,
@@ -53,10 +53,10 @@ def on_it(request: Request, person: PersonId, now: datetime) -> Change | None:
     )
 
 
-def _until(request: Request, index: int, now: datetime) -> datetime:
+def _until(request: Request, index: int) -> datetime:
     """Until when the step waits: not into the next one's time, and half of what is left after it stays for others."""
     steps = request.ask.deadline.steps
     due = steps[index].at
     wider = (step.at for step in steps[index + 1 :] if step.kind in (StepKind.WIDEN, StepKind.PAGE))
     ends = min(next(wider, request.ask.deadline.expires_at), request.ask.deadline.expires_at)
-    return min(max(now + LONGEST_HOLD, due), due + (ends - due) / 2)
+    return due + min(LONGEST_HOLD, (ends - due) / 2)

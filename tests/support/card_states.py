@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from sayso.approvals import corrected, effects, machine
+from sayso.approvals import corrected, effects, looking, machine
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.deadline import TtlClass
 from sayso.approvals.editing import edited
@@ -50,6 +50,13 @@ def with_edit(*, route: object = TWO) -> Request:
 def fired(request: Request, hours: float) -> Request:
     """What the clock has made of it after some hours."""
     change = machine.fire(request, NOON + timedelta(hours=hours))
+    assert change is not None
+    return change.request
+
+
+def on_it_after(hours: float) -> Request:
+    """The approvers were reminded, and an hour later Bo says that he looks at it."""
+    change = looking.on_it(fired(a_request(), hours), BO, NOON + timedelta(hours=hours + 1))
     assert change is not None
     return change.request
 
@@ -147,6 +154,7 @@ def states() -> dict[str, Request]:
         "open_with_votes": machine.vote(voted, a_vote(voted, BO), PEOPLE, 2, SOON).request,
         "open_edited": with_edit(),
         "open_wider_circles": fired(a_request(), 22),
+        "open_somebody_on_it": on_it_after(12),
         "open_in_grace": fired(a_request(), 24.5),
         "open_too_long": too_long(),
         "decided_approved": decided(),
