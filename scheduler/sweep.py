@@ -18,7 +18,9 @@ from ..approvals.verdict import RequestId
 log = logging.getLogger(__name__)
 
 #: Requests fired at the same time, so that an outage is made up for quickly and the store stays responsive.
-AT_ONCE = 16
+AT_ONCE = 32
+#: Of one partition at a time; as long as that many are due, the next ones follow without waiting for the next tick.
+AT_MOST = 100
 
 
 class Sweeper:
@@ -33,9 +35,13 @@ class Sweeper:
 
         Raises: StoreDown.
         """
-        at_once = asyncio.Semaphore(AT_ONCE)
-        moved = await asyncio.gather(*(self._moved(id, at_once) for id in await self._store.due()))
-        return sum(moved)
+        at_once, total = asyncio.Semaphore(AT_ONCE), 0
+        while True:
+            due = await self._store.due(AT_MOST)
+            moved = sum(await asyncio.gather(*(self._moved(id, at_once) for id in due)))
+            total += moved
+            if not moved or len(due) < AT_MOST:
+                return total
 
     async def _moved(self, id: RequestId, at_once: asyncio.Semaphore) -> bool:
         async with at_once:
@@ -49,15 +55,21 @@ class Sweeper:
 
     async def _fire(self, id: RequestId) -> bool:
         """Whether this sweep, and not another one, moved it."""
-        circles = await self._circles(await self._store.get(id))
         fired: list[Change | None] = []
+        known: machine.Circles | None = None
 
         def step(request: Request, now: datetime) -> Change | None:
-            fired.append(machine.fire(request, now, circles))
+            if known is None and _asks_people(request, now):
+                raise _WhoIsThere(request)
+            fired.append(machine.fire(request, now, known or machine.NO_CIRCLES))
             return fired[-1]
 
         crash_point("step-before-fired")
-        await self._store.change(id, step)
+        try:
+            await self._store.change(id, step)
+        except _WhoIsThere as asked:
+            known = await self._circles(asked.request)
+            await self._store.change(id, step)
         crash_point("step-after-fired")
         return fired[-1] is not None
 
@@ -72,3 +84,16 @@ class Sweeper:
             except DirectoryDown:
                 log.warning("sweep.directory_down request=%s circle=%s", request.id, circle)
         return found
+
+
+class _WhoIsThere(Exception):
+    """What is due tells people, so somebody has to say who they are."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self.request = request
+
+
+def _asks_people(request: Request, now: datetime) -> bool:
+    """Whether a step may tell people by name; what has ended tells where the cards stand."""
+    return request.state is State.OPEN and request.next_at <= now < request.ask.deadline.expires_at
