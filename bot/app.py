@@ -60,7 +60,7 @@ async def run(
                 )
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
-                await stack.enter_async_context(_ticking(store, directory))
+                await stack.enter_async_context(_ticking(settings, store, directory))
             await stack.enter_async_context(_linking(settings, store))
         if WORKER in parts:
             from .agents import open_worker
@@ -304,11 +304,20 @@ async def _linking(settings: Settings, store: RedisStore) -> AsyncIterator[None]
 
 
 @asynccontextmanager
-async def _ticking(store: RedisStore, directory: ConfiguredDirectory) -> AsyncIterator[None]:
-    """Fires what is due, once a second, at once when it starts."""
+async def _ticking(
+    settings: Settings, store: RedisStore, directory: ConfiguredDirectory
+) -> AsyncIterator[None]:
+    """Fires what is due, once a second, at once when it starts; and says outside that it does."""
     from ..scheduler.sweep import Sweeper
     from ..scheduler.ticking import Job, ticking
+    from ..scheduler.watchdog import Watchdog
+    from .heartbeat import EVERY, open_heartbeat
 
     sweeper = Sweeper(store, directory)
-    async with ticking(Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep)):
-        yield
+    async with open_heartbeat(settings) as beat:
+        watchdog = Watchdog(store, beat)
+        async with ticking(
+            Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep),
+            Job(name="watchdog", every=EVERY, run=watchdog.look),
+        ):
+            yield

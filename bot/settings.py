@@ -41,6 +41,7 @@ from .tables import (
     SlackTable,
     StoreTable,
     TeamsTable,
+    WatchdogTable,
     WorkerTable,
 )
 
@@ -89,6 +90,7 @@ class Settings:
     slack: SlackTable | None
     teams: TeamsTable | None
     pagers: Mapping[str, PagerTable]
+    watchdog: WatchdogTable | None
     pagerduty: PagerDutyTable | None
     rotations: Mapping[str, RotationFile]
     credentials: Mapping[str, Credential]
@@ -204,6 +206,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
+        watchdog=read.watchdog,
         pagerduty=read.pagerduty, rotations=rotations,
         credentials=read.credentials, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,

@@ -166,6 +166,12 @@ class PagerDutyTable(_Table):
     api: Url = "https://api.pagerduty.com"
 
 
+class WatchdogTable(_Table):
+    """`[watchdog]`: `heartbeat` names the environment variable with an address that is called while nothing is overdue."""
+
+    heartbeat: Annotated[str, _variable("address", "HEARTBEAT_URL")]
+
+
 class EntraTable(_Table):
     """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it."""
 
@@ -359,6 +365,7 @@ class SettingsFile(_Table):
         slack: The workspace.
         teams: The bot's registration in Entra.
         pagers: Who pages on-call.
+        watchdog: Told once a minute that no clock is late.
         pagerduty: Asked who is on call, for sets with a pagerduty_schedule.
         credentials: Where fresh tokens come from.
         store: Where the record is kept.
@@ -381,6 +388,7 @@ class SettingsFile(_Table):
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
     pagers: dict[Id, PagerTable] = Field(default={})
+    watchdog: WatchdogTable | None = None
     pagerduty: PagerDutyTable | None = None
     credentials: dict[Id, _Credential] = Field(default={})
     store: StoreTable = StoreTable()
