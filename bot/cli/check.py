@@ -100,7 +100,19 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
     for name, pager in settings.pagers.items():
         for variable in pager.variables:
             yield variable, _pager_secret(settings, variable, name, pager.kind)
+    if settings.pagerduty:
+        yield settings.pagerduty.token, _there(settings, settings.pagerduty.token, "[pagerduty]")
+    if settings.watchdog:
+        yield settings.watchdog.heartbeat, _there(settings, settings.watchdog.heartbeat, "[watchdog]")
     yield from credential_secrets(settings)
+
+
+def _there(settings: Settings, variable: str, table: str) -> Look:
+    async def look() -> str:
+        settings.secret(variable, f"{table} needs it")
+        return f"set, for {table}"
+
+    return look
 
 
 def _pager_secret(settings: Settings, variable: str, pager: str, kind: str) -> Look:
