@@ -42,7 +42,7 @@ class PagerDutySchedules:
             "Authorization": f"Token token={self._token}",
             "Accept": "application/vnd.pagerduty+json;version=2",
         }
-        asked = {"schedule_ids[]": id, "limit": MOST}
+        asked: dict[str, str | int] = {"schedule_ids[]": id, "limit": MOST}
         try:
             async with asyncio.timeout(SECONDS):
                 answer = await self._http.get(f"{self._url}/oncalls", params=asked, headers=headers)

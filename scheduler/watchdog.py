@@ -36,9 +36,9 @@ class Watchdog:
             if request.due_at is not None and now - request.due_at > LATE:
                 late.append((now - request.due_at, id))
         if late:
-            longest, id = max(late)
+            span, oldest = max(late)
             log.error(
-                "watchdog.overdue count=%d longest_s=%d request=%s", len(late), longest.total_seconds(), id
+                "watchdog.overdue count=%d longest_s=%d request=%s", len(late), span.total_seconds(), oldest
             )
             return False
         await self._beat()
