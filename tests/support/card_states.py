@@ -146,7 +146,6 @@ def states() -> dict[str, Request]:
     done = effects.done(
         running(), "worker-1", '"ok"', "Refunded 129.90 USD, receipt 7.", NOON + timedelta(minutes=7)
     )
-    changed = Modify({"amount": "100.00"})
     voted = a_request(route=TWO)
     return {
         "open": a_request(),
@@ -168,7 +167,7 @@ def states() -> dict[str, Request]:
         "closed_executed": done.request,
         "closed_executed_edited": closed(with_edit(route=FINANCE), OutcomeKind.EXECUTED, "Refunded 100.00 USD."),
         "closed_refused": closed(resuming(decided(Reject("Paid back on Monday."))), OutcomeKind.REFUSED, ""),
-        "closed_revised": closed(resuming(decided(changed, a_request(edits=Edits.REPLAN))), OutcomeKind.REVISED, ""),
+        "closed_revised": closed(resuming(decided(Modify({"amount": "100.00"}), a_request(edits=Edits.REPLAN))), OutcomeKind.REVISED, ""),
         "closed_expired": closed(resuming(expired), OutcomeKind.EXPIRED, ""),
         "closed_withdrawn": machine.withdrawn(a_request(), ALEX, "Alex took it back.", LATER).request,
         "closed_invalidated": machine.invalidated(a_request(), "The agent's code has changed.", LATER).request,
