@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from .change import AuditEntry, Change, Event, Notice, NoticeKind
-from .machine import ALL_CARDS
 from .request import Ending, OutcomeKind, Request, RunEnd
+from .saying import ALL_CARDS
 
 _SAID = {
     RunEnd.FINISHED: "The agent planned again and ended without asking again",

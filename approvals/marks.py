@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from .change import Change, Notice, NoticeId
+from .deadline import StepKind
 from .request import PARTITIONS, Request, State, partition_of
 from .risk import Oversight
 from .store import Lane, Target, TargetKind
@@ -32,7 +33,7 @@ def of_request(before: Request | None, after: Request) -> list[tuple[Lane, Targe
     if after.paged_at or (before is not None and before.paged_at):
         marks += [
             (Lane.PAGE, Target(kind=TargetKind.PAGE, id=after.id, where=name))
-            for turn in range(1, max(after.pages_fired, 1) + 1)
+            for turn in range(1, turn_of(after) + 1)
             for name in page_names(after, turn)
         ]
     return marks
@@ -48,6 +49,12 @@ def of_change(
     for ask in change.opens:
         marks.extend(of_request(None, Request(ask=ask)))
     return marks
+
+
+def turn_of(request: Request) -> int:
+    """Which page of the deadline it is at, from 1; each pages anew, also somebody who is looking already."""
+    fired = request.ask.deadline.steps[: request.fired]
+    return max(sum(step.kind is StepKind.PAGE for step in fired), 1)
 
 
 def page_names(request: Request, turn: int) -> tuple[str, ...]:
@@ -68,13 +75,13 @@ def page_is_wanted(request: Request, page: str) -> bool:
     """
     if request.paged_at is None or request.state is State.CLOSED:
         return False
-    names = page_names(request, max(request.pages_fired, 1))
+    names = page_names(request, turn_of(request))
     left = [name for name in names if name not in request.lost_pagers]
     return page in names if not left else page == left[0]
 
 
 def next_page(request: Request, page: str) -> str:
     """What is tried when this page is lost; empty where nothing is left."""
-    names = page_names(request, max(request.pages_fired, 1))
+    names = page_names(request, turn_of(request))
     left = [name for name in names if name not in (*request.lost_pagers, page)]
     return left[0] if left and page in names else ""

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from . import canonical
 from .action import Action, Json
-from .deadline import Deadline, Looking, Step, StepKind, TtlClass
+from .deadline import Deadline, Looking, Step, TtlClass
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
 from .verdict import GATE_WAYS, Modify, RequestId, Rule, ThreadId, Verdict, Vote, Way
@@ -366,11 +366,6 @@ class Request:
             return self.ask.deadline.expires_at
         held = self.looking is not None and self.looking.step == self.fired
         return max(self.next_step.at, self.looking.until) if self.looking and held else self.next_step.at
-
-    @property
-    def pages_fired(self) -> int:
-        """How many steps of the deadline have paged; each pages anew, also somebody who is looking already."""
-        return sum(step.kind is StepKind.PAGE for step in self.ask.deadline.steps[: self.fired])
 
     @property
     def due_at(self) -> datetime | None:
