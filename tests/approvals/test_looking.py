@@ -1,4 +1,4 @@
-""" "I am on it": one step waits, for a bounded time, once; the deadline never does."""
+"""Somebody is on it: one step waits, for a bounded time, once; the deadline never does."""
 
 from __future__ import annotations
 
