@@ -73,6 +73,14 @@ class Deadline:
     steps: tuple[Step, ...]
 
 
+def fires_at(deadline: Deadline, fired: int, looking: Looking | None) -> datetime:
+    """When the step after `fired` ones comes: at its time, or a little later where somebody is on it."""
+    if fired >= len(deadline.steps):
+        return deadline.expires_at
+    at = deadline.steps[fired].at
+    return max(at, looking.until) if looking and looking.step == fired else at
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
     """One step of a chain that somebody wrote out.

@@ -171,7 +171,7 @@ def fire(request: Request, now: datetime, circles: Circles = NO_CIRCLES) -> Chan
     change = Change(request=request, before=request.ask.deadline.expires_at)
     reminded = False
     while (step := change.request.next_step) and (
-        now >= change.request.next_at or _nobody_there(change.request, circles)
+        _is_due(change.request, now) or _nobody_there(change.request, circles)
     ):
         if step.kind is StepKind.EXPIRE:
             break
@@ -185,6 +185,10 @@ def fire(request: Request, now: datetime, circles: Circles = NO_CIRCLES) -> Chan
             audit=(*change.audit, *fired.audit), notices=(*change.notices, *fired.notices),
         )  # fmt: skip
     return change
+
+
+def _is_due(request: Request, now: datetime) -> bool:
+    return request.due_at is not None and now >= request.due_at
 
 
 def _nobody_there(request: Request, circles: Circles) -> bool:

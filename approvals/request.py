@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from . import canonical
 from .action import Action, Json
-from .deadline import Deadline, Looking, Step, TtlClass
+from .deadline import Deadline, Looking, Step, TtlClass, fires_at
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
 from .verdict import GATE_WAYS, Modify, RequestId, Rule, ThreadId, Verdict, Vote, Way
@@ -360,21 +360,13 @@ class Request:
         return steps[self.fired] if self.fired < len(steps) else None
 
     @property
-    def next_at(self) -> datetime:
-        """When the next step fires: at its time, or a little later where somebody is on it."""
-        if self.next_step is None:
-            return self.ask.deadline.expires_at
-        held = self.looking is not None and self.looking.step == self.fired
-        return max(self.next_step.at, self.looking.until) if self.looking and held else self.next_step.at
-
-    @property
     def due_at(self) -> datetime | None:
         """When something happens by itself next (UTC); None only when closed: no state is without a clock."""
         match self.state:
             case State.CLOSED:
                 return None
             case State.OPEN:
-                return self.next_at
+                return fires_at(self.ask.deadline, self.fired, self.looking)
             case _:
                 return self.resume_by
 

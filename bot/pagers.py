@@ -16,6 +16,7 @@ from ..scheduler.other_pagers import AlertmanagerPager, JsmPager, WebhookPager
 from ..scheduler.pager import Pager
 from ..scheduler.pagerduty import PagerDuty, PagerDutyPager, RoutingKey
 from .api.addresses import Address, BadAddress, located
+from .api.lookups import LookUps
 from .api.signature import CallbackSecret
 from .pager_table import PagerTable
 from .settings import Settings
@@ -83,6 +84,7 @@ class Guarded(httpx.AsyncBaseTransport):
 
     def __init__(self, *, private: bool) -> None:
         self._private = private
+        self._lookups = LookUps()
         self._inner = httpx.AsyncHTTPTransport(verify=ssl.create_default_context(), trust_env=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -95,7 +97,7 @@ class Guarded(httpx.AsyncBaseTransport):
             scheme=url.scheme, host=url.host, port=url.port or usual, path=url.path, private=self._private
         )
         try:
-            ip = await located(address)
+            ip = await located(address, self._lookups)
         except BadAddress:
             raise httpx.UnsupportedProtocol(
                 "its address leads inside a network; private = true in its table allows that"

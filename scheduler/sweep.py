@@ -96,4 +96,5 @@ class _WhoIsThere(Exception):
 
 def _asks_people(request: Request, now: datetime) -> bool:
     """Whether a step may tell people by name; what has ended tells where the cards stand."""
-    return request.state is State.OPEN and request.next_at <= now < request.ask.deadline.expires_at
+    due = request.due_at
+    return request.state is State.OPEN and due is not None and due <= now < request.ask.deadline.expires_at
