@@ -293,13 +293,8 @@ class Desk:
                     raise _CirclesGrew
                 electorate.roster.check(current, voter.person.id)
             changed = counting(current, electorate, voter, now)
-            return of_answer(
-                changed,
-                voter.person.id,
-                str(voter.account),
-                able=electorate.roster.frozen,
-                policy=self._rules.version,
-            )
+            person, account, able = voter.person.id, str(voter.account), electorate.roster.frozen
+            return changed and of_answer(changed, person, account, able=able, policy=self._rules.version)
 
         crash_point("decide-before-commit")
         applied = await self._store.change(request.id, step, token=token)
