@@ -16,41 +16,35 @@ from datetime import datetime
 from typing import Any, assert_never
 
 import pydantic_core
-from langgraph.errors import GraphBubbleUp
 
-from ..approvals import canonical, effects, machine, signing
+from ..approvals import canonical, effects, lacking, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.errors import AlreadySettled, BadChange, BadVote, SaysoError
+from ..approvals.credential import DeadCredential, Mending
+from ..approvals.errors import AlreadySettled, BadChange, BadVote, Halted
 from ..approvals.looks import withheld_in
+from ..approvals.quorum import enough
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from .credentials import CredentialDead, Token
 from .effect import Effect, NothingDone, SaysFailed
 from .faults import facts_of
+from .not_now import HeldBack, OutcomeUnknown, RunAgain, SignInAwaited, StillRunning
 from .outcome import GateOutcome, allows_edited, outcome_of
 from .outgrown import outgrown
-from .risk import needs_people
 from .runtime import Runtime, acting
 from .schema import Answer
+from .watching import may_run_unasked, with_undo
 
 _log = logging.getLogger(__name__)
 
 
-class _NotNow(SaysoError, GraphBubbleUp):
-    """The gate waits. For LangGraph that is no failure, at which it would cancel the tools of neighbouring gates."""
+class _NoToken(Exception):
+    """One of the credentials does not work."""
 
-
-class StillRunning(_NotNow):
-    """Another worker runs this tool right now, so it is left to that one."""
-
-
-class OutcomeUnknown(_NotNow):
-    """The tool was started and never reported; the run waits until people have settled what happened."""
-
-
-class RunAgain(_NotNow):
-    """An idempotent tool did not finish; it is run again with the same key."""
+    def __init__(self, dead: DeadCredential) -> None:
+        super().__init__(dead.words)
+        self.dead = dead
 
 
 async def act(
@@ -63,7 +57,7 @@ async def act(
         frozen: The proposal's bytes from the graph's own state.
 
     Raises:
-        StillRunning, OutcomeUnknown: Nothing was run now.
+        StillRunning, HeldBack, OutcomeUnknown, SignInAwaited: Nothing was run now.
         RunAgain: Run an idempotent tool once more.
         CredentialSourceDown: Nothing was run; try again later.
     """
@@ -75,18 +69,20 @@ async def act(
     try:
         revision = _warranted(runtime, tool, request, frozen, await runtime.store.now())
         crash_point("act-verified")
-        arguments, token = await _prepared(runtime, tool, revision)
+        arguments, tokens = await _prepared(runtime, tool, revision)
         crash_point("act-token")
         burnt = await _burn(runtime, tool, request, frozen)
     except BadVote as error:
         await note_forgery(runtime, request, error)
         return await nothing_done(runtime, request, str(error), believed=False)
-    except (CredentialDead, BadChange) as error:
+    except _NoToken as lack:
+        return await _without_token(runtime, request, lack.dead)
+    except BadChange as error:
         return await nothing_done(runtime, request, str(error))
     except AlreadySettled:
         return outcome_of(await runtime.store.get(request.id), None)
     crash_point("after-burn")
-    return await _run(runtime, tool, burnt, arguments, token)
+    return await _run(runtime, tool, burnt, arguments, tokens)
 
 
 def _says_go(request: Request, answer: Answer | None) -> bool:
@@ -109,8 +105,8 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
                 return None
             return await _unknown(runtime, request, f"{effect.worker} started the tool and never reported")
         case EffectState.UNKNOWN:
-            persons = {v.person for v in request.votes if v.attempt == effect.attempt + 1}
-            if len(persons) < request.ask.rule.needed:
+            again = [vote for vote in request.votes if vote.attempt == effect.attempt + 1]
+            if not enough(request.ask.rule, again):
                 raise OutcomeUnknown
             return None
         case EffectState.DONE | EffectState.FAILED:
@@ -120,18 +116,18 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
 
 
 def _warranted(runtime: Runtime, tool: Effect, request: Request, frozen: str, now: datetime) -> Proposal:
-    """What may run. The first run of a free action needs no votes; everything else does.
+    """What may run. The first run of a free or watched action needs no votes; everything else does.
 
-    A checkpoint can be rewritten by whoever can write to Redis, so that an action is free is judged anew.
+    A checkpoint can be rewritten by whoever can write to Redis, so that nobody has to be asked is judged anew.
 
     Raises: BadVote; BadChange, where an edit needs more than its votes.
     """
     proposal = canonical.decode(Proposal, frozen)
     before = before_this_attempt(request)
-    if proposal.assessment.oversight is Oversight.FREE and before.effect is None:
+    if not request.asked and not request.ask.undoes and before.effect is None:
         if (request.ask.first.frozen, request.ask.run.thread) != (frozen, runtime.run.thread):
             raise BadVote("The request does not show what this agent froze.")
-        if needs_people(tool.judge(proposal.action, runtime.policy).oversight):
+        if not may_run_unasked(runtime, tool, proposal.action):
             raise BadVote("This worker's own policy does not let this action run without asking.")
         return proposal
     granted = signing.warrant(before, runtime.verifier, thread=runtime.run.thread, frozen=frozen, now=now)
@@ -152,11 +148,33 @@ def before_this_attempt(request: Request) -> Request:
 
 async def _prepared(
     runtime: Runtime, tool: Effect, proposal: Proposal
-) -> tuple[dict[str, Any], Token | None]:
-    """Arguments and token: whatever can fail does so before the approval is burnt."""
-    arguments = tool.thaw(proposal.action.arguments)
-    ref = proposal.action.credential
-    return arguments, await runtime.broker.token(ref, lives=tool.limit) if ref else None
+) -> tuple[dict[str, Any], tuple[Token, ...]]:
+    """Arguments and tokens: whatever can fail does so before the approval is burnt. Raises: _NoToken."""
+    arguments, tokens = tool.thaw(proposal.action.arguments), list[Token]()
+    for ref in proposal.action.credentials:
+        try:
+            tokens.append(await runtime.broker.token(ref, lives=tool.limit))
+        except CredentialDead as error:
+            raise _NoToken(runtime.broker.dead(ref, error)) from error
+    return arguments, tuple(tokens)
+
+
+async def _without_token(runtime: Runtime, request: Request, dead: DeadCredential) -> GateOutcome:
+    """Wait for whoever can sign in; where nobody can, or nobody was asked, it is over. Raises: SignInAwaited."""
+    if dead.mending is Mending.ELSEWHERE or request.effect is not None or request.decision is None:
+        return await nothing_done(runtime, request, dead.words)
+
+    def step(record: Request, now: datetime) -> Change:
+        _unmoved(record, request)
+        return lacking.lacks(record, dead, runtime.worker, now)
+
+    try:
+        await runtime.store.change(request.id, step)
+    except AlreadySettled:
+        return outcome_of(await runtime.store.get(request.id), None)
+    except effects.Burnt:
+        raise StillRunning from None
+    raise SignInAwaited(dead.words)
 
 
 async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -> Request:
@@ -170,12 +188,15 @@ async def _burn(runtime: Runtime, tool: Effect, request: Request, frozen: str) -
         if record.effect is not None and record.effect.state is EffectState.STARTED:
             return effects.taken_over(record, worker=runtime.worker, lease=runtime.lease)
         attempt = record.effect.attempt + 1 if record.effect else 1
-        return effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
+        begun = effects.begin(record, attempt=attempt, worker=runtime.worker, lease=runtime.lease, now=now)
+        return replace(begun, audit=(*lacking.used(record.proposal.action, runtime.worker), *begun.audit))
 
     try:
         applied = await runtime.store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")
     except effects.Burnt:
         raise StillRunning from None
+    except Halted as halted:
+        raise HeldBack(str(halted)) from None
     return applied.request
 
 
@@ -191,9 +212,9 @@ def _unmoved(record: Request, before: Request) -> None:
 
 
 async def _run(
-    runtime: Runtime, tool: Effect, request: Request, arguments: Mapping[str, Any], token: Token | None
+    runtime: Runtime, tool: Effect, request: Request, arguments: Mapping[str, Any], tokens: tuple[Token, ...]
 ) -> GateOutcome:
-    with runtime.keeper.effect(request.id), acting(request.id, token):
+    with runtime.keeper.effect(request.id), acting(request.id, tokens):
         task = asyncio.create_task(tool.run(arguments), name=f"tool {request.id}")
         try:
             await asyncio.wait({task}, timeout=tool.limit.total_seconds())
@@ -259,11 +280,12 @@ def _told(runtime: Runtime, result: object) -> tuple[str, str]:
 async def _done(runtime: Runtime, request: Request, tool: Effect, result: object) -> GateOutcome:
     text, said = _told(runtime, result)
     words = said or f"{tool.name} ran."
-    applied = await runtime.store.change(
-        request.id,
-        lambda record, now: effects.done(_same_run(record, request), runtime.worker, text, words, now),
-        token=f"done-{uuid.uuid4().hex}",
-    )  # fmt: skip
+
+    def step(record: Request, now: datetime) -> Change:
+        change = effects.done(_same_run(record, request), runtime.worker, text, words, now)
+        return with_undo(change, tool, runtime.policy, now)
+
+    applied = await runtime.store.change(request.id, step, token=f"done-{uuid.uuid4().hex}")
     crash_point("after-done")
     return outcome_of(applied.request, None)
 

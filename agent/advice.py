@@ -66,6 +66,7 @@ def advice(
     about = defaultdict[RequestId | None, list[AuditRecord]](list)
     for record in trail:
         about[record.request].append(record)
+    requests = {id: request for id, request in requests.items() if not request.ask.undoes}
     votes = {id: tuple(_votes(request, about[id])) for id, request in requests.items()}
     by_tool = defaultdict[str, list[Request]](list)
     for request in requests.values():

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..approvals.action import Action, Json
 from ..approvals.editing import check_arguments
 from ..approvals.errors import BadChange
-from ..approvals.risk import RiskAssessment
+from ..approvals.risk import Oversight, RiskAssessment
 from .effect import ArgumentsSchema, Effect, SaysFailed, validated
 from .policy import Policy
 from .risk import assess_call
@@ -55,6 +55,15 @@ class Called(Effect):
     def refusal(self, error: BadChange) -> str:
         """What the model reads of a call whose arguments do not fit."""
         return f"Not done: {error}"
+
+    def only_logged(self, action: Action, policy: Policy) -> bool:
+        """Both policies have to say so, as far as they would watch it at all."""
+        watching = [
+            one
+            for one in (policy, self.policy)
+            if one and assess_call(action, one).oversight is Oversight.WATCH
+        ]
+        return all(one.only_logs(action) for one in watching)
 
     @property
     def model_schema(self) -> type[BaseModel] | dict[str, Any]:

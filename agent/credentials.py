@@ -9,7 +9,7 @@ from typing import Protocol
 
 from langgraph.errors import GraphBubbleUp
 
-from ..approvals.credential import CredentialRef
+from ..approvals.credential import CredentialRef, DeadCredential, Mending
 from ..approvals.errors import BadSetting, SaysoError
 from .secrets import SHORTEST_TOKEN, LiveTokens
 
@@ -22,6 +22,10 @@ LEAST_LIFE = timedelta(seconds=30)
 
 class CredentialDead(SaysoError):
     """The credential no longer works, and trying again will not help: somebody has to sign in or renew it."""
+
+    def __init__(self, words: str = "", *, mending: Mending = Mending.ELSEWHERE) -> None:
+        super().__init__(words)
+        self.mending = mending
 
 
 class CredentialSourceDown(SaysoError, GraphBubbleUp):
@@ -109,6 +113,20 @@ class Broker:
         self._sources = dict(sources)
         self.live = live_tokens
         self._clock = clock
+
+    async def problem(self, ref: CredentialRef) -> DeadCredential | None:
+        """Why there is no token for it as things are; None where there is one, or nobody can say for now."""
+        try:
+            await self.token(ref, lives=timedelta(0))  # how long it must live, the tool says when it runs
+        except CredentialDead as dead:
+            return self.dead(ref, dead)
+        except CredentialSourceDown:
+            return None  # it is asked for again when the tool runs
+        return None
+
+    def dead(self, ref: CredentialRef, error: CredentialDead) -> DeadCredential:
+        """What people are told of it."""
+        return DeadCredential(ref=ref, words=self.live.withheld(str(error))[:500], mending=error.mending)
 
     async def token(self, ref: CredentialRef, *, lives: timedelta = LEAST_LIFE) -> Token:
         """A fresh token for this reference.

@@ -18,7 +18,7 @@ from pydantic_core import core_schema
 
 from ..approvals import canonical
 from ..approvals.action import Action, Json
-from ..approvals.credential import CredentialRef
+from ..approvals.credential import Credentials, refs_of
 from ..approvals.errors import BadChange, SaysoError
 from ..approvals.risk import Level, RiskAssessment
 from .policy import Category, Policy
@@ -26,6 +26,8 @@ from .risk import assess, strictness
 
 #: How long a tool may run unless it says otherwise.
 LIMIT = timedelta(minutes=5)
+#: The parameter by which an undo is given what the tool had returned, as JSON values.
+RESULT = "result"
 
 
 class NothingDone(SaysoError):
@@ -51,14 +53,15 @@ class Effect:
     Attributes:
         category: The kind of consequence, a `Category` ("financial_transaction"); empty is undeclared.
         levels: What its author declares: "irreversibility", "blast_radius", "compliance" -> how bad.
-        undo: The tool that takes it back; None when nothing does.
+        undo: The tool that takes it back; None when nothing does. It is given those of the original arguments that
+            its function names, and what was returned as `result` where it names that.
         idempotent: Whether running it again with the same `idempotency_key()` does nothing more; only then may it
             be run again after a crash without asking.
         limit: How long it may run; more than zero. After that what happened is unknown.
         version: Changed by its author whenever the same arguments come to mean something else.
         summary: What a card says of a model's call of it, with arguments in braces ("Refund {amount} {currency}");
             empty where name and arguments say it.
-        credential: Whose authority it runs under where its action does not say; a reference, never a token.
+        credential: Whose authority it runs under where its action does not say; references, never tokens.
     """
 
     function: Callable[..., Any]
@@ -70,7 +73,7 @@ class Effect:
     limit: timedelta = LIMIT
     version: str = "1"
     summary: str = ""
-    credential: CredentialRef | None = None
+    credential: Credentials = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -129,6 +132,10 @@ class Effect:
         """What each policy that counts says of one call of it; the worker's own first."""
         return (assess(action, policy),)
 
+    def only_logged(self, action: Action, policy: Policy) -> bool:
+        """Whether the policy lets it run although nothing takes it back, once it is to be watched."""
+        return policy.only_logs(action)
+
     async def run(self, arguments: Mapping[str, Any]) -> Any:
         """Run the raw function; one that is not async runs in a thread, so that it never stops the event loop."""
         if self.is_async:
@@ -142,17 +149,19 @@ class Effect:
 def effect(
     *, category: str = "", irreversibility: str = "", blast_radius: str = "", compliance: str = "",
     undo: Effect | None = None, idempotent: bool = False, limit: timedelta = LIMIT, version: str = "1",
-    name: str = "", summary: str = "", credential: CredentialRef | None = None,
+    name: str = "", summary: str = "", credential: Credentials = None,
 ) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
-    Raises: ValueError for an unknown category or level or a limit that is not positive, TypeError for a signature that cannot
-    be shown to people (positional-only, `*args`, `**kwargs`), NameError for a type that is not there yet.
+    Raises: ValueError for an unknown category or level, a limit that is not positive, two accounts of one provider; TypeError
+    for a signature that cannot be shown to people (positional-only, `*args`, `**kwargs`) and for an `undo` that wants what the
+    tool was never given; NameError for a type that is not there yet.
     """
     stated = {"irreversibility": irreversibility, "blast_radius": blast_radius, "compliance": compliance}
     levels = {dimension: _level(dimension, text) for dimension, text in stated.items() if text}
     if category and category not in set(Category):
         raise ValueError(f"category is {', '.join(Category)}, not {str(category)!r}")
+    refs_of(credential)
     if limit <= timedelta(0):
         raise ValueError(f"limit must be more than zero, not {limit}")
 
@@ -163,6 +172,7 @@ def effect(
         )  # fmt: skip
         _refuse_open_ended(function, made.name)
         _refuse_unknown_names(summary, made)
+        _refuse_unfit_undo(made)
         _ = made.schema  # a signature that cannot be shown fails here, not while a run waits
         return made
 
@@ -205,6 +215,18 @@ def _refuse_unknown_names(summary: str, tool: Effect) -> None:
     for _, name, spec, conversion in Formatter().parse(summary):
         if name is not None and (name not in known or spec or conversion):
             raise ValueError(f"{tool.name}: its summary may name its parameters only, not {name!r}")
+
+
+def _refuse_unfit_undo(tool: Effect) -> None:
+    """An undo is given what the tool was given and what it returned, and nothing else."""
+    if tool.undo is None:
+        return
+    known = {*inspect.signature(tool.function).parameters, RESULT}
+    for name, parameter in inspect.signature(tool.undo.function).parameters.items():
+        if name not in known and parameter.default is parameter.empty:
+            raise TypeError(
+                f"{tool.name}: its undo {tool.undo.name} wants {name!r}, which is neither an argument nor {RESULT!r}"
+            )
 
 
 def _model_of(function: Callable[..., Any], name: str) -> type[BaseModel]:

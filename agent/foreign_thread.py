@@ -16,9 +16,10 @@ from ..approvals.action import Json
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.errors import AlreadySettled, BadVote
+from ..approvals.quorum import enough
 from ..approvals.request import EffectState, OutcomeKind, Request, State
 from ..approvals.verdict import RequestId
-from .acting import OutcomeUnknown, StillRunning, note_forgery
+from .acting import note_forgery
 from .checkpoints import forget_later
 from .dialects.asked import ENDS_AT_GATE, Refused, Responded, Settled
 from .dialects.reading import NoSuchAnswer, Reading, answer_of
@@ -27,6 +28,7 @@ from .foreign import read
 from .foreign_words import ELSEWHERE, as_ended, as_past, closed_words
 from .handled import Handled, report_notices
 from .letting_go import LettingGo, by_hand
+from .not_now import OutcomeUnknown, StillRunning
 from .remote.graph import remote_of
 from .remote.server import Became
 from .resume import answer_foreign, carry_on, raise_anew
@@ -89,7 +91,7 @@ class ForeignThread:
                 return await self._ended(requests, _NOT_KNOWN)
             again = [one for one in requests if one.live and one.effect is not None]
             await self._letting_go.neighbours_settled(standing, requests)
-            burnt = [await self._letting_go.burn(one, one.ask.first.frozen) for one in again]
+            burnt = await self._letting_go.burn_all([(one, one.ask.first.frozen) for one in again])
             if burnt or self._remote is None:  # what else runs at a server is not ours to go on with
                 await self._letting_go.run(self._carry_on, burnt, standing)
         for one in requests:
@@ -203,15 +205,12 @@ class ForeignThread:
     async def _burnt(
         self, requests: Sequence[Request], pause: Pause, reading: Reading
     ) -> Sequence[Request] | None:
-        """All of them, or none."""
-        burnt = list[Request]()
-        for one in requests:
-            try:
-                burnt.append(await self._letting_go.burn(one, self._frozen(one, pause, reading)))
-            except (AlreadySettled, BadVote):
-                await self._letting_go.unburn(burnt)
-                return None
-        return burnt
+        """All of them, or none. Raises: HeldBack."""
+        frozen = [(one, self._frozen(one, pause, reading)) for one in requests]
+        try:
+            return await self._letting_go.burn_all(frozen)
+        except (AlreadySettled, BadVote):
+            return None
 
     async def _answered_elsewhere(
         self, requests: Sequence[Request], pause: Pause, standing: Standing
@@ -275,7 +274,7 @@ class ForeignThread:
     async def _ended(self, requests: Sequence[Request], why: str) -> Handled:
         here = {one.id for one in requests}
         for one in await self._store.live():
-            if one.ask.run.thread == self._held.run.thread:
+            if one.ask.run.thread == self._held.run.thread and not one.ask.undoes:
                 kind, words = as_ended(await self._store.get(one.id), why, here=one.id in here)
                 await self._close(one, kind, words)
         crash_point("report-before-told")
@@ -329,4 +328,4 @@ def _may_have_happened(request: Request) -> bool:
 def _ordered_again(request: Request) -> bool:
     """Whether enough people, not knowing whether it happened, want it to go on once more."""
     attempt = request.effect.attempt if request.effect else 0
-    return len({vote.person for vote in request.votes if vote.attempt > attempt}) >= request.ask.rule.needed
+    return enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > attempt))

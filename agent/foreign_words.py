@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..approvals.request import OutcomeKind, Request, State
-from ..approvals.verdict import Approve, Modify, Reject, Respond
+from ..approvals.verdict import Approve, Modify, Reject, Respond, Undo
 
 _AT_GATE = " Nothing was done."
 #: Of an agent at its own server.
@@ -48,7 +48,7 @@ def as_ended(request: Request, why: str, *, here: bool) -> tuple[OutcomeKind, st
     match verdict:
         case Reject(reason=reason):
             return OutcomeKind.REFUSED, f"The answer was no: {reason} — {why} Nothing was done."
-        case Approve() | Modify() | Respond():
+        case Approve() | Modify() | Respond() | Undo():
             return OutcomeKind.FAILED, f"{why}{_AT_GATE}"
         case None:
             return OutcomeKind.EXPIRED, f"Nobody decided in time. {why}{_AT_GATE}"

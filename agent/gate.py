@@ -7,7 +7,6 @@ chat: cards are posted from the record that the runner opens while the graph is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -20,23 +19,21 @@ from ..approvals import canonical, machine
 from ..approvals.action import Action, Entity, Evidence, Json
 from ..approvals.credential import CredentialRef
 from ..approvals.errors import RequestNotFound, SaysoError
-from ..approvals.request import OutcomeKind, PauseKey, Proposal, Request, State
-from ..approvals.risk import RiskAssessment
+from ..approvals.naming import PauseKey
+from ..approvals.request import OutcomeKind, Proposal, Request, State
+from ..approvals.risk import Oversight
 from ..approvals.verdict import RequestId
 from .acting import act, nothing_done
 from .asking import ask_of
-from .credentials import CredentialDead, CredentialSourceDown
 from .effect import Effect
 from .outcome import GateOutcome, closing, outcome_of
-from .risk import needs_people
 from .runtime import Runtime, current
 from .schema import Answer, GatePayload, payload_of
 from .serializer import refuse_tokens
+from .watching import asks_first
 
 #: Which predecessors a new proposal revises: the people asked for a change of it.
 _PLANNED_AGAIN = frozenset({OutcomeKind.REVISED, OutcomeKind.ANSWERED})
-#: What stands at the top of a card whose tool could not run today even if it were approved.
-_DEAD_CREDENTIAL = "Credential is dead"
 
 CODE_CHANGED = "The agent's code between the question and the action has changed."
 
@@ -161,7 +158,7 @@ class Gate:
             raise BadGate("The graph runs in another thread than its worker was told.")
         before = _predecessor(await _recorded(runtime, state.get("outcome")), action)
         proposal = Proposal(
-            action=action, assessment=await _assessment(runtime, action, tool), thread=runtime.run.thread,
+            action=action, assessment=tool.judge(action, runtime.policy), thread=runtime.run.thread,
             asked_by=runtime.run.asked_by, revises=before["digest"] if before else "",
             changes=_changes(before, action),
         )  # fmt: skip
@@ -171,7 +168,7 @@ class Gate:
             raise BadGate(f"An action of {len(frozen)} characters is too large to be shown to people.")
         namespace = str(config["configurable"].get("checkpoint_ns", ""))
         payload = None
-        if needs_people(proposal.assessment.oversight):
+        if asks_first(runtime, tool, action, proposal.assessment.oversight):
             payload = payload_of(
                 proposal, frozen, gate=_path(namespace), parameters_schema=tool.schema,
                 revises=before["request"] if before else "", namespace=namespace.rpartition("|")[0],
@@ -221,16 +218,17 @@ def _after_assess(state: _Inside) -> str:
 async def _request(
     runtime: Runtime, sealed: _Sealed, proposal: Proposal, answer: Answer | None, tool: Effect
 ) -> Request:
-    """The record that the answer names; for a free action the one it opens, the same however often it runs."""
+    """The record that the answer names; where nobody is asked the one it opens, the same however often it runs."""
     if answer is not None:
         return await runtime.store.get(RequestId(answer["request"]))
-    if needs_people(proposal.assessment.oversight):
+    oversight = proposal.assessment.oversight
+    if asks_first(runtime, tool, proposal.action, oversight):
         raise BadGate("An action that people have to decide came past its review.")
     ask = ask_of(
         runtime.run, sealed["frozen"], policy=runtime.policy, now=await runtime.store.now(), schema=tool.schema,
-        key=PauseKey(thread=runtime.run.thread, interrupt=sealed["key"]),
+        key=PauseKey(thread=runtime.run.thread, interrupt=sealed["key"]), watched=oversight is Oversight.WATCH,
     )  # fmt: skip
-    return await runtime.store.open(machine.opened_free(ask, runtime.worker))
+    return await runtime.store.open(machine.opened_unasked(ask, runtime.worker))
 
 
 def _is_other_code(sealed: _Sealed, tool: Effect, request: Request) -> bool:
@@ -240,20 +238,6 @@ def _is_other_code(sealed: _Sealed, tool: Effect, request: Request) -> bool:
     """
     first = request.ask.key.round == 1 and request.state is not State.CLOSED and request.effect is None
     return first and sealed.get("code", tool.code) != tool.code
-
-
-async def _assessment(runtime: Runtime, action: Action, tool: Effect) -> RiskAssessment:
-    """The policy's word, with a flag where people would decide about something that cannot run."""
-    assessment = tool.judge(action, runtime.policy)
-    if action.credential is None or not needs_people(assessment.oversight):
-        return assessment
-    try:
-        await runtime.broker.token(action.credential)
-    except CredentialDead:
-        return replace(assessment, flags=(_DEAD_CREDENTIAL, *assessment.flags))
-    except CredentialSourceDown:
-        return assessment  # it is asked for again when the tool runs
-    return assessment
 
 
 async def _recorded(runtime: Runtime, said: object) -> GateOutcome | None:

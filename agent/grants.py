@@ -53,7 +53,12 @@ class Grants(Protocol):
     """Where refresh tokens live. A credential is named as by `name_of`.
 
     Every verb raises CredentialSourceDown when the place cannot be reached; nothing is lost by trying again.
+
+    Attributes:
+        takes_sign_ins: Whether somebody can sign in while everything runs.
     """
+
+    takes_sign_ins: bool
 
     async def get(self, credential: str) -> Grant | None:
         """The grant; None when nobody has signed in, or it was revoked."""
@@ -98,6 +103,8 @@ class EnvironmentGrants:
 
     A rotated one is kept only as long as this process, and other processes do not hear of it.
     """
+
+    takes_sign_ins = False
 
     def __init__(self, env: Mapping[str, str] = os.environ) -> None:
         self._tokens = EnvironmentRefreshTokens(env)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import UnknownInterruptError
@@ -13,16 +13,16 @@ from langgraph.errors import UnknownInterruptError
 from ..approvals import machine
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.errors import AlreadySettled
+from ..approvals.errors import AlreadySettled, Halted
 from ..approvals.request import EffectState, OutcomeKind, Request, Run, State
-from ..approvals.risk import Oversight
-from .acting import OutcomeUnknown, StillRunning
+from ..approvals.verdict import Undo
 from .checkpoints import forget_later
 from .ending import end_run
 from .foreign_thread import ForeignThread
 from .gate import CODE_CHANGED
 from .handled import Breakpoint, GateHeld, Handled, report_notices
 from .letting_go import LettingGo
+from .not_now import HeldBack, OutcomeUnknown, StillRunning
 from .outcome import closing
 from .pauses import Pauses
 from .resume import Graph, answer_pause, begin, carry_on
@@ -43,7 +43,7 @@ class HeldThread:
     Attributes:
         config: Thread id and fence; nothing else.
         given: The graph's input for a run.
-        entering: Called each time before graph code runs; raises when that was too often.
+        entering: Called each time before graph code runs; raises when that was too often, or while sayso is paused.
     """
 
     runtime: Runtime
@@ -58,7 +58,7 @@ class HeldThread:
 
     @property
     def pauses(self) -> Pauses:
-        return Pauses(self.runtime.store, self.runtime.policy)
+        return Pauses(self.runtime.store, self.runtime.policy, self.runtime.broker)
 
     async def standing(self) -> Standing:
         return await standing_of(self.graph, self.config)
@@ -119,9 +119,8 @@ class HeldThread:
         claimed = await self.claim(request)
         if claimed is None:
             return Handled.DONE
-        verdict = claimed.decision.verdict.type if claimed.decision else "expired"
         try:
-            after = await self._answer(pause, {"type": verdict, "request": claimed.id})
+            after = await self._answer(pause, {"type": _answer_of(claimed), "request": claimed.id})
         except (OutcomeUnknown, StillRunning):
             await self._put_off(claimed, pause)
             raise
@@ -157,7 +156,7 @@ class HeldThread:
 
     async def _past_its_gate(self, request: Request, standing: Standing) -> Handled:
         """The answer was taken before: never a second one, only what is left to run."""
-        asked = request.oversight is not Oversight.FREE
+        asked = request.asked
         if standing.unfinished:
             await LettingGo(self).neighbours_settled(standing, [request])
         if request.state is not State.CLOSED and not self.pauses.knows(self.graph, request):
@@ -213,13 +212,15 @@ class HeldThread:
             await carry_on(self.graph, self.config)
 
     async def claim(self, request: Request) -> Request | None:
-        """Take the request for this worker; None when it was ended meanwhile."""
+        """Take the request for this worker; None when it was ended meanwhile. Raises: HeldBack."""
         try:
             applied = await self.runtime.store.change(
                 request.id, lambda record, now: machine.resuming(record, self.runtime.worker, now)
             )
         except AlreadySettled:
             return None
+        except Halted as halted:
+            raise HeldBack(str(halted)) from None
         crash_point("resume-claimed")
         return applied.request
 
@@ -252,6 +253,12 @@ class HeldThread:
         await end_run(self.runtime.store, self.run, entry, words=words, notices=notices)
         crash_point("report-after-told")
         await forget_later(self.graph.checkpointer, self.run.thread)
+
+
+def _answer_of(request: Request) -> Literal["approve", "reject", "modify", "respond", "expired"]:
+    """What the gate is told; no gate of ours takes an undo."""
+    said = request.decision.verdict if request.decision else None
+    return "expired" if said is None or isinstance(said, Undo) else said.type
 
 
 def _decided_at(request: Request) -> datetime:

@@ -17,14 +17,15 @@ from langgraph.errors import UnknownInterruptError
 from ..approvals import effects, machine
 from ..approvals.change import Change, Event
 from ..approvals.crash import crash_point
-from ..approvals.errors import AlreadySettled, BadVote
+from ..approvals.errors import AlreadySettled, BadVote, Halted
 from ..approvals.request import EffectState, Request, State
 from ..approvals.verdict import RequestId
-from .acting import OutcomeUnknown, StillRunning, before_this_attempt
+from .acting import before_this_attempt
 from .dialects.middleware import BATCHED, PER_CALL
 from .dialects.reading import Reading
 from .foreign_words import as_told
 from .handled import GateHeld
+from .not_now import HeldBack, OutcomeUnknown, StillRunning
 from .remote.graph import remote_of
 from .remote.server import Undelivered
 from .runtime import Runtime, running
@@ -79,9 +80,11 @@ class LettingGo:
         for record in reversed(await self._store.trail(self._held.run.thread)):
             if record.request is None or record.entry.event not in _GOING_ON:
                 continue
+            request = await self._store.get(record.request)
+            if request.ask.undoes:
+                continue  # that is no matter of the agent's
             if record.entry.event is not Event.CLOSED:
                 return None  # somebody was brought back since
-            request = await self._store.get(record.request)
             if request.ask.dialect and by_hand(request):
                 return request
         return None
@@ -105,10 +108,21 @@ class LettingGo:
         """What the votes are about: an answer that never arrived is still the same attempt."""
         return before_this_attempt(request) if request.id in self.unsent else request
 
+    async def burn_all(self, frozen: Sequence[tuple[Request, str]]) -> Sequence[Request]:
+        """Each of them with its frozen bytes, or none. Raises as `burn`."""
+        burnt = list[Request]()
+        try:
+            for request, bytes_of_it in frozen:
+                burnt.append(await self.burn(request, bytes_of_it))
+        except (AlreadySettled, BadVote, HeldBack):
+            await self.unburn(burnt)
+            raise
+        return burnt
+
     async def burn(self, request: Request, frozen: str) -> Request:
         """Put on record that the agent may act from here on; verified once more over what is burnt.
 
-        Raises: AlreadySettled, BadVote, StillRunning.
+        Raises: AlreadySettled, BadVote, StillRunning, HeldBack.
         """
 
         def step(record: Request, now: datetime) -> Change:
@@ -126,6 +140,8 @@ class LettingGo:
             applied = await self._store.change(request.id, step, token=f"burn-{uuid.uuid4().hex}")
         except effects.Burnt:
             raise StillRunning from None
+        except Halted as halted:
+            raise HeldBack(str(halted)) from None
         crash_point("after-burn")
         return applied.request
 
@@ -201,7 +217,9 @@ class LettingGo:
         """Requests about whatever could be run again by entering the thread."""
         if standing.unfinished:
             thread = self._held.run.thread
-            return [one for one in await self._store.live() if one.ask.run.thread == thread]
+            return [
+                one for one in await self._store.live() if one.ask.run.thread == thread and not one.ask.undoes
+            ]
         pauses, graph, run = self._held.pauses, self._held.graph, self._held.run
         found = [await pauses.all_newest(graph, run, pause) for pause in standing.pauses if not pause.ours]
         return [one for several in found for one in several if one is not None]

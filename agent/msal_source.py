@@ -84,16 +84,9 @@ class MsalSource:
     """One Entra tenant (or anything that speaks like one)."""
 
     def __init__(
-        self,
-        *,
-        authority: str,
-        client_id: str,
-        service: str,
-        refresh_tokens: RefreshTokens,
-        client_secret: str = "",
-        certificate: str | None = None,
-        ca_file: str | None = None,
-    ) -> None:
+        self, *, authority: str, client_id: str, service: str, refresh_tokens: RefreshTokens, client_secret: str = "",
+        certificate: str | None = None, ca_file: str | None = None, on_behalf_of: str = "",
+    ) -> None:  # fmt: skip
         """Nothing is asked over the network before the first `fetch`.
 
         Args:
@@ -102,9 +95,12 @@ class MsalSource:
             service: The subject that the client's own credentials stand for. Any other subject needs a refresh
                 token: the application's authority never stands in for a person's.
             ca_file: PEM file to trust instead of the system's.
+            on_behalf_of: Scope of the client's own API: a person's tokens for other APIs are then exchanged for theirs
+                to ours (the on-behalf-of flow). Empty asks for them by the refresh token itself.
 
         Raises: BadSetting.
         """
+        self._on_behalf_of = on_behalf_of
         self._host = urlsplit(authority).hostname or ""
         if urlsplit(authority).scheme != "https" or not self._host:
             raise BadSetting(f"The token service's address must begin with https://, not {authority!r}.")
@@ -142,8 +138,6 @@ class MsalSource:
                 raise _refusal(
                     ref, answer, proof="secret" if isinstance(self._credential, str) else "certificate"
                 )
-            if rotated := answer.get("refresh_token"):
-                self._refresh_tokens.replace(ref.subject, rotated)
             return Token(
                 value=answer["access_token"],
                 expires_at=asked_at + timedelta(seconds=int(answer["expires_in"])),
@@ -160,7 +154,13 @@ class MsalSource:
         refresh_token = self._refresh_tokens.get(ref.subject)
         if refresh_token is None:
             raise CredentialDead(f"{ref.subject} has not signed in: there is no refresh token for it.")
-        return self._app.acquire_token_by_refresh_token(refresh_token, scopes=scopes)
+        wanted = [self._on_behalf_of] if self._on_behalf_of else scopes
+        answer = self._app.acquire_token_by_refresh_token(refresh_token, scopes=wanted)
+        if rotated := answer.get("refresh_token"):
+            self._refresh_tokens.replace(ref.subject, rotated)
+        if not self._on_behalf_of or "access_token" not in answer:
+            return answer
+        return self._app.acquire_token_on_behalf_of(answer["access_token"], scopes=scopes)
 
     def _new_app(self) -> Any:
         return msal.ConfidentialClientApplication(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -15,12 +15,13 @@ from urllib.parse import quote_plus, urlsplit
 import httpx
 from pydantic import BaseModel, Field, ValidationError
 
-from ..approvals.credential import CredentialRef
+from ..approvals.credential import CredentialRef, Mending
 from ..approvals.errors import BadSetting
 from .credentials import CredentialDead, CredentialSourceDown, Token, utc_now
 from .grants import Grant, Grants, NotKept, Renewal, name_of
 from .msal_source import ANSWER_SECONDS, is_loopback
 from .oauth_providers import ClientAuth, Provider
+from .sign_in import SignIn, SignInRefused, address_of
 
 #: What is believed of a token whose provider does not say: the shortest session that Salesforce can be set to.
 UNSAID_LIFE = timedelta(minutes=15)
@@ -53,10 +54,17 @@ class OAuthSource:
 
     def __init__(
         self, provider: Provider, *, name: str, client_id: str, client_secret: str, grants: Grants,
-        ca_file: str | None = None,
+        ca_file: str | None = None, mending: Mending = Mending.SIGN_IN,
     ) -> None:  # fmt: skip
-        """`name` is the provider's in the settings; nothing is asked over the network yet. Raises: BadSetting."""
-        for url in filter(None, (provider.token_url, provider.revoke_url)):
+        """Nothing is asked over the network yet.
+
+        Args:
+            name: The provider's in the settings.
+            mending: What people are offered when nobody is signed in any more.
+
+        Raises: BadSetting.
+        """
+        for url in filter(None, (provider.token_url, provider.revoke_url, provider.authorize_url)):
             if urlsplit(url).scheme != "https" or not urlsplit(url).hostname:
                 raise BadSetting(f"The token service's address must begin with https://, not {url!r}.")
         if ca_file and not Path(ca_file).is_file():
@@ -65,6 +73,7 @@ class OAuthSource:
         self._name = name
         self._client = (client_id, client_secret)
         self._grants = grants
+        self._mending = mending if grants.takes_sign_ins else Mending.ELSEWHERE
         self._tls = ssl.create_default_context(cafile=ca_file)
         self._unkept: dict[str, Renewal] = {}
         self._asking: set[asyncio.Task[Token]] = set()
@@ -78,6 +87,43 @@ class OAuthSource:
         self._asking.add(task)
         task.add_done_callback(self._asked)
         return await asyncio.shield(task)
+
+    def where_to_sign_in(self, sign_in: SignIn, scopes: Sequence[str]) -> str:
+        """The address that a browser is sent to. Raises: BadSetting, where the provider has none."""
+        if not self._provider.authorize_url:
+            raise BadSetting(
+                f"credentials.{self._name}.authorize_url: it is missing, so nobody can sign in here."
+            )
+        return address_of(sign_in, self._provider, client_id=self._client[0], scopes=scopes)
+
+    async def sign_in(self, ref: CredentialRef, sign_in: SignIn, code: str) -> Token:
+        """Exchange the code, once, and keep the refresh token that comes for it: it replaces the one that was there.
+
+        Raises: SignInRefused, CredentialSourceDown; the code is used up all the same.
+        """
+        asked_at = utc_now()
+        form = {
+            "grant_type": "authorization_code", "code": code, "redirect_uri": sign_in.redirect_uri,
+            "code_verifier": sign_in.verifier,
+        }  # fmt: skip
+        answer = await self._send(self._provider.token_url, form)
+        if answer.status_code != 200:
+            error = self._error(answer)
+            raise SignInRefused(
+                f"{self._name} did not take the sign-in (HTTP {answer.status_code}{f', {error}' if error else ''}). Please begin again."
+            )
+        try:
+            said = _Answer.model_validate_json(answer.content)
+        except ValidationError:
+            raise SignInRefused(f"{self._name} gave no token for the sign-in.") from None
+        if not said.refresh_token:
+            raise SignInRefused(
+                f"{self._name} gave a token for now only, and none to renew it with: let the app ask for offline access."
+            )
+        async with self._grants.turn(name_of(ref)):
+            self._unkept.pop(name_of(ref), None)
+            await self._grants.add(name_of(ref), said.refresh_token)
+        return _token(said, asked_at)
 
     async def revoke(self, ref: CredentialRef) -> bool:
         """End it at the provider, then forget it here; False when there was none.
@@ -110,7 +156,8 @@ class OAuthSource:
                 grant = await self._grants.get(credential)
                 if grant is None:
                     raise CredentialDead(
-                        f"{ref.subject} has not signed in to {self._name}. {self._remedy(ref)}"
+                        f"{ref.subject} has not signed in to {self._name}. {self._remedy(ref)}",
+                        mending=self._mending,
                     )
                 if grant.number != seen and (
                     token := await self._grants.shared(credential, ref.scopes, since=seen)
@@ -162,10 +209,7 @@ class OAuthSource:
             raise self._refusal(ref, answer) from None  # its words may quote a token
         return Renewal(
             used=grant.number, refresh_token=said.refresh_token or grant.refresh_token, scopes=ref.scopes,
-            token=Token(
-                value=said.access_token,
-                expires_at=asked_at + (timedelta(seconds=said.expires_in) if said.expires_in else UNSAID_LIFE),
-            ),
+            token=_token(said, asked_at),
         )  # fmt: skip
 
     async def _send(self, url: str, form: Mapping[str, str]) -> httpx.Response:
@@ -194,7 +238,8 @@ class OAuthSource:
         error = self._error(answer)
         if answer.status_code < 500 and (why := _DEAD.get(error)):
             return CredentialDead(
-                f"The credential of {ref.subject} at {self._name} no longer works: {why} ({error}). {self._remedy(ref)}"
+                f"The credential of {ref.subject} at {self._name} no longer works: {why} ({error}). {self._remedy(ref)}",
+                mending=self._mending if error == "invalid_grant" else Mending.ELSEWHERE,
             )
         return CredentialSourceDown(
             f"{self._name} gave no token for now (HTTP {answer.status_code}{f', {error}' if error else ''})."
@@ -210,7 +255,13 @@ class OAuthSource:
         return word if re.fullmatch(r"[A-Za-z_]{1,40}", word) else ""
 
     def _remedy(self, ref: CredentialRef) -> str:
-        return f"Whoever owns it reconnects it with `sayso credentials add {self._name} --as {quote(ref.subject)}`."
+        command = "connect" if self._provider.authorize_url else "credentials add"
+        return f"Whoever owns it reconnects it with `sayso {command} {self._name} --as {quote(ref.subject)}`."
+
+
+def _token(said: _Answer, asked_at: datetime) -> Token:
+    life = timedelta(seconds=said.expires_in) if said.expires_in else UNSAID_LIFE
+    return Token(value=said.access_token, expires_at=asked_at + life)
 
 
 def _scope(ref: CredentialRef) -> Mapping[str, str]:

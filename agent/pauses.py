@@ -8,16 +8,18 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from ..approvals import canonical, machine
+from ..approvals import canonical, lacking, machine
 from ..approvals.action import Action
 from ..approvals.change import Change
+from ..approvals.credential import CredentialRef, DeadCredential
 from ..approvals.deadline import Chain
 from ..approvals.errors import AlreadySettled, BadChange, RequestNotFound, SaysoError
-from ..approvals.request import Ask, Edits, OutcomeKind, PauseKey, Proposal, Request, Run, State, request_id
-from ..approvals.risk import Oversight
+from ..approvals.naming import PauseKey, request_id
+from ..approvals.request import Ask, Edits, OutcomeKind, Proposal, Request, Run, State
 from ..approvals.store import Store
 from ..approvals.verdict import RequestId, ThreadId, Way
 from .asking import CannotAsk, ask_of
+from .credentials import Broker
 from .dialects.reading import Reading, ways_of
 from .fingerprint import fingerprint, fingerprint_of_node, fingerprints, gates_of
 from .foreign import cannot_be_bound, frozen_today, proposal_of, read
@@ -49,9 +51,10 @@ ACTION_CHANGED = "What the agent is about to do is no longer what was asked."
 class Pauses:
     """Keeps record and paused graph in step."""
 
-    def __init__(self, store: Store, policy: Policy) -> None:
+    def __init__(self, store: Store, policy: Policy, broker: Broker) -> None:
         self._store = store
         self._policy = policy
+        self._broker = broker
 
     async def open_all(self, graph: Graph, run: Run, standing: Standing) -> None:
         """One request per action of a pause; what has one keeps it. What pauses at once shares one clock.
@@ -61,6 +64,7 @@ class Pauses:
         newest = {pause.interrupt: await self.all_newest(graph, run, pause) for pause in standing.pauses}
         at_once = [pause for pause in standing.pauses if not any(newest[pause.interrupt])]
         chain, now = self._chain(graph, run, at_once), await self._store.now()
+        problems = dict[CredentialRef, DeadCredential | None]()
         for pause in standing.pauses:
             before = [one.ask for one in newest[pause.interrupt] if one]
             for index, found in enumerate(newest[pause.interrupt]):
@@ -69,7 +73,13 @@ class Pauses:
                         graph, run, pause, index=index, round=1, chain=None if before else chain,
                         now=min((one.opened_at for one in before), default=now),
                     )  # fmt: skip
-                    await self._store.open(machine.opened(await self._bounded(ask)))
+                    opened = machine.opened(await self._bounded(ask))
+                    refs = ask.first.proposal.action.credentials
+                    for ref in refs:
+                        if ref not in problems:
+                            problems[ref] = await self._broker.problem(ref)
+                    dead = next(filter(None, map(problems.get, refs)), None)
+                    await self._store.open(lacking.flagged(opened, dead) if dead else opened)
 
     async def _bounded(self, ask: Ask) -> Ask:
         """An agent that was told to think again so often is only told yes or no from then on."""
@@ -117,7 +127,7 @@ class Pauses:
 
     def knows(self, graph: Graph, request: Request) -> bool:
         """Whether this worker's code is what people were asked about; a tool that has started is past asking."""
-        past = request.effect is not None or request.oversight is Oversight.FREE
+        past = request.effect is not None or not request.asked
         return past or request.ask.fingerprint in fingerprints(graph)
 
     def misfit(self, graph: Graph, request: Request, pause: Pause) -> str:

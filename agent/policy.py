@@ -17,6 +17,7 @@ from ..approvals.action import Action
 from ..approvals.deadline import Chain, TtlClass
 from ..approvals.errors import SaysoError
 from ..approvals.people import PersonId
+from ..approvals.quorum import stricter
 from ..approvals.request import Edits
 from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
@@ -24,6 +25,8 @@ from .conditions import CannotTell, Circumstances
 
 #: Below this stated confidence an action counts as uncertain, unless the policy says otherwise.
 LOW_CONFIDENCE = 0.7
+#: How long what ran watched can be undone, unless the policy says otherwise.
+UNDO_WINDOW = timedelta(hours=24)
 
 
 class UnknownRoute(SaysoError):
@@ -97,6 +100,7 @@ class PolicyRule:
         reason: Why, for the card; never empty.
         route, ttl_class: Replace the tool's own; of several rules the last one's. A rule in doubt replaces neither by
             something laxer: a route that needs fewer votes, or lets more sets decide, or more time.
+        log_only: What is watched runs although nothing takes it back; not in doubt.
     """
 
     name: str
@@ -109,6 +113,7 @@ class PolicyRule:
     oversight: Oversight | None = None
     route: str = ""
     ttl_class: TtlClass | None = None
+    log_only: bool = False
 
 
 _NOBODY_RATED = Rating(Level.HIGH, "Nobody has rated this tool, so the worst is assumed.")
@@ -128,6 +133,8 @@ class ToolPolicy:
         chain: Name of its own chain, which then decides; empty where its TTL class does.
         hints: What an MCP server says of it ("destructiveHint" -> True). Nobody vouches for them (modelcontextprotocol.io,
             "Tool annotations"), so they can raise a level and never lower one.
+        undo_window: How long what ran watched can be undone; more than zero.
+        log_only: What is watched runs although nothing takes it back.
     """
 
     name: str
@@ -143,6 +150,8 @@ class ToolPolicy:
     ttl: timedelta | None = None
     chain: str = ""
     hints: Mapping[str, bool] = field(default_factory=dict)
+    undo_window: timedelta = UNDO_WINDOW
+    log_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +219,11 @@ class Policy:
                 found = one.rule.route
         return self.route(found)
 
+    def only_logs(self, action: Action) -> bool:
+        """Whether this action, where it is to be watched, runs although nothing takes it back."""
+        found = any(one.rule.log_only and not one.doubt for one in self.applying(action))
+        return self.of(action.tool).log_only or found
+
     def _is_laxer(self, name: str, than: str) -> bool:
         """Whether fewer have to agree, runs of nobody are let in, or others besides the same may decide as well."""
         if than not in self.routes:
@@ -217,6 +231,8 @@ class Policy:
         one, other = self.route(name), self.routes[than]
         if one.rule.needed != other.rule.needed:
             return one.rule.needed < other.rule.needed
+        if one.rule.seats != other.rule.seats:
+            return stricter(one.rule, other.rule) != one.rule
         if one.unattended != other.unattended:
             return one.unattended
         return set(one.all_sets) > set(other.all_sets)
@@ -266,7 +282,12 @@ class Policy:
     @property
     def approver_sets(self) -> frozenset[str]:
         """Every approver set that some route or chain names, for checking that each one exists."""
-        routes = (name for route in self.routes.values() for name in (*route.all_sets, route.on_call) if name)
+        routes = (
+            name
+            for route in self.routes.values()
+            for name in (*route.all_sets, route.on_call, *route.rule.veto)
+            if name
+        )
         return frozenset((*routes, *(name for chain in self.written.values() for name in chain.sets)))
 
 

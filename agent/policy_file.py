@@ -104,13 +104,7 @@ def _wrong_chains(read: PolicyTable, policy: Policy) -> Iterator[str]:
 def _wrong_names(policy: Policy) -> Iterator[str]:
     """What leads nowhere, and whoever is promised a page with nobody to page."""
     for route in policy.routes.values():
-        if route.on_call_decides and not route.on_call:
-            yield f"routes.{route.name}.on_call_decides: there is no on_call set that could decide"
-        pagers = (route.pager, *route.backup_pagers)
-        if route.backup_pagers and (not route.pager or len(set(pagers)) < len(pagers)):
-            yield f"routes.{route.name}.backup_pagers: name the first one as pager, and each one once"
-        if route.fallback in route.places:
-            yield f"routes.{route.name}.fallback: {route.fallback} is one of its places; name another channel"
+        yield from _wrong_route(route)
     if policy.default_route not in policy.routes:
         yield f"default_route: {_no_route(policy.default_route, policy)}"
     for at, rule in enumerate(policy.rules, 1):
@@ -127,6 +121,21 @@ def _wrong_names(policy: Policy) -> Iterator[str]:
             yield from _wrong_way(
                 key, chain, f"chains.{chain.name}" if chain.name else f"ttl.{kind}.pages", found
             )
+
+
+def _wrong_route(route: Route) -> Iterator[str]:
+    """Where a route contradicts itself."""
+    if route.on_call_decides and not route.on_call:
+        yield f"routes.{route.name}.on_call_decides: there is no on_call set that could decide"
+    for seats in route.rule.seats:
+        if seats.approvers not in route.rule.approvers:
+            hint = did_you_mean(seats.approvers, route.rule.approvers)
+            yield f"routes.{route.name}.seats: {seats.approvers} is none of its approvers{hint}"
+    pagers = (route.pager, *route.backup_pagers)
+    if route.backup_pagers and (not route.pager or len(set(pagers)) < len(pagers)):
+        yield f"routes.{route.name}.backup_pagers: name the first one as pager, and each one once"
+    if route.fallback in route.places:
+        yield f"routes.{route.name}.fallback: {route.fallback} is one of its places; name another channel"
 
 
 def _wrong_way(key: str, chain: Chain, named: str, route: Route) -> Iterator[str]:

@@ -208,6 +208,8 @@ def _raises_nothing(rule: PolicyRule, tool: ToolPolicy, sight: Sight) -> bool:
     always = not tool.known or any(kind in set(MANDATORY) for kind in _kinds(tool, sight))
     least = Oversight.GATE if always else weigh(floor)
     raised = any(level > floor[dimension] for dimension, level in rule.at_least.items())
+    if rule.log_only and not always and not tool.log_only:
+        return False
     return not raised and (
         rule.oversight is None or _STRICTER.index(rule.oversight) <= _STRICTER.index(least)
     )

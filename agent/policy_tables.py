@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -21,15 +22,24 @@ from ..approvals.people import Place
 from ..approvals.request import Edits
 from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
-from ..approvals.verdict import Rule
+from ..approvals.verdict import Rule, Seats
 from .chain_tables import ChainsTable, HoursTable, MaybeName, WrittenTable
 from .conditions import checked
-from .policy import LOW_CONFIDENCE, Case, Category, PolicyRule, Rating, ToolPolicy
+from .policy import LOW_CONFIDENCE, UNDO_WINDOW, Case, Category, PolicyRule, Rating, ToolPolicy
 from .setting_words import Name, listed
 from .table_forms import Duration, Strict
 
+#: Longest time in which something can be undone; its record is kept for 30 days.
+LONGEST_UNDO = timedelta(days=14)
+
 #: What to write where cards should stand in Slack, and where to find it.
 SLACK_PLACE = """write "slack:" and the channel's id (C…), from the channel's details in Slack"""
+
+
+def _undo_window(value: timedelta) -> timedelta:
+    if value > LONGEST_UNDO:
+        raise ValueError(f"what was done can be undone for at most {LONGEST_UNDO.days} days")
+    return value
 
 
 def _rating(value: object) -> object:
@@ -148,6 +158,8 @@ class ToolTable(Strict):
         edits: Whether edited arguments run as edited, or the agent plans again from them.
         flags: Words at the top of its cards.
         mcp: What its MCP server says of it; that can raise a level and never lower one.
+        undo_window: How long what ran watched can be undone: a day unless you say otherwise, at most 14 days.
+        log_only: Whether it runs where it is only to be watched, although nothing takes it back.
     """
 
     category: Category
@@ -161,6 +173,8 @@ class ToolTable(Strict):
     edits: Edits = Edits.APPLY
     flags: tuple[Flag, ...] = ()
     mcp: Hints = Hints()
+    undo_window: Annotated[Duration, AfterValidator(_undo_window)] = UNDO_WINDOW
+    log_only: bool = False
 
     def policy(self, name: str, default_route: str) -> ToolPolicy:
         return ToolPolicy(
@@ -169,7 +183,7 @@ class ToolTable(Strict):
             blast_radius=self.blast_radius.rating("blast radius"),
             compliance=self.compliance.rating("compliance exposure"),
             ttl_class=self.ttl_class, ttl=self.ttl, chain=self.chain, edits=self.edits, flags=self.flags,
-            hints=self.mcp.model_dump(by_alias=True, exclude_none=True),
+            hints=self.mcp.model_dump(by_alias=True, exclude_none=True), undo_window=self.undo_window, log_only=self.log_only,
         )  # fmt: skip
 
 
@@ -190,6 +204,7 @@ class RuleTable(Strict):
         reason: Why, as a sentence for the card.
         route: Replaces the tool's own.
         ttl_class: Replaces the tool's own.
+        log_only: Whether what is only to be watched runs, although nothing takes it back.
     """
 
     name: Words
@@ -205,12 +220,15 @@ class RuleTable(Strict):
     reason: Words = ""
     route: MaybeName = ""
     ttl_class: TtlClass | None = None
+    log_only: bool = False
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
-        said = (*self._levels.values(), self.flag, self.oversight, self.route, self.ttl_class)
+        said = (*self._levels.values(), self.flag, self.oversight, self.route, self.ttl_class, self.log_only)
         if not any(said):
-            raise ValueError("it changes nothing: give it a flag, a level, oversight, a route or a ttl_class")
+            raise ValueError(
+                "it changes nothing: give it a flag, a level, oversight, a route, a ttl_class or log_only"
+            )
         return self
 
     @property
@@ -224,6 +242,7 @@ class RuleTable(Strict):
             categories=self.categories, flag=self.flag or "",
             at_least={one: Level[level.upper()] for one, level in self._levels.items()},
             oversight=Oversight(self.oversight) if self.oversight else None, route=self.route, ttl_class=self.ttl_class,
+            log_only=self.log_only,
         )  # fmt: skip
 
 
@@ -234,6 +253,9 @@ class RouteTable(Strict):
         places: Channels in which each card stands: "slack:C0123ABC", "teams:19:…@thread.tacv2", "person:bo".
         approvers: Sets whose members decide.
         needed: How many different people have to agree.
+        seats: How many of them have to come from single sets, like { finance = 2, security = 1 }; each person counts
+            for one set.
+        veto: Sets whose members may reject and nothing else; approvers may always.
         second_line: A set that is told, and may decide too, when most of the time is over.
         supervisor: A set that is told, and may decide too, shortly before the end.
         on_call: A set that is told when the time is over.
@@ -248,6 +270,8 @@ class RouteTable(Strict):
     places: Places = Field(min_length=1)
     approvers: SetNames = Field(min_length=1)
     needed: int = Field(default=1, ge=1, le=20)
+    seats: dict[Name, Annotated[int, Field(ge=1, le=20)]] = Field(default={})
+    veto: SetNames = ()
     second_line: MaybeName = ""
     supervisor: MaybeName = ""
     on_call: MaybeName = ""
@@ -259,9 +283,16 @@ class RouteTable(Strict):
     hours: MaybeName = ""
 
     def route(self, name: str, hours: Mapping[str, Hours]) -> Route:
+        seats = tuple(Seats(approvers=approvers, needed=needed) for approvers, needed in self.seats.items())
+        rule = Rule(
+            approvers=self.approvers,
+            needed=max(self.needed, sum(self.seats.values())),
+            seats=seats,
+            veto=self.veto,
+        )
         return Route(
             name=name, places=tuple(Place(place) for place in self.places),
-            rule=Rule(approvers=self.approvers, needed=self.needed), second_line=self.second_line,
+            rule=rule, second_line=self.second_line,
             supervisor=self.supervisor, on_call=self.on_call, pager=self.pager, backup_pagers=self.backup_pagers,
             fallback=Place(self.fallback),
             on_call_decides=self.on_call_decides, unattended=self.unattended, hours=hours.get(self.hours),

@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from ..approvals.connection import AWAY
 from ..approvals.errors import StoreDown
 from ..approvals.request import Request, Run, State
-from ..approvals.risk import Oversight
 from ..approvals.verdict import RequestId, ThreadId
-from .acting import OutcomeUnknown, StillRunning
 from .faults import facts_of
 from .held_thread import HeldThread
+from .not_now import OutcomeUnknown, StillRunning
 from .remote.gone import end_gone
 from .remote.server import ServerAway, ThreadGone
 from .runner import Runner
@@ -70,11 +69,11 @@ class Reconciler:
     async def _asks(self, run: Run) -> bool:
         """Whether people are, or were, asked something that is not closed: all live requests are read for it."""
         live = await self._runner.store.live()
-        return any(r.ask.run.thread == run.thread and r.oversight is not Oversight.FREE for r in live)
+        return any(r.ask.run.thread == run.thread and r.asked for r in live)
 
     async def _compare_request(self, held: HeldThread, standing: Standing, request: Request) -> None:
         """People are asked again before they decide, not after; what nobody waits for is not asked any more."""
-        if request.state is not State.OPEN or request.oversight is Oversight.FREE:
+        if request.state is not State.OPEN or not request.asked:
             return  # its work is queued, and its clock queues it again
         pause = standing.pause(request.ask.key.interrupt)
         if pause is None:

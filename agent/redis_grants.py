@@ -78,6 +78,8 @@ return redis.call('DEL', lock)
 class RedisGrants:
     """`Grants` for any number of processes over one Redis."""
 
+    takes_sign_ins = True
+
     def __init__(
         self, client: redis.asyncio.Redis, seal: Seal, *, prefix: str = "sayso", failover: bool = False
     ) -> None:
@@ -126,15 +128,24 @@ class RedisGrants:
             ) from None
 
     async def renew(self, credential: str, renewal: Renewal) -> bool:
+        sealed = self._seal.close(f"grant {credential}", renewal.refresh_token.encode())
+        return await self._kept(
+            self._renew, credential, renewal.used, sealed, *self._for_waiters(credential, renewal), SHARED_MS
+        )
+
+    async def share(self, credential: str, renewal: Renewal) -> None:
+        """The access token of an exchange alone, for whoever waited; its grant is kept elsewhere."""
+        place, sealed = self._for_waiters(credential, renewal)
+        async with _reachable():
+            await self._redis.set(f"{self._stem}shared:{place}", sealed, px=SHARED_MS)
+
+    def _for_waiters(self, credential: str, renewal: Renewal) -> tuple[str, bytes]:
+        """Where its access token stands, and that token sealed."""
         place = _place(credential, renewal.scopes)
         stated = {
             "used": renewal.used, "value": renewal.token.value, "expires_at": renewal.token.expires_at.isoformat(),
         }  # fmt: skip
-        return await self._kept(
-            self._renew, credential, renewal.used,
-            self._seal.close(f"grant {credential}", renewal.refresh_token.encode()),
-            place, self._seal.close(f"shared {place}", json.dumps(stated).encode()), SHARED_MS,
-        )  # fmt: skip
+        return place, self._seal.close(f"shared {place}", json.dumps(stated).encode())
 
     async def shared(self, credential: str, scopes: tuple[str, ...], *, since: int) -> Token | None:
         place = _place(credential, scopes)

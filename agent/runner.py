@@ -15,24 +15,27 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..approvals import machine
-from ..approvals.change import AuditEntry, Change, Event
-from ..approvals.errors import AlreadySettled, RequestNotFound, SaysoError
+from ..approvals import lacking, machine
+from ..approvals.change import AuditEntry, Change, Event, WorkKind
+from ..approvals.errors import AlreadySettled, Halted, RequestNotFound, SaysoError
 from ..approvals.request import EffectState, OutcomeKind, Request, Run
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
-from .acting import OutcomeUnknown, StillRunning, unknown
+from ..approvals.verdict import RequestId
+from .acting import unknown
 from .checkpoints import forget_later
-from .credentials import Broker
+from .credentials import Broker, CredentialSourceDown
 from .ending import end_run
 from .handled import Handled, report_notices
 from .held_thread import HeldThread
 from .keeper import Keeper, Locks
 from .kept import still_there
+from .not_now import HeldBack, OutcomeUnknown, StillRunning
 from .policy import Policy
 from .resume import Graph, config_of
 from .runtime import LEASE, Runtime
 from .thread_lock import Fence
+from .undoing import undo
 from .words import given_to
 
 #: How often graph code is entered for one piece of work before it is given up: what broke five times is no accident.
@@ -87,6 +90,10 @@ class Runner:
 
         Raises: GivenUp, WorkLost, ThreadLost, StoreDown, and whatever the graph's own code raises.
         """
+        if item.work.kind is WorkKind.UNDO and item.work.request is not None:
+            return await undo(
+                self._runtime(item.work.run), self.graphs[item.work.run.graph], item.work.request
+            )
 
         async def entering() -> None:
             tries = await self.store.entered(item, self.worker)
@@ -124,6 +131,14 @@ class Runner:
 
         Raises: ThreadLost, in the block; SaverDown in place of what broke off while the graph's own saver was away.
         """
+
+        async def unless_paused() -> None:
+            try:
+                await self.store.unhalted(run)
+            except Halted as halted:
+                raise HeldBack(str(halted)) from None
+            await entering()
+
         graph = self.graphs.get(run.graph)
         owner = f"{self.worker}/{uuid.uuid4().hex[:8]}"
         fence = await self._acquired(run, owner, patience) if graph is not None else None
@@ -134,7 +149,7 @@ class Runner:
             async with self._kept(run, owner):
                 yield HeldThread(
                     runtime=self._runtime(run), graph=graph, config=config_of(run.thread, fence),
-                    given=self.given, entering=entering,
+                    given=self.given, entering=unless_paused,
                 )  # fmt: skip
         except SaysoError:
             raise
@@ -181,13 +196,21 @@ class Runner:
     async def give_up(self, run: Run, why: str) -> None:
         """End a run that does not come forward: its requests are closed, and whoever asked is told."""
         for request in await self.store.live():
-            if request.ask.run.thread == run.thread:
+            if request.ask.run.thread == run.thread and not request.ask.undoes:
                 await self._close_broken(request, why)
         entry = AuditEntry(event=Event.RUN_FAILED, by=self.worker, words=f"Given up: {why}"[:300])
         text = f"The agent broke off and was given up ({why}). Nothing more will be done for this."
         await end_run(self.store, run, entry, words=why, notices=report_notices(run, text))
         if graph := self.graphs.get(run.graph):
             await forget_later(graph.checkpointer, run.thread)
+
+    async def put_off(self, id: RequestId | None, why: CredentialSourceDown) -> bool:
+        """Leave what people approved to its clock, since it gets no token for now; False where nobody approved it."""
+        if id is None:
+            return False
+        words = self.broker.live.withheld(str(why))
+        applied = await self.store.change(id, lambda record, now: lacking.delayed(record, words, now))
+        return lacking.waits_for_token(applied.request)
 
     async def _close_broken(self, request: Request, why: str) -> None:
         def step(record: Request, now: datetime) -> Change | None:

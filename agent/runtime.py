@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..approvals.errors import SaysoError
 from ..approvals.request import Run
@@ -20,6 +20,8 @@ from .policy import Policy
 
 #: How long a started tool is believed to be alive without a sign of life.
 LEASE = timedelta(seconds=10)
+#: How the names of graphs begin whose runs are resumed by the process that asked for them, and by no worker.
+OWN = "own:"
 
 
 class NotInWorker(SaysoError):
@@ -61,10 +63,10 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call of one tool; `token` is None where the action names no credential."""
+    """One call of one tool; `tokens` has one of each provider that the action names."""
 
     key: RequestId
-    token: Token | None
+    tokens: tuple[Token, ...]
 
 
 _RUNTIME: ContextVar[Runtime] = ContextVar("sayso_runtime")
@@ -88,25 +90,42 @@ def worker_loop() -> asyncio.AbstractEventLoop:
         raise NotInWorker from None
 
 
-def token(provider: str = "") -> str:
-    """The fresh access token of the running tool; never keep, log or return it.
+class AccessToken(str):
+    """The text of a token; awaiting it gives the same text, so that `await token(...)` reads as what it is."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, str]:
+        return _itself(self).__await__()
+
+
+async def _itself(text: str) -> str:
+    return str(text)
+
+
+def token(provider: str = "") -> AccessToken:
+    """The fresh access token of the running tool, as text or awaited; never keep, log or return it.
+
+    It was fetched after people decided and before the approval was used up, so there is nothing left to wait for.
 
     Args:
-        provider: Whose token the tool expects, by its name in the settings; empty is whatever the action names.
+        provider: Whose token the tool expects, by its name in the settings; empty is the only one that the action names.
 
-    Raises: NotActing outside of a tool, when its action names no credential, or one of another provider.
+    Raises: NotActing outside of a tool, when its action names no credential, none of this provider, or several.
     """
     try:
         call = _CALL.get()
     except LookupError:
         raise NotActing from None
-    if call.token is None:
+    if not call.tokens:
         raise NotActing("This action names no credential, so there is no token for it.")
-    if provider not in ("", call.token.provider):
-        raise NotActing(
-            f"This action names a credential of {call.token.provider}, so there is no token of {provider}."
-        )
-    return call.token.value
+    named = " and ".join(one.provider for one in call.tokens)
+    if not provider and len(call.tokens) > 1:
+        raise NotActing(f"This action names credentials of {named}: say whose token is meant.")
+    for one in call.tokens:
+        if provider in ("", one.provider):
+            return AccessToken(one.value)
+    raise NotActing(f"This action names a credential of {named}, so there is no token of {provider}.")
 
 
 def idempotency_key() -> str:
@@ -129,9 +148,9 @@ def running(runtime: Runtime) -> Iterator[None]:
 
 
 @contextmanager
-def acting(key: RequestId, token: Token | None) -> Iterator[None]:
-    """Run a tool in this block with this key and token."""
-    mark = _CALL.set(_Call(key, token))
+def acting(key: RequestId, tokens: tuple[Token, ...]) -> Iterator[None]:
+    """Run a tool in this block with this key and these tokens."""
+    mark = _CALL.set(_Call(key, tokens))
     try:
         yield
     finally:

@@ -8,7 +8,7 @@ from typing import assert_never
 from ..approvals import signing
 from ..approvals.errors import BadVote
 from ..approvals.request import Request
-from ..approvals.verdict import Approve, Modify, Reject, Respond
+from ..approvals.verdict import Approve, Modify, Reject, Respond, Undo
 from .dialects.asked import Approved, Refused, Responded, Settled
 from .runtime import Runtime
 
@@ -35,6 +35,8 @@ def settled_by(request: Request, runtime: Runtime, frozen: str, now: datetime) -
             return Responded(
                 signing.response(request, runtime.verifier, thread=thread, frozen=frozen, now=now)
             )
+        case Undo():
+            raise BadVote("What this agent did cannot be undone from here.")
         case Modify(instruction=text) if text:
             raise BadVote("An instruction cannot be given to this agent.")
         case Approve() | Modify():

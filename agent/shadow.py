@@ -51,7 +51,7 @@ def differences(requests: Iterable[Request], live: Policy, other: Policy) -> tup
 
 def difference(request: Request, live: Policy, other: Policy) -> Difference | None:
     """None where both agree, and for agents that pause by themselves: no policy decides whether they do."""
-    if request.ask.dialect:
+    if request.ask.dialect or request.ask.undoes:
         return None
     action = request.ask.first.proposal.action
     judge = assess_call if _is_bare_call(request) else assess

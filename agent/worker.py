@@ -10,14 +10,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from ..approvals.change import AuditEntry, Event
+from ..approvals.change import AuditEntry, Event, WorkKind
 from ..approvals.connection import AWAY, is_away
 from ..approvals.crash import crash_point
 from ..approvals.errors import StoreDown
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
-from .credentials import Broker
+from .credentials import Broker, CredentialSourceDown
 from .faults import facts_of, place_of, said_of, told_of
 from .handled import Handled
 from .keeper import Keeper, Locks
@@ -28,7 +28,7 @@ from .remote.server import AgentServer, ServerAway, ThreadGone
 from .remote.watch import WATCH_EVERY, Watcher, graphs_at
 from .resume import Graph
 from .runner import TRIES, GivenUp, Runner, ThreadLost, WorkLost
-from .runtime import LEASE
+from .runtime import LEASE, OWN
 from .serializer import TokenInState
 
 _log = logging.getLogger(__name__)
@@ -39,9 +39,6 @@ BACKOFF: tuple[float, ...] = (0, 1, 2, 4, 8)
 IDLE = timedelta(seconds=15)
 #: How often record and threads are compared.
 RECONCILE_EVERY = timedelta(minutes=1)
-
-#: How the names of graphs begin whose runs are resumed by the process that asked for them, and by no worker.
-OWN = "own:"
 
 #: The store is not there: nothing is wrong with the work, it is taken again later.
 _STORE_AWAY = (StoreDown, *AWAY)
@@ -141,7 +138,7 @@ class Worker:
 
     async def _carry(self, item: WorkItem) -> bool:
         """Do a piece of work, again after failures; True when nothing is left to do for it."""
-        run, broke = item.work.run, "it was tried too often"
+        run, broke, last = item.work.run, "it was tried too often", None
         if run.graph not in self.runner.graphs:
             return run.graph.startswith(OWN) or await self._not_taken(item)
         for failures, seconds in enumerate(self._backoff, start=1):
@@ -169,14 +166,21 @@ class Worker:
                 _log.error(
                     "work.failed", extra={"run": run.thread, "request": item.work.request, **told_of(error)}
                 )
-                broke = said_of(error)
+                broke, last = said_of(error), error
                 final = isinstance(error, TokenInState)  # the same node would put the same into it again
                 waits = () if final else self._backoff[failures:]
                 await self._note_failure(item, item.tries + failures, waits, error)
                 if final:
                     break
-        await self.runner.give_up(run, broke)
+        await self._give_up(item, broke, last)
         return True
+
+    async def _give_up(self, item: WorkItem, broke: str, last: Exception | None) -> None:
+        """End a run that cannot go on; not where its own clock tells people and has it tried again."""
+        if isinstance(last, CredentialSourceDown) and await self.runner.put_off(item.work.request, last):
+            return
+        if item.work.kind is not WorkKind.UNDO:
+            await self.runner.give_up(item.work.run, broke)
 
     async def _not_taken(self, item: WorkItem) -> bool:
         """Leave it to a worker that has its graph, and say so to whoever follows the run; never done here."""

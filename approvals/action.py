@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from .credential import CredentialRef
+from .credential import CredentialRef, Credentials, refs_of
 from .errors import SaysoError
 
 #: A value JSON can say (None, bool, number, text, list, mapping); arguments are frozen to these.
@@ -52,7 +52,7 @@ class Tool(Protocol):
     @property
     def category(self) -> str: ...
     @property
-    def credential(self) -> CredentialRef | None: ...
+    def credential(self) -> Credentials: ...
     def freeze(self, arguments: Mapping[str, object]) -> Mapping[str, Json]:
         """The arguments as JSON values, checked against the tool's signature. Raises: BadChange."""
         ...
@@ -72,7 +72,7 @@ class Action:
         scope: How far it reaches ("412 customers"); empty when the targets say it all.
         confidence: 0 to 1, as the agent states it; None when it states none (counts as low).
         unsure: What the agent is not sure of; empty when nothing.
-        credential: Under whose authority the tool will run; a reference, never a token.
+        credential: Under whose authority the tool will run, one account of each provider; references, never tokens.
     """
 
     tool: str
@@ -86,7 +86,7 @@ class Action:
     scope: str = ""
     confidence: float | None = None
     unsure: str = ""
-    credential: CredentialRef | None = None
+    credential: Credentials = None
 
     def __post_init__(self) -> None:
         for name in ("goal", "summary", "reasoning"):
@@ -94,6 +94,15 @@ class Action:
                 raise IncompleteAction(f"The action {self.tool!r} has no {name}: people cannot judge it.")
         if self.confidence is not None and not 0 <= self.confidence <= 1:
             raise IncompleteAction(f"confidence is between 0 and 1, not {self.confidence!r}")
+        try:
+            refs_of(self.credential)
+        except ValueError as error:
+            raise IncompleteAction(f"The action {self.tool!r}: {error}.") from None
+
+    @property
+    def credentials(self) -> tuple[CredentialRef, ...]:
+        """Every account it runs under."""
+        return refs_of(self.credential)
 
     @classmethod
     def of(
@@ -109,7 +118,7 @@ class Action:
         scope: str = "",
         confidence: float | None = None,
         unsure: str = "",
-        credential: CredentialRef | None = None,
+        credential: Credentials = None,
         **arguments: object,
     ) -> Action:
         """An action of `tool`, under the tool's own credential unless another is named; the rest are its arguments.

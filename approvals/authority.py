@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .errors import NotAllowed, WhyNot
-from .people import PersonId
+from .people import PersonId, Place
 from .request import Request
 
 
@@ -18,13 +18,11 @@ class Roster:
         frozen: Members of the sets the request was opened with (and of the circles added since).
         current: Members of the sets today's policy names for the same route, circles included.
         denied: Persons barred from deciding anything.
-        needed: Votes today's policy wants; the stricter of this and the frozen rule counts.
     """
 
     frozen: Mapping[str, frozenset[PersonId]]
     current: frozenset[PersonId]
     denied: frozenset[PersonId] = field(default_factory=frozenset)
-    needed: int = 1
 
     def may_decide(self, request: Request) -> frozenset[PersonId]:
         """Everybody who may decide: in a frozen set **and** allowed today, not barred, not a requester."""
@@ -42,3 +40,11 @@ class Roster:
         if person not in self.may_decide(request):
             in_frozen = any(person in self.frozen.get(name, ()) for name in request.approver_sets)
             raise NotAllowed(WhyNot.NOT_ANY_MORE if in_frozen else WhyNot.NOT_AN_APPROVER)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glass:
+    """Who may break the glass, and the channels that hear of it at once."""
+
+    people: frozenset[PersonId] = frozenset()
+    tell: tuple[Place, ...] = ()

@@ -30,6 +30,8 @@ class Event(StrEnum):
     NOT_TAKEN = "not taken"
     OPENED = "opened"
     RAN_FREELY = "ran without asking"
+    RAN_WATCHED = "ran watched"
+    UNDOABLE = "can be undone"
     SHOWN = "shown"
     VOTED = "voted"
     EDITED = "edited"
@@ -53,6 +55,14 @@ class Event(StrEnum):
     DETAILS_SEEN = "details seen"
     UNDELIVERABLE = "could not be delivered"
     SHADOWED = "next policy differs"
+    CREDENTIAL_ADDED = "credential added"
+    CREDENTIAL_REVOKED = "credential revoked"
+    CREDENTIAL_USED = "credential used"
+    CREDENTIAL_REFUSED = "credential refused"
+    GLASS_BROKEN = "glass broken"
+    HANDED_OVER = "authority handed over"
+    HALTED = "paused"
+    UNHALTED = "pause ended"
     POLICY_CHANGED = "policy changed"
     AUDIT_CLEARED = "audit trail cleared"
     AUDIT_EXPORTED = "audit trail exported"
@@ -104,6 +114,7 @@ class NoticeKind(StrEnum):
     HANDED_ON = "handed on"
     LOOKING = "on it"
     DECIDED = "decided"
+    GLASS_BROKEN = "glass broken"  #: one person decided alone; also told in a second channel
     EDITED = "edited"
     EXPIRED = "expired"
     STUCK = "stuck"
@@ -112,6 +123,8 @@ class NoticeKind(StrEnum):
     UNKNOWN = "unknown"
     REPORT = "report"  #: the agent's own last words; `text` holds them
     UNREACHABLE = "unreachable"
+    DAILY = "daily"  #: what ran the day before without anybody being asked; `text` holds the lines
+    SIGN_IN = "sign in"  #: what was approved waits for somebody to sign in to a provider
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +156,22 @@ class Notice:
 class WorkKind(StrEnum):
     START = "start"
     RESUME = "resume"
+    UNDO = "undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """Something for a worker: start a run, or resume one for a request."""
+    """Something for a worker: start a run, resume one for a request, or take back what a request did."""
 
     kind: WorkKind
     run: Run
     request: RequestId | None = None
+
+
+def work_for(request: Request) -> Work:
+    """What a worker has to do about an answered request."""
+    kind = WorkKind.UNDO if request.ask.undoes else WorkKind.RESUME
+    return Work(kind=kind, run=request.ask.run, request=request.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +184,7 @@ class Change:
         audit, notices, work: Written with it. Every card of the request is marked for redrawing.
         opens: Requests opened in the same step (the next round of an invalidated one).
         lease: Given to the worker of a tool that starts with this change; None for all other changes.
+        acts: It brings an agent or a tool on, so it is refused while sayso is paused.
     """
 
     request: Request
@@ -173,6 +194,7 @@ class Change:
     before: datetime | None = None
     opens: tuple[Ask, ...] = ()
     lease: timedelta | None = None
+    acts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

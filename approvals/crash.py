@@ -18,10 +18,11 @@ In the process that talks to people and fires deadlines:
 - deadline: `step-before-fired`, `step-after-fired`
 - audit: `link-before-added`, `link-after-added`
 
-Only where they are set up, runs that services start over HTTP and agents at a server of their own:
+Only where they are set up, runs that services start over HTTP, agents at a server of their own, and undoing:
 
 - start: `run-before-start`, `run-after-start`
 - resume: `remote-sent`, `remote-ended`
+- undo: `undo-claimed`
 """
 
 from __future__ import annotations

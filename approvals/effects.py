@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .change import AuditEntry, Change, Event, Notice, NoticeKind, Work, WorkKind
+from .change import AuditEntry, Change, Event, Notice, NoticeKind, work_for
 from .errors import AlreadySettled, NotAllowed, SaysoError
 from .machine import RESUME_WITHIN, closed
 from .people import PersonId, Place
+from .quorum import enough, stricter
 from .request import Effect, EffectState, OutcomeKind, Request, State
 from .verdict import Vote
 
@@ -35,11 +36,13 @@ def begin(request: Request, *, attempt: int, worker: str, lease: timedelta, now:
         raise Burnt
     effect = Effect(attempt=attempt, worker=worker, started_at=now)
     resume_by = now + GOES_ON_WITHIN if request.ask.dialect else request.resume_by
+    request = replace(request, dead_credential=None)  # it has a token now
     entry = AuditEntry(
         event=Event.EFFECT_STARTED, by=worker, words=_started(request)[:300],
         facts={"attempt": str(attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(request=replace(request, effect=effect, resume_by=resume_by), audit=(entry,), lease=lease)
+    after = replace(request, effect=effect, resume_by=resume_by)
+    return Change(request=after, audit=(entry,), lease=lease, acts=True)
 
 
 def _started(request: Request) -> str:
@@ -63,15 +66,14 @@ def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
         event=Event.EFFECT_STARTED, by=worker, words=(words or f"Runs {tool} again with the same key")[:300],
         facts={"attempt": str(effect.attempt), "digest": request.current.digest},
     )  # fmt: skip
-    return Change(
-        request=replace(request, effect=replace(effect, worker=worker)), audit=(entry,), lease=lease
-    )
+    after = replace(request, effect=replace(effect, worker=worker))
+    return Change(request=after, audit=(entry,), lease=lease, acts=True)
 
 
 def done(request: Request, worker: str, result: str, words: str, now: datetime) -> Change:
     """The tool returned: the request is closed in the same step; a late word settles UNKNOWN. Raises: Burnt."""
     effect = replace(_running(request, worker), state=EffectState.DONE, result=result)
-    change = closed(replace(request, effect=effect), OutcomeKind.EXECUTED, words, now, by=worker)
+    change = closed(replace(request, effect=effect), _happened(request), words, now, by=worker)
     entry = AuditEntry(
         event=Event.EFFECT_DONE, by=worker, words="The tool ran", facts={"attempt": str(effect.attempt)}
     )
@@ -129,7 +131,7 @@ def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change
     """A person says: it happened. Raises: AlreadySettled."""
     effect = replace(_unknown(request), state=EffectState.DONE, result='"confirmed by a person"')
     return _settled(
-        request, effect, OutcomeKind.EXECUTED, f"{person} confirmed that it happened.", person=person, now=now
+        request, effect, _happened(request), f"{person} confirmed that it happened.", person=person, now=now
     )
 
 
@@ -159,19 +161,21 @@ def run_again(
         event=Event.VOTED, by=vote.person, words="Voted to run it again",
         facts={"attempt": str(effect.attempt + 1), "via": vote.via, "key": vote.key},
     )  # fmt: skip
-    if len(votes) < max(request.ask.rule.needed, needed):
+    if len(votes) < needed or not enough(stricter(request.ask.rule, vote.rule), votes):
         return Change(request=replace(request, votes=votes), audit=(entry,))
     after = replace(request, votes=votes, resume_by=now + RESUME_WITHIN)
-    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
-    return Change(request=after, audit=(entry,), work=(work,))
+    return Change(request=after, audit=(entry,), work=(work_for(request),))
 
 
 def _settled(
     request: Request, effect: Effect, kind: OutcomeKind, words: str, *, person: PersonId, now: datetime
 ) -> Change:
     change = closed(replace(request, effect=effect), kind, words, now, by=person)
-    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
-    return replace(change, work=(work,))
+    return replace(change, work=(work_for(request),))
+
+
+def _happened(request: Request) -> OutcomeKind:
+    return OutcomeKind.UNDONE if request.ask.undoes else OutcomeKind.EXECUTED
 
 
 def _running(request: Request, worker: str) -> Effect:

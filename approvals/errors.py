@@ -4,6 +4,7 @@ SaysoError
 ├── BadSetting                a setting is missing or wrong
 ├── StoreDown                 Redis cannot be reached
 │   └── NotCopied             it can, but no replica confirms what it says
+├── Halted                    somebody paused sayso
 ├── RequestNotFound
 ├── AnswerRefused             a person's answer was not counted
 │   ├── AlreadySettled        somebody was faster, or it ended
@@ -19,6 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .halt import Halt
 
 
 class SaysoError(Exception):
@@ -39,6 +44,18 @@ class StoreDown(SaysoError):
 
 class NotCopied(StoreDown):
     """No replica of the store confirms this, so nothing is claimed and nothing is done until one does."""
+
+
+class Halted(SaysoError):
+    """Sayso is paused: nothing is started, brought back or done until that ends.
+
+    Attributes:
+        halt: Who did that, and why; None where it cannot be read.
+    """
+
+    def __init__(self, halt: Halt | None = None) -> None:
+        super().__init__()
+        self.halt = halt
 
 
 class RequestNotFound(SaysoError):
@@ -77,6 +94,7 @@ class WhyNot(StrEnum):
     OWN_REQUEST = "You asked for this, so somebody else has to decide it."
     NOT_AN_APPROVER = "You are not an approver for this action."
     NOT_ANY_MORE = "You are no longer an approver for this action."
+    HANDED_OVER = "Your authority is in a colleague's hands; say “hand over to nobody” to have it back."
     NO_APPROVERS = "Nobody is set up to approve this action; ask an operator to add approvers to its route."
     UNKNOWN_PERSON = "I do not know you: you are not in sayso's list of people."
     AMBIGUOUS = "Your account is listed for more than one person, so your answer cannot be counted."

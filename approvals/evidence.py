@@ -31,7 +31,8 @@ def facts_of_ask(ask: Ask) -> Mapping[str, str]:
         "digest": ask.first.digest, "tool": proposal.action.tool, "policy": proposal.assessment.policy,
         "oversight": str(proposal.assessment.oversight), "route": ask.route, "asked_by": proposal.asked_by,
         "owner": ask.run.owner, "service": ask.run.service, "sets": " ".join(ask.rule.approvers),
-        "needed": str(ask.rule.needed), "revises": ask.revises,
+        "needed": str(ask.rule.needed), "seats": " ".join(f"{one.approvers}={one.needed}" for one in ask.rule.seats),
+        "veto": " ".join(ask.rule.veto), "revises": ask.revises,
     }  # fmt: skip
     return {name: str(value) for name, value in said.items() if value}
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from .crash import crash_point
 from .linking import LinkKeys, Mark
+from .naming import PARTITIONS
 from .redis_links import RedisLinks
-from .request import PARTITIONS
 
 log = logging.getLogger(__name__)
 

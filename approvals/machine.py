@@ -11,15 +11,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from .change import AuditEntry, Change, Event, NoticeKind, Work, WorkKind, tell_service
+from .change import AuditEntry, Change, Event, NoticeKind, tell_service, work_for
 from .deadline import Step, StepKind
 from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
 from .evidence import facts_of_ask
 from .people import PersonId, Place
+from .quorum import enough, stricter
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
-from .risk import Oversight
 from .saying import say, tell_requester, vote_entry
-from .verdict import Approve, Modify, Reject, Respond, Vote, way_of
+from .verdict import Approve, Modify, Reject, Respond, Undo, Vote, way_of
 
 #: How long a worker has to bring the agent back before people are told that it is stuck.
 RESUME_WITHIN = timedelta(minutes=10)
@@ -29,9 +29,7 @@ NO_CIRCLES: Circles = {}
 #: At most so many people of one circle get the card as a direct message.
 MOST_DIRECT = 20
 #: Outcomes that threads are told besides the redrawn card; the others follow from what was said there before.
-_SAID_IN_THREADS = (
-    OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN,
-)  # fmt: skip
+_SAID_IN_THREADS = (OutcomeKind.FAILED, OutcomeKind.UNKNOWN, OutcomeKind.INVALIDATED, OutcomeKind.WITHDRAWN)
 
 
 def votes_expire_at(request: Request) -> datetime:
@@ -52,12 +50,14 @@ def opened(ask: Ask) -> Change:
     return Change(request=Request(ask=ask), audit=(entry,), notices=tell_service(ask))
 
 
-def opened_free(ask: Ask, worker: str) -> Change:
-    """An action nobody is asked about: it is on record and goes straight to its worker."""
-    assert ask.first.proposal.assessment.oversight is Oversight.FREE
+def opened_unasked(ask: Ask, worker: str) -> Change:
+    """A free or watched action: it is on record and goes straight to its worker."""
     request = Request(ask=ask, state=State.RESUMING, worker=worker, resume_by=ask.opened_at + RESUME_WITHIN)
+    assert not request.asked
     words = f"Runs without asking: {ask.first.proposal.action.summary}"
-    entry = AuditEntry(event=Event.RAN_FREELY, by=worker, words=words[:300], facts=facts_of_ask(ask))
+    event = Event.RAN_WATCHED if ask.watched else Event.RAN_FREELY
+    facts = {**facts_of_ask(ask), "graph": ask.run.graph}
+    entry = AuditEntry(event=event, by=worker, words=words[:300], facts=facts)
     return Change(request=request, audit=(entry,))
 
 
@@ -70,17 +70,17 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
 
     Raises: AlreadySettled, Outdated, NotAllowed, NotOffered. At or after the deadline the change expires the request.
     """
-    _must_be_open(request, vote.revision)
-    _must_be_offered(request, vote)
+    must_be_open(request, vote.revision)
+    must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     match vote.verdict:
-        case Approve():
+        case Approve() | Undo():
             return _approve(request, vote, may_decide, needed, now)
         case Modify(changes=changes, instruction="") if changes and request.ask.edits is Edits.APPLY:
             raise ValueError("an edit is counted by `edit`, with its new revision")
         case Reject() | Modify() | Respond():
-            return _decide(replace(request, votes=(*request.votes, vote)), vote, (vote.person,), now)
+            return decided(replace(request, votes=(*request.votes, vote)), vote, (vote.person,), now)
 
 
 def edit(
@@ -96,8 +96,8 @@ def edit(
 
     Raises: as `vote`.
     """
-    _must_be_open(request, revision.number - 1)
-    _must_be_offered(request, vote)
+    must_be_open(request, revision.number - 1)
+    must_be_offered(request, vote)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     edited = replace(request, revisions=(*request.revisions, revision), votes=())
@@ -131,7 +131,7 @@ def hand_on(
     Raises: AlreadySettled, Outdated. Without a next line the request is refused for nobody to decide it:
     NotAllowed is not raised, the caller offers *reject* instead (`next_line` says whether there is one).
     """
-    _must_be_open(request, revision)
+    must_be_open(request, revision)
     if now >= request.ask.deadline.expires_at:
         return expired(request, now)
     index = next_line(request)
@@ -242,7 +242,9 @@ def _missing(request: Request, circles: Circles) -> tuple[PersonId, ...]:
 
 
 def expired(request: Request, now: datetime) -> Change:
-    """Nobody answered in time: cancelled aloud, and the agent is told."""
+    """Nobody answered in time: cancelled aloud, and the agent is told; what nobody undid stays done."""
+    if request.ask.undoes:
+        return closed(request, OutcomeKind.EXPIRED, "Nobody undid it in time; it stays done.", now)
     after = replace(
         request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN, paged_at=None, lost_pagers=(),
         fired=len(request.ask.deadline.steps),
@@ -251,7 +253,7 @@ def expired(request: Request, now: datetime) -> Change:
         request=after,
         audit=(AuditEntry(event=Event.EXPIRED, words="Nobody decided in time; nothing is done"),),
         notices=(say(request, NoticeKind.EXPIRED, "expired"), *tell_requester(request, "expired")),
-        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        work=(work_for(request),),
     )
 
 
@@ -268,7 +270,7 @@ def resuming(request: Request, worker: str, now: datetime) -> Change:
         waits_for=0,
     )
     entry = AuditEntry(event=Event.RESUMING, by=worker, words="Bringing the agent back")
-    return Change(request=after, audit=(entry,))
+    return Change(request=after, audit=(entry,), acts=True)
 
 
 def waiting(request: Request, others: int) -> Change | None:
@@ -290,7 +292,7 @@ def closed(request: Request, kind: OutcomeKind, words: str, now: datetime, by: s
     after = replace(
         request, state=State.CLOSED, closed_at=now, resume_by=None, outcome=Outcome(kind=kind, words=words[:500], at=now)
     )  # fmt: skip
-    tell = request.oversight is not Oversight.FREE and kind in _SAID_IN_THREADS
+    tell = kind in _SAID_IN_THREADS and (request.asked or request.ask.undoes)
     return Change(
         request=after,
         audit=(AuditEntry(event=Event.CLOSED, by=by, words=f"Ended: {kind}", facts={"outcome": kind}),),
@@ -318,18 +320,19 @@ def invalidated(request: Request, why: str, now: datetime, again: Ask | None = N
 
 def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
     """Taken back before anything was done; the agent is told. Raises: AlreadySettled when the tool has started."""
-    if request.effect is not None:
+    if request.effect is not None or request.ask.undoes:
         raise AlreadySettled(request.state)
-    work = Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id)
-    return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work,))
+    return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work_for(request),))
 
 
-def _must_be_offered(request: Request, vote: Vote) -> None:
+def must_be_offered(request: Request, vote: Vote) -> None:
+    """Raises: NotOffered."""
     if way_of(vote.verdict) not in request.ways:
         raise NotOffered
 
 
-def _must_be_open(request: Request, revision: int) -> None:
+def must_be_open(request: Request, revision: int) -> None:
+    """Raises: AlreadySettled, Outdated."""
     if request.state is not State.OPEN:
         by = request.decision.by if request.decision else ()
         raise AlreadySettled(request.state, tuple(by))
@@ -345,13 +348,14 @@ def _approve(
         raise NotAllowed(WhyNot.ALREADY_VOTED)
     votes = (*earlier, vote)
     voted = replace(request, votes=votes)
-    if len(votes) >= max(request.ask.rule.needed, needed):
-        return _decide(voted, vote, tuple(v.person for v in votes), now)
+    if len(votes) >= needed and enough(stricter(request.ask.rule, vote.rule), votes):
+        return decided(voted, vote, tuple(v.person for v in votes), now)
     return Change(request=voted, audit=(vote_entry(vote),), before=request.ask.deadline.expires_at)
 
 
-def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
-    decision = Decision(verdict=vote.verdict, by=by, at=now)
+def decided(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetime) -> Change:
+    """Decided by this vote; whether it is enough is for its caller to know."""
+    decision = Decision(verdict=vote.verdict, by=by, at=now, glass=vote.glass)
     after = replace(
         request,
         state=State.DECIDED,
@@ -368,17 +372,20 @@ def _decide(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
         request=after,
         audit=(vote_entry(vote), entry),
         notices=(say(request, NoticeKind.DECIDED, "decided"),),
-        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        work=(work_for(request),),
         before=request.ask.deadline.expires_at,
     )
 
 
 def _stuck(request: Request, now: datetime) -> Change:
     """People decided, but no worker brought the agent back in time: told, paged, and put to the workers again."""
+    lacking = request.dead_credential if request.effect is None else None
     if now >= votes_expire_at(request) and request.effect is None:
-        return closed(
-            request, OutcomeKind.FAILED, "The agent could not be brought back; nothing was done.", now
-        )
+        why = lacking.words if lacking else "The agent could not be brought back."
+        return closed(request, OutcomeKind.FAILED, f"{why} Nothing was done.", now)
+    work = (work_for(request),)
+    if lacking:  # nobody is late: it is tried now and then
+        return Change(request=replace(request, resume_by=now + RESUME_WITHIN), work=work)
     again = replace(
         request,
         resume_by=now + RESUME_WITHIN,
@@ -389,5 +396,5 @@ def _stuck(request: Request, now: datetime) -> Change:
         request=again,
         audit=(AuditEntry(event=Event.STUCK, words="The agent was not brought back in time"),),
         notices=(say(request, NoticeKind.STUCK, "stuck"), *tell_requester(request, "stuck")),
-        work=(Work(kind=WorkKind.RESUME, run=request.ask.run, request=request.id),),
+        work=work,
     )

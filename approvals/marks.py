@@ -6,9 +6,10 @@ import hashlib
 
 from .change import Change, Notice, NoticeId
 from .deadline import StepKind
-from .request import PARTITIONS, Request, State, partition_of
-from .risk import Oversight
+from .naming import PARTITIONS, partition_of
+from .request import Request, State
 from .store import Lane, Target, TargetKind
+from .watched import can_be_undone, has_card
 
 
 def notice_id(notice: Notice, partitions: int = PARTITIONS) -> NoticeId:
@@ -18,14 +19,15 @@ def notice_id(notice: Notice, partitions: int = PARTITIONS) -> NoticeId:
 
 
 def of_request(before: Request | None, after: Request) -> list[tuple[Lane, Target]]:
-    """The cards and the page of a request that has changed; none for actions nobody was asked about."""
-    if after.oversight is Oversight.FREE:
+    """The cards and the page of a request that has changed. A mere log card waits behind what people decide."""
+    if not has_card(after) and not (before and has_card(before)):
         return []
     settled = before is None or before.state is not after.state or before.revision != after.revision
+    settled = settled and not can_be_undone(after)
     old_places = before.card_places if before else ()
     marks = [
         (
-            Lane.TELL if settled or place not in old_places else Lane.REDRAW,
+            Lane.TELL if settled or (before and place not in old_places) else Lane.REDRAW,
             Target(kind=TargetKind.CARD, id=after.id, where=place),
         )
         for place in after.card_places

@@ -12,11 +12,14 @@ from typing import TypeVar
 
 from . import canonical, marks
 from .change import UNTOLD, Applied, AuditEntry, AuditRecord, Change, Notice, Work, WorkKind
-from .errors import RequestNotFound
+from .errors import Halted, RequestNotFound
 from .evidence import run_started
+from .halt import HALTS, Halt
+from .handover import HANDOVERS, HandOver
 from .looks import withheld_json
-from .people import Place
-from .request import PARTITIONS, Request, Run, partition_of
+from .naming import PARTITIONS, partition_of
+from .people import PersonId, Place
+from .request import Request, Run
 from .store import (
     MOST_LETTERS,
     DeadLetter,
@@ -70,6 +73,8 @@ class MemoryStore:
         self._letters: dict[Target, DeadLetter] = {}
         self._leases: dict[RequestId, tuple[str, datetime]] = {}
         self._policy: PublishedPolicy | None = None
+        self._halts: dict[str, Halt] = {}
+        self._handovers: dict[PersonId, HandOver] = {}
         self._numbers = itertools.count(1)
         self._wake = asyncio.Event()
 
@@ -103,6 +108,8 @@ class MemoryStore:
         change = step(before, self._now)
         if change is None:
             return Applied(before)
+        if change.acts:
+            await self.unhalted(change.request.ask.run)
         self._commit(before, change)
         if token:
             self._tokens.add(f"{id}:{token}")
@@ -202,7 +209,7 @@ class MemoryStore:
         return await self.start(run)
 
     async def take(self, worker: str, *, idle: timedelta, wait: timedelta) -> WorkItem | None:
-        for id, held in self._work.items():
+        for id, held in () if self._halt_of("") else self._work.items():
             if held.seen is None or self._now - held.seen >= idle:
                 held.worker, held.seen = worker, self._now
                 partition = partition_of(held.work.run.thread)
@@ -301,6 +308,9 @@ class MemoryStore:
         self._mark(Lane.PAGE if target.kind is TargetKind.PAGE else Lane.TELL, target)
         return True
 
+    async def say(self, notice: Notice) -> None:
+        self._keep_notices((notice,))
+
     async def notice(self, id: str) -> Notice | None:
         return self._notices.get(id)
 
@@ -318,6 +328,44 @@ class MemoryStore:
         except TimeoutError:
             return
         self._wake.clear()
+
+    # ---- handing over
+
+    async def hand_over(self, given: HandOver, entry: AuditEntry) -> None:
+        self._handovers[given.by] = given
+        self._append(entry, HANDOVERS, None)
+
+    async def take_back(self, by: PersonId, entry: AuditEntry) -> None:
+        if self._handovers.pop(by, None):
+            self._append(entry, HANDOVERS, None)
+
+    async def handovers(self) -> Sequence[HandOver]:
+        return list(self._handovers.values())
+
+    # ---- pauses
+
+    async def halt(self, halt: Halt, entry: AuditEntry) -> None:
+        self._halts[halt.graph] = _kept(halt)
+        self._append(entry, HALTS, None)
+
+    async def unhalt(self, graph: str, entry: AuditEntry) -> None:
+        if self._halts.pop(graph, None):
+            self._append(entry, HALTS, None)
+
+    async def unhalt_ended(self, graph: str, entry: AuditEntry) -> None:
+        if graph in self._halts and not self._halts[graph].holds(self._now):
+            await self.unhalt(graph, entry)
+
+    async def halts(self) -> Sequence[Halt]:
+        return [self._halts[graph] for graph in sorted(self._halts)]
+
+    async def unhalted(self, run: Run) -> None:
+        if halt := self._halt_of(run.graph):
+            raise Halted(halt)
+
+    def _halt_of(self, graph: str) -> Halt | None:
+        kept = (self._halts.get(name) for name in ("", graph))
+        return next((halt for halt in kept if halt and halt.holds(self._now)), None)
 
     # ---- leases
 

@@ -13,8 +13,8 @@ from .address import Kind, read_address
 from .connection import is_away, open_redis, open_sync_redis
 from .copies import Copies
 from .errors import RequestNotFound, StoreDown
+from .naming import PARTITIONS, partition_of
 from .redis_wake import Waker
-from .request import PARTITIONS, partition_of
 from .sealing import UNSEALED, Seal
 from .verdict import ThreadId
 

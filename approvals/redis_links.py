@@ -11,8 +11,8 @@ from typing import Any
 from . import redis_rows
 from .change import NO_RUN, AuditEntry
 from .linking import Line, Link, Mark, compact
+from .naming import PARTITIONS
 from .redis_calls import RedisCalls, down
-from .request import PARTITIONS
 from .sealing import CannotOpen
 
 #: Records that are read at once.

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from . import redis_rows
 from .change import Notice
+from .naming import PARTITIONS
 from .people import Place
 from .redis_calls import RedisCalls, down
-from .request import PARTITIONS
 from .store import DeadLetter, Lane, Target, TargetKind, Told
 from .verdict import RequestId
 

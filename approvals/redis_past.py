@@ -7,8 +7,8 @@ from datetime import datetime
 
 from . import redis_rows
 from .change import AuditRecord
+from .naming import PARTITIONS
 from .redis_calls import RedisCalls, down
-from .request import PARTITIONS
 from .store import PublishedPolicy
 
 #: Lines of a partition's trail that are read at once.

@@ -13,12 +13,15 @@ its cluster slot. Arguments are read one after the other with `arg()`. Bodies ar
 <stem>told:<id>     HASH    target -> what it shows;  <stem>notice:<id> STRING;  <stem>at:<place> SET of requests
 <stem>dead          ZSET    target that is a dead letter -> since when (store ms);  <stem>dead:<id> HASH target -> letter
 <stem>lease:<id>    STRING  the worker whose tool runs; expires
+<stem>halt          HASH    graph, or "" for all -> when a pause of it ends (store ms; "" never), a blank, its body
+<stem>handovers     HASH    (one partition only) who gave their authority away -> to whom, signed
 <stem>policy        STRING  (first partition only) by which policy the bot works
 <stem>clock         STRING  the largest time seen;  <stem>offset (demo stores only) what the clock is pushed by
 """
 
 from __future__ import annotations
 
+from . import halt_scripts
 from .redis_link_scripts import ADD_LINKS, ANCHOR_TURN, CLEAR, LINK_TURN, LINKED_TO
 from .store import MOST_LETTERS
 
@@ -87,9 +90,10 @@ end
 local function wake() redis.call('PUBLISH', channel, string.match(stem, '{(%x+)}')) end
 """
 
-#: -> {verdict, now, ms the clock went back}; verdict is done | replayed | exists | missing | moved | late.
+#: -> {verdict, now, ms the clock went back}; verdict is done | replayed | exists | missing | moved | late | halted, with the pause.
 COMMIT = f"""
 local id, call, token, token_ms, expected, before = arg(), arg(), arg(), arg(), arg(), arg()
+local acts, graph = arg(), arg()
 local req, ms, back = stem .. 'req:' .. id, now()
 local used = redis.call('GET', stem .. 'tok:' .. token)
 if used then return {{used == call and 'done' or 'replayed', ms, back}} end
@@ -98,6 +102,8 @@ if expected == '0' and version then return {{'exists', ms, back}} end
 if expected ~= '0' and not version then return {{'missing', ms, back}} end
 if expected ~= '0' and version ~= expected then return {{'moved', ms, back}} end
 if before ~= '' and ms >= tonumber(before) then return {{'late', ms, back}} end
+local halt = acts ~= '' and halted(graph, ms)
+if halt then return {{'halted', ms, back, halt}} end
 redis.call('SET', stem .. 'clock', ms)
 redis.call('SET', stem .. 'tok:' .. token, call, 'PX', token_ms)
 for _ = 1, tonumber(arg()) do
@@ -192,10 +198,12 @@ wake()
 return 1
 """
 
-#: -> {id, body, tries} or nothing; work of a silent worker goes first (XAUTOCLAIM looks at ten entries at most,
+#: -> {id, body, tries} or nothing, as while everything is paused; work of a silent worker goes first (XAUTOCLAIM looks at ten entries at most,
 #: so behind ten long runs it would not find it).
 TAKE = f"""
 local worker, idle = arg(), arg()
+local ms = now()
+if halted('', ms) then return false end
 local stream = stem .. 'work'
 local silent = redis.call('XPENDING', stream, '{GROUP}', 'IDLE', idle, '-', '+', 1)[1]
 local entry = silent and redis.call('XCLAIM', stream, '{GROUP}', worker, idle, silent[1])[1]
@@ -350,22 +358,29 @@ if redis.call('GET', key) ~= worker then return 0 end
 return redis.call('PEXPIRE', key, ms)
 """
 
+SAY = """
+write_notices()
+wake()
+return 1
+"""
+
 PUSH_CLOCK = "return redis.call('INCRBY', stem .. 'offset', arg())"
 
-_PLAIN = {"TAKE": TAKE, "ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
+_PLAIN = {"ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
           "STANDING_IN": STANDING_IN, "DEAD_LETTERS": DEAD_LETTERS, "RENEW": RENEW,
           "LINK_TURN": LINK_TURN, "LINKED_TO": LINKED_TO, "ADD_LINKS": ADD_LINKS, "ANCHOR_TURN": ANCHOR_TURN}  # fmt: skip
-_TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE}
+_TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE, "TAKE": TAKE, "HALTED": halt_scripts.HALTED}
 _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
-            "REPLAY": REPLAY, "CLEAR": CLEAR}  # fmt: skip
+            "REPLAY": REPLAY, "CLEAR": CLEAR, "SAY": SAY, "HALT": halt_scripts.HALT, "UNHALT": halt_scripts.UNHALT,
+            "HAND_OVER": halt_scripts.HAND_OVER}  # fmt: skip
 
 
 def texts(*, demo: bool) -> dict[str, str]:
     """Every script by name, whole; production scripts contain no way to push the clock."""
     time = _DEMO_TIME if demo else _TIME
     whole = {name: _HEAD + body for name, body in _PLAIN.items()}
-    whole |= {name: _HEAD + time + body for name, body in _TIMED.items()}
-    whole |= {name: _HEAD + time + _WRITERS + body for name, body in _WRITING.items()}
+    whole |= {name: _HEAD + time + halt_scripts.CHECK + body for name, body in _TIMED.items()}
+    whole |= {name: _HEAD + time + halt_scripts.CHECK + _WRITERS + body for name, body in _WRITING.items()}
     if demo:
         whole["PUSH_CLOCK"] = _HEAD + PUSH_CLOCK
     return whole

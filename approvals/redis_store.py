@@ -17,11 +17,14 @@ from .connection import at_primary
 from .copies import needs_copy
 from .errors import BadSetting, RequestNotFound, SaysoError
 from .evidence import run_started
+from .naming import PARTITIONS
 from .redis_calls import down
+from .redis_halts import RedisHalts
+from .redis_handovers import RedisHandovers
 from .redis_links import RedisLinks
 from .redis_outbox import RedisOutbox
 from .redis_past import RedisPast
-from .request import PARTITIONS, Request, Run
+from .request import Request, Run
 from .sealing import STATE_KEYS, UNSEALED, Seal
 from .store import PureStep, TargetKind, WorkItem
 from .verdict import RequestId, ThreadId
@@ -44,7 +47,7 @@ class Contended(SaysoError):
     """Too many writers changed this request at once; nothing was done. Please try again."""
 
 
-class RedisStore(RedisOutbox, RedisPast, RedisLinks):
+class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisLinks):
     """A `Store` on one Redis; open it with `connect`. Every verb raises StoreDown when Redis is away."""
 
     @classmethod
@@ -172,16 +175,18 @@ class RedisStore(RedisOutbox, RedisPast, RedisLinks):
             lease = [redis_rows.ms_of(change.lease), after.effect.worker]
         rows = [redis_rows.row(r, self._seal, whole=before is None or r is not after) for r in records]
         copied = self._copies.asked and needs_copy(after)
-        verdict, _, back = await (self._call_copied if copied else self._call)(
+        verdict, _, back, *halt = await (self._call_copied if copied else self._call)(
             "COMMIT", self._stem_of(after.id), self._channel,
             after.id, call, token, token_ms, before.version if before else 0,
-            redis_rows.ms(change.before) if change.before else "",
+            redis_rows.ms(change.before) if change.before else "", "acts" if change.acts else "", run.graph,
             len(rows), *(part for row in rows for part in row),
             run.thread, self._closed(f"run {run.thread}", run), *lease,
             *redis_rows.entries(change.audit, run.thread, self._seal), *self._notices(change.notices),
             len(change.work), *(self._closed("work", work) for work in change.work),
             len(dirty), *(part for lane, target in dirty for part in (str(lane), str(target))),
         )  # fmt: skip
+        if halt:
+            raise self._halted(halt[0])
         if copied and verdict == b"done":
             self._copies.has(after, cast("bytes", rows[0][2]))
         if int(back) > max(self.clock_went_back_ms, CLOCK_SLACK_MS):
@@ -311,6 +316,10 @@ class RedisStore(RedisOutbox, RedisPast, RedisLinks):
             *redis_rows.entries((entry,), thread, self._seal),
             *self._notices(notices),
         )  # fmt: skip
+
+    @down
+    async def say(self, notice: Notice) -> None:
+        await self._call("SAY", self._stem_of_thread(notice.thread), self._channel, *self._notices((notice,)))
 
     # ---- leases
 

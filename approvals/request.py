@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,13 +9,12 @@ from enum import StrEnum
 
 from . import canonical
 from .action import Action, Json
+from .credential import DeadCredential
 from .deadline import Deadline, Looking, Step, TtlClass, fires_at
+from .naming import PauseKey
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
-from .verdict import GATE_WAYS, Modify, RequestId, Rule, ThreadId, Verdict, Vote, Way
-
-#: How many partitions a new store gets; the number is kept in the store.
-PARTITIONS = 16
+from .verdict import GATE_WAYS, RequestId, Rule, ThreadId, Verdict, Vote, Way
 
 
 class State(StrEnum):
@@ -183,19 +180,23 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PauseKey:
-    """Which pause of which thread: the identity of a request.
+class Undoes:
+    """What an undo takes back: a watched action that ran.
 
     Attributes:
-        interrupt: LangGraph's interrupt id (or the effect's key for an action nobody is asked about).
-        index: Position of the action within the interrupt.
-        round: 1, and one more each time the request had to be invalidated; at most 3.
+        request: Its record, which closed when the tool reported.
+        frozen: The bytes of what was proposed, for the card and for whose say it is.
+        words, at: What came of it, and when (UTC).
     """
 
-    thread: ThreadId
-    interrupt: str
-    index: int = 0
-    round: int = 1
+    request: RequestId
+    frozen: str
+    words: str
+    at: datetime
+
+    @property
+    def proposal(self) -> Proposal:
+        return canonical.decode(Proposal, self.frozen)
 
 
 class Edits(StrEnum):
@@ -224,6 +225,7 @@ class Ask:
         revises: The request it replaces after a modification.
         dialect: Whose words the pause speaks; empty for a gate of ours.
         ways: How it can be answered.
+        watched, undoes: Whether it runs at once, for people to see afterwards; what it takes back, None if nothing.
     """
 
     id: RequestId
@@ -245,15 +247,18 @@ class Ask:
     dialect: str = ""
     ways: tuple[Way, ...] = GATE_WAYS
     backup_pagers: tuple[str, ...] = ()
+    watched: bool = False
+    undoes: Undoes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What people decided together, when (UTC), and who."""
+    """What people decided together, when (UTC), and who; `glass` is why one person did so alone, in an emergency."""
 
     verdict: Verdict
     by: tuple[PersonId, ...]
     at: datetime
+    glass: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,6 +280,8 @@ class Request:
         stuck_at: UTC; since when people know that no worker brings the agent back. None again once one does.
         worker: Who is resuming the agent.
         waits_for: How many other answers its pause needs before the agent can go on; 0 when none.
+        undo: The request that can take back what it did, and holds its card from then on.
+        dead_credential: Why it could not run as things are; once decided, it waits for that. None while nothing is known against it.
     """
 
     ask: Ask
@@ -294,6 +301,8 @@ class Request:
     stuck_at: datetime | None = None
     worker: str = ""
     waits_for: int = 0
+    undo: RequestId | None = None
+    dead_credential: DeadCredential | None = None
     effect: Effect | None = None
     outcome: Outcome | None = None
     closed_at: datetime | None = None
@@ -343,6 +352,11 @@ class Request:
         return self.ask.first.proposal.assessment.oversight
 
     @property
+    def asked(self) -> bool:
+        """Whether its agent waits for what people decide."""
+        return not (self.oversight is Oversight.FREE or self.ask.watched or self.ask.undoes)
+
+    @property
     def says_failed(self) -> bool:
         """Whether all that is known of its failure is what the tool says: it does not claim that nothing happened."""
         effect = self.effect
@@ -379,21 +393,3 @@ class Request:
     def live(self) -> bool:
         """Whether people still can or must wait for something."""
         return self.state is not State.CLOSED
-
-
-def partition_of(thread: ThreadId, partitions: int = PARTITIONS) -> int:
-    """The partition of everything that belongs to a thread (CRC-32 of its id)."""
-    return zlib.crc32(thread.encode()) % partitions
-
-
-def request_id(key: PauseKey, partitions: int = PARTITIONS) -> RequestId:
-    """The one id of a pause: the same pause always gets the same id, which makes opening it idempotent."""
-    text = f"{key.thread}\0{key.interrupt}\0{key.index}\0{key.round}"
-    return RequestId(
-        f"{partition_of(key.thread, partitions):02x}-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
-    )
-
-
-def is_edit(verdict: Verdict) -> bool:
-    """Whether a verdict changes arguments instead of telling the agent to think again."""
-    return isinstance(verdict, Modify) and bool(verdict.changes) and not verdict.instruction

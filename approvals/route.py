@@ -10,8 +10,9 @@ from .action import Action
 from .deadline import Chain, Deadline, TtlClass, plan
 from .errors import SaysoError
 from .hours import Hours
+from .naming import PauseKey, request_id
 from .people import Place
-from .request import Ask, Edits, PauseKey, Revision, Run, request_id
+from .request import Ask, Edits, Revision, Run
 from .verdict import RequestId, Rule
 
 
@@ -66,7 +67,8 @@ def asks_others(route_for: Callable[[Action], Route], before: Action, after: Act
         was, now = route_for(before), route_for(after)
     except SaysoError:
         return True
-    return now.rule.needed > was.rule.needed or set(now.all_sets) != set(was.all_sets)
+    more = now.rule.needed > was.rule.needed or now.rule.seats != was.rule.seats
+    return more or set(now.all_sets) != set(was.all_sets)
 
 
 def compose(

@@ -37,4 +37,5 @@ def tell_requester(request: Request, key: str) -> tuple[Notice, ...]:
 def vote_entry(vote: Vote) -> AuditEntry:
     """The line about a vote."""
     facts = {"digest": vote.digest, "revision": str(vote.revision), "via": vote.via, "key": vote.key}
+    facts |= {"stands for": " ".join(vote.stands_for)} if vote.stands_for else {}
     return AuditEntry(event=Event.VOTED, by=vote.person, words=f"Voted {vote.verdict.type}", facts=facts)

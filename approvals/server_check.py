@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from .connection import at_primary, primaries
 from .copies import COPY_MS, MARK_MS, has_replicas, version
 from .errors import SaysoError, StoreDown
-from .request import PARTITIONS
+from .naming import PARTITIONS
 
 #: Oldest server that has every command our scripts use.
 OLDEST_SERVER = (6, 2)

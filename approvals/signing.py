@@ -13,12 +13,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from . import canonical
 from .errors import BadVote
+from .handover import HandOver
+from .quorum import enough, stricter
 from .request import Request, Revision
-from .verdict import Approve, Modify, Respond, Rule, ThreadId, Vote
+from .verdict import Approve, Modify, Respond, ThreadId, Undo, Vote
 
 
 def _bytes_of(vote: Vote) -> bytes:
     return b"sayso vote v1\0" + canonical.encode(replace(vote, signature=""), Vote)
+
+
+def _bytes_of_handover(given: HandOver) -> bytes:
+    return b"sayso hand-over v1\0" + canonical.encode(replace(given, signature=""), HandOver)
 
 
 def key_id(public: bytes) -> str:
@@ -38,7 +44,15 @@ class Signer:
     def sign(self, vote: Vote) -> Vote:
         """The vote with key id and signature."""
         named = replace(vote, key=self._id, signature="")
-        return replace(named, signature=base64.b64encode(self._key.sign(_bytes_of(named))).decode())
+        return replace(named, signature=self._signed(_bytes_of(named)))
+
+    def sign_handover(self, given: HandOver) -> HandOver:
+        """The same for somebody's authority in a colleague's hands."""
+        named = replace(given, key=self._id, signature="")
+        return replace(named, signature=self._signed(_bytes_of_handover(named)))
+
+    def _signed(self, said: bytes) -> str:
+        return base64.b64encode(self._key.sign(said)).decode()
 
 
 class Verifier:
@@ -52,13 +66,21 @@ class Verifier:
 
     def check(self, vote: Vote) -> None:
         """Raises: BadVote."""
-        key = self._keys.get(vote.key)
-        if key is None:
+        if vote.key not in self._keys:
             raise BadVote("A vote is signed with a key this worker does not trust.")
+        if not self._fits(vote.key, vote.signature, _bytes_of(vote)):
+            raise BadVote("A vote's signature does not fit its words.")
+
+    def believes(self, given: HandOver) -> bool:
+        """Whether the bot has signed it."""
+        return given.key in self._keys and self._fits(given.key, given.signature, _bytes_of_handover(given))
+
+    def _fits(self, key: str, signature: str, said: bytes) -> bool:
         try:
-            key.verify(base64.b64decode(vote.signature, validate=True), _bytes_of(vote))
+            self._keys[key].verify(base64.b64decode(signature, validate=True), said)
         except (InvalidSignature, ValueError):
-            raise BadVote("A vote's signature does not fit its words.") from None
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +107,15 @@ def warrant(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: s
         raise BadVote("The request does not show what this agent froze.")
     if revision.number > 1 and revision.proposal.revises != request.ask.first.digest:
         raise BadVote("The edited revision does not descend from what was frozen.")
-    persons, rule = set(), None
+    counted, rule, alone = list[Vote](), None, False
     for vote in request.votes:
         verifier.check(vote)
         _fits(vote, request, revision, thread=thread, attempt=attempt, now=now)
-        rule = _strictest(rule, vote.rule)
-        persons.add(vote.person)
-    if rule is None or len(persons - request.requesters) < rule.needed:
+        rule = stricter(vote.rule, rule or vote.rule)
+        if vote.person not in request.requesters:
+            counted.append(vote)
+            alone = alone or bool(vote.glass)
+    if not alone and (rule is None or not enough(rule, counted)):
         raise BadVote("There are not enough valid approvals.")
     return Warrant(revision=revision, attempt=attempt)
 
@@ -115,7 +139,8 @@ def response(request: Request, verifier: Verifier, *, thread: ThreadId, frozen: 
 def _fits(
     vote: Vote, request: Request, revision: Revision, *, thread: ThreadId, attempt: int, now: datetime
 ) -> None:
-    if not (isinstance(vote.verdict, Approve) or _made(vote, revision)):
+    allowing = Undo if request.ask.undoes else Approve
+    if not (isinstance(vote.verdict, allowing) or _made(vote, revision)):
         raise BadVote("A vote that is no approval cannot allow an action.")
     _is_about(vote, request, revision, thread=thread, attempt=attempt, now=now)
 
@@ -139,7 +164,3 @@ def _made(vote: Vote, revision: Revision) -> bool:
         return False
     changes, arguments = vote.verdict.changes, revision.proposal.action.arguments
     return bool(changes) and all(name in arguments and arguments[name] == changes[name] for name in changes)
-
-
-def _strictest(rule: Rule | None, other: Rule) -> Rule:
-    return other if rule is None or other.needed > rule.needed else rule

@@ -13,7 +13,9 @@ from enum import StrEnum
 from typing import Protocol
 
 from .change import Applied, AuditEntry, AuditRecord, Change, Notice, Work
-from .people import Place
+from .halt import Halt
+from .handover import HandOver
+from .people import PersonId, Place
 from .request import Ask, Request, Run
 from .verdict import RequestId, ThreadId
 
@@ -59,7 +61,7 @@ class RequestStore(Protocol):
             token: Id of the click or event behind it; the same token again changes nothing and is `replayed`
                 (kept for 24 hours).
 
-        Raises: RequestNotFound, and whatever `step` raises.
+        Raises: RequestNotFound, Halted for a change that acts, and whatever `step` raises.
         """
         ...
 
@@ -294,6 +296,10 @@ class Outbox(Protocol):
         """
         ...
 
+    async def say(self, notice: Notice) -> None:
+        """Have something said that follows from no transition; the same key again in its thread says nothing."""
+        ...
+
     async def notice(self, id: str) -> Notice | None:
         """The stored notice."""
         ...
@@ -307,8 +313,48 @@ class Outbox(Protocol):
         ...
 
 
-class Store(RequestStore, WorkQueue, Outbox, Protocol):
-    """All three roles; what `build` hands around."""
+class Halts(Protocol):
+    """Who paused sayso. Whatever acts is refused by the store itself while a pause of its graph, or of all, holds."""
+
+    async def halt(self, halt: Halt, entry: AuditEntry) -> None:
+        """Pause, in place of what is kept for the same graph; broken off half-way it may hold for some runs only."""
+        ...
+
+    async def unhalt(self, graph: str, entry: AuditEntry) -> None:
+        """End what is kept for this graph ("" for all); put on record if there was anything."""
+        ...
+
+    async def unhalt_ended(self, graph: str, entry: AuditEntry) -> None:
+        """The same, and only for what holds no more."""
+        ...
+
+    async def halts(self) -> Sequence[Halt]:
+        """What is kept, also what holds no more, by graph. Raises: CannotOpen."""
+        ...
+
+    async def unhalted(self, run: Run) -> None:
+        """Return while this run may go on. Raises: Halted."""
+        ...
+
+
+class Handovers(Protocol):
+    """Whose authority is in whose hands; whoever reads it believes only what the bot has signed."""
+
+    async def hand_over(self, given: HandOver, entry: AuditEntry) -> None:
+        """Keep it in place of what the same person gave before."""
+        ...
+
+    async def take_back(self, by: PersonId, entry: AuditEntry) -> None:
+        """Forget what this person gave."""
+        ...
+
+    async def handovers(self) -> Sequence[HandOver]:
+        """All that are kept, also those that hold no more or not yet. Raises: CannotOpen."""
+        ...
+
+
+class Store(RequestStore, WorkQueue, Outbox, Halts, Handovers, Protocol):
+    """All roles; what `build` hands around."""
 
     async def lease_held(self, id: RequestId) -> bool:
         """Whether the worker of a started tool still renews its lease."""
@@ -324,6 +370,6 @@ class Store(RequestStore, WorkQueue, Outbox, Protocol):
 
 
 __all__ = [
-    "Applied", "Ask", "DeadLetter", "Lane", "MessageRef", "Outbox", "PublishedPolicy", "PureStep", "RequestStore", "Store", "Target",
+    "Applied", "Ask", "DeadLetter", "Halts", "Lane", "MessageRef", "Outbox", "PublishedPolicy", "PureStep", "RequestStore", "Store", "Target",
     "TargetKind", "Told", "Work", "WorkItem", "WorkQueue",
 ]  # fmt: skip

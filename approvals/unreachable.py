@@ -73,7 +73,7 @@ def _must_page(request: Request, now: datetime) -> bool:
     """Whether not even direct messages are left, nobody is paged yet, and there is time to act."""
     direct = [place for place in request.card_places if place.startswith(PERSON)]
     alone = all(place in request.unreachable for place in direct)
-    fresh = request.paged_at is None and bool(request.ask.pager)
+    fresh = request.paged_at is None and bool(request.ask.pager) and not request.ask.undoes
     return alone and fresh and request.state is State.OPEN and now < request.ask.deadline.expires_at
 
 

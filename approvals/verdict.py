@@ -49,7 +49,14 @@ class Respond:
     type: Literal["respond"] = "respond"
 
 
-Verdict = Annotated[Approve | Reject | Modify | Respond, Field(discriminator="type")]
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """Take back what a watched action did."""
+
+    type: Literal["undo"] = "undo"
+
+
+Verdict = Annotated[Approve | Reject | Modify | Respond | Undo, Field(discriminator="type")]
 
 
 class Way(StrEnum):
@@ -60,6 +67,7 @@ class Way(StrEnum):
     INSTRUCT = "instruct"  #: think again, as told
     REJECT = "reject"
     RESPOND = "respond"
+    UNDO = "undo"
 
 
 #: What a gate of ours takes.
@@ -75,10 +83,30 @@ def way_of(verdict: Verdict) -> Way:
             return Way.REJECT
         case Respond():
             return Way.RESPOND
+        case Undo():
+            return Way.UNDO
         case Modify(instruction=""):
             return Way.EDIT
         case Modify():
             return Way.INSTRUCT
+
+
+def is_edit(verdict: Verdict) -> bool:
+    """Whether a verdict changes arguments instead of telling the agent to think again."""
+    return isinstance(verdict, Modify) and bool(verdict.changes) and not verdict.instruction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seats:
+    """So many of those who agree have to be members of one approver set.
+
+    Attributes:
+        approvers: Name of the set.
+        needed: How many; at least 1.
+    """
+
+    approvers: str
+    needed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +115,16 @@ class Rule:
 
     Attributes:
         approvers: Names of the approver sets, whose members are looked up live.
-        needed: How many distinct persons must approve; at least 1. One rejection rejects.
+        needed: How many distinct persons must approve; at least 1, and at least as many as there are seats. One
+            rejection rejects.
+        seats: How many of them have to come from single sets; each person fills one seat (`quorum`). Usually empty.
+        veto: Names of sets whose members may reject, and nothing else.
     """
 
     approvers: tuple[str, ...]
     needed: int = 1
+    seats: tuple[Seats, ...] = ()
+    veto: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +135,10 @@ class Vote:
         thread, request, revision, digest: What was answered; the digest covers everything shown.
         attempt: Which run of the tool it allows; 1, and more only after an unknown outcome.
         at, expires: UTC; after `expires` the vote moves nothing.
+        rule: The stricter of the frozen rule and that of the policy when the vote was given.
+        fills: Sets of whose seats this person may take one, as looked up then; empty where the rule has no seats.
+        glass: Why one person, permitted to do that, decided alone in an emergency; empty for every other vote.
+        stands_for: Whose authority this person had in their hands then; usually nobody's.
         via: The account that answered (`Identity` as text), for the audit.
         key: Id of the signing key; empty before signing.
         signature: Ed25519 over the canonical bytes of all other fields, base64; empty before signing.
@@ -116,6 +153,9 @@ class Vote:
     at: datetime
     expires: datetime
     rule: Rule
+    fills: tuple[str, ...] = ()
+    glass: str = ""
+    stands_for: tuple[PersonId, ...] = ()
     via: str = ""
     attempt: int = 1
     key: str = ""

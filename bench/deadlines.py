@@ -13,8 +13,8 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 from sayso.approvals import machine as rules
+from sayso.approvals.naming import PARTITIONS
 from sayso.approvals.redis_store import RedisStore
-from sayso.approvals.request import PARTITIONS
 from sayso.bench.figures import line, machine, rate
 from sayso.bench.store import Circles, ask, together
 from sayso.bot.valkey import EmbeddedValkey

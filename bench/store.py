@@ -17,9 +17,10 @@ from sayso.approvals.action import Action
 from sayso.approvals.change import Change
 from sayso.approvals.deadline import CHAINS, TtlClass
 from sayso.approvals.errors import NotAllowed
+from sayso.approvals.naming import PauseKey
 from sayso.approvals.people import Identity, Person, PersonId, Place
 from sayso.approvals.redis_store import RedisStore
-from sayso.approvals.request import Ask, PauseKey, Proposal, Request, Revision, Run
+from sayso.approvals.request import Ask, Proposal, Request, Revision, Run
 from sayso.approvals.risk import Dimension, Finding, Level, Oversight, RiskAssessment
 from sayso.approvals.route import Route, compose
 from sayso.approvals.store import Lane

@@ -9,12 +9,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from ..approvals.errors import SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
 from .directory import Accounts, ApproverSet, ConfiguredDirectory
 from .front import Front
+from .halting import Halting
 from .langgraph_version import check_langgraph
 from .one_policy import LOOK_EVERY, OnePolicy
 from .roles import BOT, SCHEDULER, WORKER
@@ -27,6 +29,7 @@ if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
     from ..scheduler.paging import Pages
     from .api.calls import Api
     from .channel import Channel
+    from .connecting import Connecting
     from .delivery import Deliverer
     from .desk import Desk
     from .platform import Platform
@@ -35,6 +38,10 @@ log = logging.getLogger(__name__)
 
 #: How often each scheduler looks for what is due.
 SWEEP_EVERY = timedelta(seconds=1)
+#: How often each of them looks whether the hour of the daily line has come.
+DAILY_LOOK = timedelta(minutes=1)
+#: How often each scheduler puts away pauses that are over; they hold no longer anyhow.
+HALTS_EVERY = timedelta(seconds=10)
 
 
 async def run(
@@ -56,7 +63,7 @@ async def run(
             directory = directory_of(settings, platforms, schedules, now=store.now)
             if BOT in parts:
                 deliverer = await stack.enter_async_context(
-                    _bot(settings, store, directory, platforms, front=front, one_policy=one_policy)
+                    _bot(settings, store, directory, platforms, url=url, front=front, one_policy=one_policy)
                 )
                 parts_running.append(_Running("delivery", deliverer.run))
             if SCHEDULER in parts:
@@ -200,7 +207,7 @@ def directory_of(
 @asynccontextmanager
 async def _bot(
     settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], *,
-    front: Front, one_policy: OnePolicy,
+    url: str, front: Front, one_policy: OnePolicy,
 ) -> AsyncIterator[Deliverer]:  # fmt: skip
     """Desk, delivery, pages and platforms, wired; people are let in when all stand."""
     from ..agent.risk import assess
@@ -209,11 +216,14 @@ async def _bot(
     from .platform import Inside
 
     desk = Desk(
-        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators,
+        store=store, directory=directory, rules=settings.policy, signer=load_signer(settings), operators=settings.operators, glass=settings.glass,
         assess=lambda action: assess(action, settings.policy), graphs=tuple(settings.graphs),
     )  # fmt: skip
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
-    async with _pages(settings, store, desk, channels) as pages, _api(settings, store) as api:
+    async with (
+        _pages(settings, store, desk, channels) as pages, _api(settings, store) as api,
+        _connecting(settings, store, desk, directory, url) as connecting,
+    ):  # fmt: skip
         deliverer = Deliverer(
             store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
             pages=pages.bring_up_to_date, wall=store.now,
@@ -221,12 +231,17 @@ async def _bot(
         doors = {}
         for name, platform in platforms.items():
             inside = Inside(
-                desk=desk, store=store, directory=directory, channel=channels[name], deliverer=deliverer
+                desk=desk,
+                store=store,
+                directory=directory,
+                channel=channels[name],
+                deliverer=deliverer,
+                connecting=connecting,
             )
             doors[platform.path] = await platform.door(inside)
         await one_policy.publish()
         ready = _readiness(store, platforms.values(), one_policy)
-        front.open(doors, ready=ready, api=api.door if api else None)
+        front.open(doors, ready=ready, api=api.door if api else None, connect=connecting)
         yield deliverer
 
 
@@ -240,6 +255,28 @@ async def _api(settings: Settings, store: RedisStore) -> AsyncIterator[Api | Non
 
     async with open_api(settings, settings.api, store) as api:
         yield api
+
+
+@asynccontextmanager
+async def _connecting(
+    settings: Settings, store: RedisStore, desk: Desk, directory: ConfiguredDirectory, url: str
+) -> AsyncIterator[Connecting | None]:
+    """What lets people sign in to a provider from a card; None where browsers cannot reach us, or there is none."""
+    if settings.server.url is None or not settings.credentials:
+        yield None
+        return
+    from .connecting import Connecting, connectable
+    from .credentials import connection, grants_seal
+    from .tickets import Tickets
+
+    async with connection(url) as client:
+        if not (providers := connectable(settings, client, url)):
+            yield None
+            return
+        yield Connecting(
+            desk=desk, directory=directory, store=store, url=settings.server.url, providers=providers,
+            tickets=Tickets(client, grants_seal(settings), prefix=settings.store.prefix),
+        )  # fmt: skip
 
 
 def _readiness(
@@ -307,17 +344,25 @@ async def _linking(settings: Settings, store: RedisStore) -> AsyncIterator[None]
 async def _ticking(
     settings: Settings, store: RedisStore, directory: ConfiguredDirectory
 ) -> AsyncIterator[None]:
-    """Fires what is due, once a second, at once when it starts; and says outside that it does."""
+    """Fires what is due, once a second, at once when it starts; says once a day what ran freely, and outside that all is well."""
+    from ..scheduler.daily import DailyLines
     from ..scheduler.sweep import Sweeper
     from ..scheduler.ticking import Job, ticking
     from ..scheduler.watchdog import Watchdog
     from .heartbeat import EVERY, open_heartbeat
 
-    sweeper = Sweeper(store, directory)
+    sweeper, halting = Sweeper(store, directory), Halting(store=store, operators=())
+    jobs = [
+        Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep),
+        Job(name="pauses", every=HALTS_EVERY, run=halting.end_by_itself),
+    ]
+    if daily := settings.daily:
+        lines = DailyLines(
+            store, settings.policy.routes, default_route=settings.policy.default_route, hour=daily.hour,
+            zone=ZoneInfo(daily.time_zone),
+        )  # fmt: skip
+        jobs.append(Job(name="daily", every=DAILY_LOOK, run=lines.look))
     async with open_heartbeat(settings) as beat:
         watchdog = Watchdog(store, beat)
-        async with ticking(
-            Job(name="sweep", every=SWEEP_EVERY, run=sweeper.sweep),
-            Job(name="watchdog", every=EVERY, run=watchdog.look),
-        ):
+        async with ticking(*jobs, Job(name="watchdog", every=EVERY, run=watchdog.look)):
             yield

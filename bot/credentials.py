@@ -14,13 +14,15 @@ from ..agent.grants import EnvironmentGrants, Grants
 from ..agent.msal_source import EnvironmentRefreshTokens, MsalSource
 from ..agent.oauth import OAuthSource
 from ..agent.redis_grants import RedisGrants
+from ..agent.vault import AppRole, Vault, VaultToken
+from ..agent.vault_grants import VaultGrants
 from ..approvals.address import Kind, read_address
 from ..approvals.connection import open_redis
 from ..approvals.errors import BadSetting
 from ..approvals.sealing import Seal
+from .credential_tables import Credential, EntraTable, OAuthTable, StaticTable
 from .settings import Settings
 from .signing_keys import kept_key
-from .tables import Credential, EntraTable, OAuthTable, StaticTable
 
 _KEY_FILE = "credentials.key"
 
@@ -44,6 +46,7 @@ def source(settings: Settings, name: str, table: Credential, grants: Grants | No
                 authority=table.authority, client_id=table.client_id, service=table.service,
                 client_secret=_secret(settings, name, "client_secret", table.client_secret),
                 refresh_tokens=EnvironmentRefreshTokens(settings.env), ca_file=_beside(settings, table.ca_file),
+                on_behalf_of=table.on_behalf_of,
             )  # fmt: skip
         case OAuthTable():
             return oauth_source(settings, name, table, grants)
@@ -61,7 +64,7 @@ def oauth_source(settings: Settings, name: str, table: OAuthTable, grants: Grant
     return OAuthSource(
         table.provider, name=name, client_id=table.client_id, grants=grants,
         client_secret=_secret(settings, name, "client_secret", table.client_secret),
-        ca_file=_beside(settings, table.ca_file),
+        ca_file=_beside(settings, table.ca_file), mending=table.mending(settings.server.url),
     )  # fmt: skip
 
 
@@ -74,7 +77,23 @@ def grants_of(
     if table.kept == "environment":
         return EnvironmentGrants(settings.env)
     failover = read_address(address).kind is Kind.SENTINEL
-    return RedisGrants(client, grants_seal(settings), prefix=settings.store.prefix, failover=failover)
+    sealed = RedisGrants(client, grants_seal(settings), prefix=settings.store.prefix, failover=failover)
+    return VaultGrants(_vault(settings), sealed) if table.kept == "vault" else sealed
+
+
+def _vault(settings: Settings) -> Vault:
+    """Raises: BadSetting."""
+    table = settings.vault
+    assert table is not None, "load_settings has looked"
+
+    def secret(key: str) -> str:
+        return settings.secret(getattr(table, key), f"vault.{key} says it holds it.")
+
+    login = VaultToken(secret("token")) if table.token else AppRole(secret("role_id"), secret("secret_id"))
+    return Vault(
+        table.url, mount=table.mount, folder=table.path, login=login, namespace=table.namespace,
+        ca_file=_beside(settings, table.ca_file),
+    )  # fmt: skip
 
 
 @asynccontextmanager

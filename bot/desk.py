@@ -5,16 +5,15 @@ The desk knows no platform. Every answer that is not counted is audited and rais
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ..approvals import effects, looking, machine
 from ..approvals.action import Action
-from ..approvals.authority import Roster
+from ..approvals.authority import Glass
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.editing import edited, without_tokens
@@ -23,17 +22,25 @@ from ..approvals.errors import (
     AnswerRefused,
     DirectoryDown,
     NotAllowed,
-    Outdated,
     SaysoError,
 )  # fmt: skip
 from ..approvals.evidence import of_answer
+from ..approvals.halt import Halt
+from ..approvals.handover import HandOver
 from ..approvals.people import Directory, Identity, Person, PersonId, Place
-from ..approvals.request import Edits, Effect, EffectState, Request, Revision, Run, State
+from ..approvals.request import Edits, Request, Run, State
 from ..approvals.risk import RiskAssessment
 from ..approvals.route import asks_others
-from ..approvals.signing import Signer
+from ..approvals.signing import Signer, Verifier
 from ..approvals.store import Store
-from ..approvals.verdict import Approve, Modify, RequestId, Respond, ThreadId, Verdict, Vote
+from ..approvals.verdict import Approve, Modify, Reject, RequestId, Respond, ThreadId, Undo, Verdict, Vote
+from ..approvals.watched import can_be_undone
+from ..cards.words import paused
+from .asked import asks_people, must_show, unknown_effect, with_revision
+from .electorate import Electing, Electorate
+from .glass import GlassBreaker
+from .halting import Halting
+from .handing_over import HandingOver
 from .refusals import refusal
 from .rules import Rules
 from .withdrawal import Withdrawals
@@ -42,6 +49,8 @@ log = logging.getLogger(__name__)
 
 #: A run's goal is at most this many characters (`Run.goal`).
 GOAL_CHARACTERS = 2_000
+#: For whom a form to reject with is drawn: its reason is still to be written.
+REJECTING = Reject("")
 
 
 class WayOn(StrEnum):
@@ -54,11 +63,16 @@ class WayOn(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """An answer that was counted; `replayed` when this very click had been counted before."""
+    """An answer that was counted; `replayed` when this very click had been counted before.
+
+    Attributes:
+        halt: The pause of sayso that what was decided waits for; None where none stands in the way.
+    """
 
     request: Request
     person: Person
     replayed: bool = False
+    halt: Halt | None = None
 
 
 class TooLong(AnswerRefused):
@@ -69,28 +83,17 @@ class _CirclesGrew(Exception):
     """A circle was added between looking people up and counting the vote."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Electorate:
-    """Everybody who may decide one request now; `needed` is what today's policy wants."""
-
-    roster: Roster
-    needed: int
-    lapsed: frozenset[PersonId]
-
-    def may_decide(self, request: Request) -> frozenset[PersonId]:
-        return self.roster.may_decide(request) - self.lapsed
-
-
 @dataclass(frozen=True, slots=True)
 class _Voter:
-    """Who answers, and by which account."""
+    """Who answers, by which account, and with which verdict where it is one."""
 
     person: Person
     account: Identity
+    verdict: Verdict | None = None
 
 
 #: What an answer does to the record, once the voter is known to be allowed.
-_Counting = Callable[[Request, _Electorate, _Voter, datetime], Change | None]
+_Counting = Callable[[Request, Electorate, _Voter, datetime], Change | None]
 
 
 class Desk:
@@ -99,12 +102,18 @@ class Desk:
     def __init__(
         self, *, store: Store, directory: Directory, rules: Rules, signer: Signer,
         assess: Callable[[Action], RiskAssessment], graphs: Sequence[str] = ("ops",), operators: Collection[PersonId] = (),
+        glass: Glass = Glass(),
     ) -> None:  # fmt: skip
         """Take `assess` to score edited actions (pure), and `graphs`, the agents that people may speak to, the usual one first."""
         self._withdrawals = Withdrawals(store=store, operators=operators)
+        self._halting = Halting(store=store, operators=operators)
+        self._glass = GlassBreaker(store=store, signer=signer, glass=glass, denied=rules.denied)
         self._store = store
         self._directory = directory
-        self._rules = rules
+        self._electing = Electing(
+            directory=directory, rules=rules, store=store, verifier=Verifier([signer.public_key])
+        )
+        self._handing_over = HandingOver(store=store, directory=directory, signer=signer, denied=rules.denied)
         self._signer = signer
         self._assess = assess
         self.graphs = tuple(graphs)
@@ -121,23 +130,23 @@ class Desk:
         Raises: AnswerRefused, DirectoryDown, RequestNotFound, StoreDown.
         """
 
-        def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
+        def counting(request: Request, electorate: Electorate, voter: _Voter, now: datetime) -> Change:
             said = without_tokens(verdict)
             if request.state is State.OPEN:
-                _must_show(request, revision, shown)
+                must_show(request, revision, shown)
             if isinstance(said, Modify) and said.changes and request.state is State.OPEN:
                 new, rises = edited(request, said.changes, voter.person.id, self._assess)
                 rises = rises or asks_others(
-                    self._rules.route_for, request.proposal.action, new.proposal.action
+                    self._electing.rules.route_for, request.proposal.action, new.proposal.action
                 )
                 if request.ask.edits is Edits.APPLY and not said.instruction:
-                    vote = self._vote(_with(request, new), electorate, said, voter, now)
+                    vote = self._vote(with_revision(request, new), electorate, said, voter, now)
                     may_decide, needed = electorate.may_decide(request), electorate.needed
                     return machine.edit(request, new, vote, may_decide, needed, ask_again=rises, now=now)
             vote = self._vote(request, electorate, said, voter, now)
             return machine.vote(request, vote, electorate.may_decide(request), electorate.needed, now)
 
-        return await self._decide(id, who, counting, token)
+        return await self._decide(id, who, counting, token, verdict)
 
     async def hand_on(
         self, id: RequestId, revision: int, reason: str, who: Identity, *, token: str, shown: str = ""
@@ -145,9 +154,9 @@ class Desk:
         """Give the question to the next line at once. Raises as `answer`."""
         circles = await self._next_line(await self._store.get(id))
 
-        def counting(request: Request, _: _Electorate, voter: _Voter, now: datetime) -> Change:
+        def counting(request: Request, _: Electorate, voter: _Voter, now: datetime) -> Change:
             if request.state is State.OPEN:
-                _must_show(request, revision, shown)
+                must_show(request, revision, shown)
             return machine.hand_on(request, voter.person.id, revision, reason, now, circles=circles)
 
         return await self._decide(id, who, counting, token)
@@ -155,7 +164,7 @@ class Desk:
     async def on_it(self, id: RequestId, who: Identity, *, token: str) -> Answered:
         """Say that they look at it: one step waits a little for them. Raises as `answer`."""
 
-        def counting(request: Request, _: _Electorate, voter: _Voter, now: datetime) -> Change | None:
+        def counting(request: Request, _: Electorate, voter: _Voter, now: datetime) -> Change | None:
             return looking.on_it(request, voter.person.id, now)
 
         return await self._decide(id, who, counting, token)
@@ -171,9 +180,9 @@ class Desk:
     ) -> Answered:
         """Say how it goes on after an unknown outcome; the same people as for the decision. Raises as `answer`."""
 
-        def counting(request: Request, electorate: _Electorate, voter: _Voter, now: datetime) -> Change:
-            effect = _unknown_effect(request)
-            _must_show(request, revision, shown)
+        def counting(request: Request, electorate: Electorate, voter: _Voter, now: datetime) -> Change:
+            effect = unknown_effect(request)
+            must_show(request, revision, shown)
             match way:
                 case WayOn.HAPPENED:
                     return effects.settled_as_done(request, voter.person.id, now)
@@ -181,7 +190,9 @@ class Desk:
                     return effects.given_up(request, voter.person.id, now)
                 case WayOn.AGAIN:
                     said = request.decision.verdict if request.decision else None
-                    again = said if isinstance(said, Respond) else Approve()  # a text is signed anew as well
+                    again = (
+                        said if isinstance(said, Respond | Undo) else Approve()
+                    )  # a text is signed anew as well
                     vote = self._vote(request, electorate, again, voter, now, attempt=effect.attempt + 1)
                     may_decide = electorate.may_decide(request)
                     return effects.run_again(request, vote, may_decide, electorate.needed, now)
@@ -193,8 +204,12 @@ class Desk:
         person = await self._directory.person(who)
         waiting = []
         for request in await self._store.live():
-            if _asks_people(request) and not any(vote.person == person.id for vote in request.votes):
-                electorate = await self._electorate(request)
+            if (
+                asks_people(request)
+                and not can_be_undone(request)
+                and not any(vote.person == person.id for vote in request.votes)
+            ):
+                electorate = await self._electing.of(request)
                 if person.id in electorate.may_decide(request):
                     waiting.append(request)
         return waiting
@@ -217,17 +232,53 @@ class Desk:
         person = await self._directory.person(who)
         return await self._withdrawals.by_person(id, person.id, person.name, why, token=token)
 
-    async def standing_in(self, thread: Place) -> Sequence[RequestId]:
-        """Requests that have a card in this thread and are not closed. Raises: StoreDown."""
-        return await self._store.standing_in(thread)
+    async def break_glass(self, id: RequestId, why: str, who: Identity, *, token: str) -> Answered:
+        """Approve alone, for somebody who may in an emergency. Raises: what `GlassBreaker` and `answer` raise."""
+        person = await self._directory.person(who)
+        after = await self._glass.by_person(id, why, person, str(who), token=token)
+        if after.decision is None:
+            raise AlreadySettled(after.state)
+        return Answered(request=after, person=person, halt=await self._halting.of(after.ask.run))
 
-    async def admit(self, id: RequestId, who: Identity, *, token: str) -> Request:
-        """The record, for somebody who may decide it: asked before a form is shown. Raises as `answer`."""
+    async def hand_over(
+        self, to: str, span: str, days: tuple[str, str], why: str, who: Identity
+    ) -> HandOver | None:
+        """Give one's authority to a colleague for some days. Takes and raises what `HandingOver.give` does."""
+        return await self._handing_over.give(to, span, days, why, who)
+
+    async def pause(self, graph: str, span: timedelta | None, why: str, who: Identity) -> Halt:
+        """Pause one agent, or with "" all of them, for an operator.
+
+        Raises: NotOperator, NoReason, PausedLonger, NotAllowed, DirectoryDown, StoreDown.
+        """
+        person = await self._directory.person(who)
+        await self._halting.permit(person.id, "pause sayso")
+        return await self._halting.pause(graph, span, why, by=person.id)
+
+    async def unpause(self, graph: str, why: str, who: Identity) -> Sequence[Halt]:
+        """End a pause, or with "" every one, for an operator. Raises: NothingPaused, and as `pause`."""
+        person = await self._directory.person(who)
+        await self._halting.permit(person.id, "end a pause")
+        return await self._halting.unpause(graph, why, by=person.id)
+
+    def waits(self, done: Answered) -> str:
+        """What somebody reads whose answer waits for the end of a pause; empty where it does not."""
+        return paused(done.halt, name=self.name) if done.halt else ""
+
+    async def standing_in(self, thread: Place) -> Sequence[RequestId]:
+        """Requests that have a card in this thread and wait for something. Raises: StoreDown."""
+        ids = await self._store.standing_in(thread)
+        return [id for id in ids if not can_be_undone(await self._store.get(id))]
+
+    async def admit(
+        self, id: RequestId, who: Identity, *, token: str, verdict: Verdict | None = None
+    ) -> Request:
+        """The record, for somebody who may decide it, or answer so: asked before a form is shown. Raises as `answer`."""
         request, by = await self._store.get(id), str(who)
         try:
             by = str((person := await self._directory.person(who)).id)
-            if _asks_people(request):
-                (await self._electorate(request)).roster.check(request, person.id)
+            if asks_people(request):
+                (await self._electing.of(request)).check(request, person.id, verdict)
         except (AnswerRefused, DirectoryDown) as error:
             await self._refused(request, error, by, who, token)
             raise
@@ -244,7 +295,7 @@ class Desk:
         try:
             if request.state is not State.OPEN:
                 raise AlreadySettled(request.state, request.decision.by if request.decision else ())
-            _must_show(request, revision, shown)
+            must_show(request, revision, shown)
         except AnswerRefused as error:
             await self._refused(request, error, await self._named(who), who, token)
             raise
@@ -271,13 +322,15 @@ class Desk:
 
     # ---- inside
 
-    async def _decide(self, id: RequestId, who: Identity, counting: _Counting, token: str) -> Answered:
+    async def _decide(
+        self, id: RequestId, who: Identity, counting: _Counting, token: str, verdict: Verdict | None = None
+    ) -> Answered:
         request, by = await self._store.get(id), str(who)
         try:
             by = str((person := await self._directory.person(who)).id)
             while True:
                 try:
-                    return await self._commit(request, _Voter(person, who), counting, token)
+                    return await self._commit(request, _Voter(person, who, verdict), counting, token)
                 except _CirclesGrew:  # at most as often as its deadline has steps
                     request = await self._store.get(id)
         except (AnswerRefused, DirectoryDown) as error:
@@ -285,16 +338,18 @@ class Desk:
             raise
 
     async def _commit(self, request: Request, voter: _Voter, counting: _Counting, token: str) -> Answered:
-        electorate = await self._electorate(request)
+        electorate = await self._electing.of(request)
 
         def step(current: Request, now: datetime) -> Change | None:
-            if _asks_people(current):  # a settled request says who settled it, to everybody
+            if asks_people(current):  # a settled request says who settled it, to everybody
                 if any(name not in electorate.roster.frozen for name in current.approver_sets):
                     raise _CirclesGrew
-                electorate.roster.check(current, voter.person.id)
+                electorate.check(current, voter.person.id, voter.verdict)
             changed = counting(current, electorate, voter, now)
-            person, account, able = voter.person.id, str(voter.account), electorate.roster.frozen
-            return changed and of_answer(changed, person, account, able=able, policy=self._rules.version)
+            policy = self._electing.rules.version
+            return changed and of_answer(
+                changed, voter.person.id, str(voter.account), able=electorate.members, policy=policy
+            )
 
         crash_point("decide-before-commit")
         applied = await self._store.change(request.id, step, token=token)
@@ -304,54 +359,23 @@ class Desk:
             raise AlreadySettled(
                 after.state
             )  # the deadline came first: the step expired it instead of counting
-        return Answered(request=after, person=voter.person, replayed=applied.replayed)
+        goes_on = after.state in (State.DECIDED, State.RESUMING)
+        halt = await self._halting.of(after.ask.run) if goes_on else None
+        return Answered(request=after, person=voter.person, replayed=applied.replayed, halt=halt)
 
     def _vote(
-        self, request: Request, electorate: _Electorate, verdict: Verdict, voter: _Voter, now: datetime,
+        self, request: Request, electorate: Electorate, verdict: Verdict, voter: _Voter, now: datetime,
         *, attempt: int = 1,
     ) -> Vote:  # fmt: skip
         """A signed vote on what the request shows; its rule is the stricter of the frozen and today's."""
-        rule = request.ask.rule
         vote = Vote(
             request=request.id, thread=request.ask.run.thread, revision=request.revision,
             digest=request.current.digest, person=voter.person.id, verdict=verdict, at=now,
             expires=machine.votes_expire_at(request), via=str(voter.account), attempt=attempt,
-            rule=replace(rule, needed=max(rule.needed, electorate.needed)),
+            rule=electorate.rule, fills=electorate.fills(request, voter.person.id),
+            stands_for=electorate.stands_for(voter.person.id),
         )  # fmt: skip
         return self._signer.sign(vote)
-
-    async def _electorate(self, request: Request) -> _Electorate:
-        """Everybody who may decide, looked up now. Raises: DirectoryDown.
-
-        Today's route is that of the action: which one it was asked on stands in the record alone.
-        """
-        action = request.proposal.action
-        try:
-            needed, allowed = self._rules.route_for(action).rule.needed, self._rules.sets_for(action)
-        except SaysoError:
-            needed, allowed = 1, frozenset()  # today's policy has no such route: nobody may decide
-        names = dict.fromkeys((*request.approver_sets, *sorted(allowed)))
-        members = dict(zip(names, await asyncio.gather(*map(self._directory.members, names)), strict=True))
-        roster = Roster(
-            frozen={name: members[name] for name in request.approver_sets},
-            current=frozenset().union(*(members[name] for name in allowed)),
-            denied=self._rules.denied, needed=needed,
-        )  # fmt: skip
-        return _Electorate(roster=roster, needed=roster.needed, lapsed=await self._lapsed(request))
-
-    async def _lapsed(self, request: Request) -> frozenset[PersonId]:
-        """Earlier voters whose account may not decide any more. Raises: DirectoryDown."""
-        lapsed = set()
-        for vote in request.votes:
-            platform, _, rest = vote.via.partition(":")
-            tenant, _, user = rest.partition("/")
-            try:
-                now_is = await self._directory.person(Identity(platform=platform, tenant=tenant, user=user))
-            except NotAllowed:
-                lapsed.add(vote.person)
-            else:
-                lapsed |= {vote.person} - {now_is.id}
-        return frozenset(lapsed)
 
     async def _named(self, who: Identity) -> str:
         """Who this is, for the audit trail: the account where nobody can say."""
@@ -365,24 +389,3 @@ class Desk:
         entry = refusal(request, error, by, who)
         thread, token = request.ask.run.thread, f"refused-{token}" if token else ""
         await self._store.note(entry, thread=thread, request=request.id, token=token)
-
-
-def _with(request: Request, revision: Revision) -> Request:
-    return replace(request, revisions=(*request.revisions, revision))
-
-
-def _asks_people(request: Request) -> bool:
-    unknown = request.effect is not None and request.effect.state is EffectState.UNKNOWN
-    return request.state is State.OPEN or (unknown and request.live)
-
-
-def _must_show(request: Request, revision: int, shown: str) -> None:
-    """The person saw what would be signed now. Raises: Outdated."""
-    if revision != request.revision or not request.question.startswith(shown):
-        raise Outdated
-
-
-def _unknown_effect(request: Request) -> Effect:
-    if request.effect is None or request.effect.state is not EffectState.UNKNOWN or not request.live:
-        raise AlreadySettled(request.state, request.decision.by if request.decision else ())
-    return request.effect

@@ -20,6 +20,8 @@ SLACK_PATH = "/slack/events"
 TEAMS_PATH = "/api/messages"
 #: Everything below belongs to services that start runs.
 API_BELOW = "/v1/"
+#: Everything below is for people's browsers: signing in to a provider.
+CONNECT_BELOW = "/connect/"
 
 
 class Front:
@@ -30,10 +32,17 @@ class Front:
         self.address = address
         self._doors: Mapping[str, AsgiApp] = {}
         self._api: AsgiApp | None = None
+        self._connect: AsgiApp | None = None
         self._ready: Readiness | None = None
 
-    def open(self, doors: Mapping[str, AsgiApp], *, ready: Readiness, api: AsgiApp | None = None) -> None:
-        """From now on requests reach the program: each platform's at its path, and those of services if there is an `api`."""
+    def open(
+        self, doors: Mapping[str, AsgiApp], *, ready: Readiness, api: AsgiApp | None = None,
+        connect: AsgiApp | None = None,
+    ) -> None:  # fmt: skip
+        """From now on requests reach the program: each platform's at its path, those of services if there is an `api`, and
+        those of people who sign in to a provider if there is a `connect`.
+        """
+        self._connect = connect
         self._doors = doors
         self._api = api
         self._ready = ready
@@ -49,7 +58,11 @@ class Front:
             await self._doors[path](scope, receive, send)
         elif self._api is not None and path.startswith(API_BELOW):
             await self._api(scope, receive, send)
-        elif self._ready is None and (path in (SLACK_PATH, TEAMS_PATH) or path.startswith(API_BELOW)):
+        elif self._connect is not None and path.startswith(CONNECT_BELOW):
+            await self._connect(scope, receive, send)
+        elif self._ready is None and (
+            path in (SLACK_PATH, TEAMS_PATH) or path.startswith((API_BELOW, CONNECT_BELOW))
+        ):
             await _answer(send, 503, {"status": "starting"}, {"retry-after": "1"})
         elif path not in ("/livez", "/readyz"):
             await _answer(send, 404, {"error": "There is nothing here."})

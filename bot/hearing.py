@@ -15,18 +15,20 @@ from ..approvals.crash import crash_point
 from ..approvals.errors import NotAllowed, SaysoError, StoreDown, WhyNot
 from ..approvals.people import Identity, Place
 from ..approvals.request import Request
-from ..approvals.verdict import RequestId, ThreadId
+from ..approvals.verdict import Approve, RequestId, ThreadId
 from ..cards.escape import cut, line
 from ..cards.rows import SUMMARY
 from ..cards.spans import Spans, Text
-from ..cards.words import refusal
+from ..cards.words import answered, paused, paused_what, refusal
 from .desk import Desk
+from .halting import span_of
 
 #: Each platform goes on with how a card is answered there.
 HELP = (
     "Mention me and say what you need done; I ask the right people before anything consequential happens. "
     "“pending” lists what waits for your answer; “withdraw” in a card's thread, or “withdraw” and a request's id, takes "
-    "back what you asked for. "
+    "back what you asked for. Operators say “pause for 2h: why” and “unpause”; "
+    "“hand over to NAME for 3d” lets a colleague decide in your place. "
 )
 NOTHING_STANDS = (
     "Nothing waits in this thread any more. Say “withdraw” and a request's id to take another one back."
@@ -39,6 +41,25 @@ MAY_NOT_ASK: Mapping[WhyNot, str] = {
     WhyNot.BOT: "Bots cannot ask the agent for anything.",
     WhyNot.FOREIGN: "People from outside this workspace cannot ask the agent for anything.",
 }
+#: "pause: why", "pause ops for 2h: why", "unpause" and "unpause ops: why"; "pause the campaign" is something to be done.
+_PAUSE = re.compile(
+    r"(?is)pause(?:\s+(?!for\s)(?P<graph>\S+?))?(?:\s+for\s+(?P<span>\w+))?\s*[:,]\s*(?P<why>.+)"
+)
+_UNPAUSE = re.compile(r"(?is)unpause(?:\s+(?P<graph>[^\s:,]+))?\s*(?:[:,]\s*(?P<why>.*))?")
+#: "break glass: why" in a card's thread, "break glass 07-…: why" anywhere.
+_GLASS = re.compile(
+    r"(?is)break\s+(?:the\s+)?glass(?:\s+(?P<id>[0-9a-f]{2}-[0-9a-f]{20}))?\s*[:,]\s*(?P<why>.*)"
+)
+_WHICH_GLASS = (
+    "Say which request: “break glass”, its id, a colon and why; or say it in the thread of its one card."
+)
+#: "hand over to bo for 3d: why", "hand over to bo from 2030-01-02 until 2030-01-05: why", "hand over to nobody".
+_HAND_OVER = re.compile(
+    r"(?is)hand\s+over\s+to\s+(?P<to>[^\s:,]+)(?:\s+for\s+(?P<span>\w+)|(?:\s+from\s+(?P<first>[\d-]+))?\s+until\s+(?P<last>[\d-]+))?"
+    r"\s*(?:[:,.]\s*(?P<why>.*))?"
+)
+_TAKE_BACK = "Say “hand over to nobody” to have it back."
+_ENDS = "Questions, reminders and deadlines run on. Say “unpause” to end it."
 STARTED = "I am on it. Whatever needs somebody's say-so will be asked, and I report here."
 
 
@@ -123,8 +144,15 @@ class Ear:
                 return words(self._help + self._agents(), Audience.BESIDE)
             case "pending":
                 return Waiting(await self._desk.pending(heard.who))
-        if (reply := await self._answers_or_takes_back(heard)) is not None:
-            return reply
+        for act in (
+            self._answers_or_takes_back,
+            self._pauses,
+            self._unpauses,
+            self._breaks_glass,
+            self._hands_over,
+        ):
+            if (reply := await act(heard)) is not None:
+                return reply
         said = _WITHDRAW.fullmatch(heard.text)
         if said and (
             heard.is_reply or not said["why"]
@@ -147,6 +175,54 @@ class Ear:
             return words(MAY_NOT_ASK[error.why], Audience.ALONE)
         crash_point("ask-before-ack")
         return words(STARTED, Audience.THREAD) if started else None
+
+    async def _breaks_glass(self, heard: Heard) -> Reply | None:
+        said = _GLASS.fullmatch(heard.text)
+        if said is None:
+            return None
+        ids = await self._meant(said, heard)
+        if len(ids) != 1:
+            return words(_WHICH_GLASS, Audience.BESIDE)
+        done = await self._desk.break_glass(ids[0], said["why"], heard.who, token=heard.token)
+        return words(answered(done.request, Approve(), self._desk.waits(done)), Audience.THREAD)
+
+    async def _hands_over(self, heard: Heard) -> Reply | None:
+        said = _HAND_OVER.fullmatch(heard.text)
+        if said is None:
+            return None
+        days = (said["first"] or "", said["last"] or "")
+        span = (said["span"] or "").casefold()
+        given = await self._desk.hand_over(said["to"], span, days, said["why"] or "", heard.who)
+        if given is None:
+            return words("Your authority is yours again.", Audience.BESIDE)
+        to, until = self._desk.name(given.to), f"{given.until.astimezone(self._tz):%a %d %b %Y %H:%M %Z}"
+        return words(
+            f"{to} decides in your place until {until}, and you do not. {_TAKE_BACK}", Audience.THREAD
+        )
+
+    async def _pauses(self, heard: Heard) -> Reply | None:
+        said = _PAUSE.fullmatch(heard.text)
+        graph = self._graph_named(said["graph"]) if said else None
+        if said is None or graph is None:
+            return None
+        span = span_of((said["span"] or "").casefold())
+        halt = await self._desk.pause(graph, span, said["why"], heard.who)
+        now = paused(halt, name=self._desk.name, tz=self._tz)
+        return words(f"{now}. Nothing starts, goes on or is done until then. {_ENDS}", Audience.THREAD)
+
+    async def _unpauses(self, heard: Heard) -> Reply | None:
+        said = _UNPAUSE.fullmatch(heard.text)
+        graph = self._graph_named(said["graph"]) if said else None
+        if said is None or graph is None:
+            return None
+        ended = await self._desk.unpause(graph, said["why"] or "", heard.who)
+        return words(f"{' and '.join(map(paused_what, ended))} goes on.", Audience.THREAD)
+
+    def _graph_named(self, name: str | None) -> str | None:
+        """The agent that is meant: "" for all of them, None when there is none of this name."""
+        if not name:
+            return ""
+        return next((one for one in self._desk.graphs if one.casefold() == name.casefold()), None)
 
     def _agents(self) -> str:
         usual, *others = self._desk.graphs or ("",)

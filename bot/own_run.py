@@ -16,7 +16,6 @@ from typing import Any
 
 from langgraph.graph import StateGraph
 
-from ..agent.acting import OutcomeUnknown, RunAgain, StillRunning
 from ..agent.checkpoint_steps import StaleFence
 from ..agent.credentials import CredentialSourceDown
 from ..agent.faults import said_of
@@ -24,16 +23,17 @@ from ..agent.goals import goal_of
 from ..agent.held_thread import HeldThread
 from ..agent.keeper import Keeper
 from ..agent.kept import UnfitSaver, check_saver, kept
+from ..agent.not_now import OutcomeUnknown, RunAgain, StillRunning
 from ..agent.resume import Graph
 from ..agent.runner import TRIES, Runner, ThreadLost
+from ..agent.runtime import OWN
 from ..agent.standing import Standing
-from ..agent.worker import OWN, worker_name
+from ..agent.worker import worker_name
 from ..approvals.change import Event
 from ..approvals.connection import AWAY, is_away
 from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.people import PersonId
 from ..approvals.request import Request, Run, State
-from ..approvals.risk import Oversight
 from ..approvals.store import Store
 from ..approvals.verdict import RequestId, ThreadId
 from .agents import Engine, open_engine
@@ -204,7 +204,7 @@ class _Owned:
         live = await self.runner.store.live()
         return [
             request for request in live
-            if request.ask.run.thread == self.run.thread and request.oversight is not Oversight.FREE
+            if request.ask.run.thread == self.run.thread and request.asked
         ]  # fmt: skip
 
 

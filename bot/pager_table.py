@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from ..agent.setting_words import listed
-from .table_forms import Table, Url, variable
+from .table_parts import Table, Url, variable
 
 _PAGERS_AT = {
     "pagerduty": "https://events.pagerduty.com",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..approvals.store import Store
 from .channel import Channel
@@ -12,16 +12,24 @@ from .desk import Desk
 from .directory import Accounts, ConfiguredDirectory
 from .front import AsgiApp
 
+if TYPE_CHECKING:  # most bots connect nothing
+    from .connecting import Connecting
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """What a door leads to."""
+    """What a door leads to.
+
+    Attributes:
+        connecting: Gives links with which people sign in to a provider; None where browsers cannot reach us.
+    """
 
     desk: Desk
     store: Store
     directory: ConfiguredDirectory
     channel: Channel
     deliverer: Deliverer
+    connecting: Connecting | None = None
 
 
 class Platform(Protocol):

@@ -15,7 +15,7 @@ async def requests_of(
     store: RequestStore, trail: Sequence[AuditRecord]
 ) -> tuple[dict[RequestId, Request], int]:
     """The actions by id, in the order in which they were opened, and how many were cleared away since."""
-    opened = (Event.OPENED, Event.RAN_FREELY)
+    opened = (Event.OPENED, Event.RAN_FREELY, Event.RAN_WATCHED)
     ids = dict.fromkeys(one.request for one in trail if one.request and one.entry.event in opened)
     found = dict[RequestId, Request]()
     for id in ids:

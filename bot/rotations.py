@@ -18,7 +18,7 @@ from ..agent.table_forms import Duration
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..scheduler.rotation import Override, Rotation
-from .table_forms import Table
+from .table_parts import Table
 
 log = logging.getLogger(__name__)
 

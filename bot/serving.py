@@ -20,7 +20,7 @@ from typing import Any
 
 from ..approvals.errors import BadSetting, SaysoError
 from . import logs
-from .front import Front
+from .front import AsgiApp, Front
 from .roles import BOT, chosen
 from .settings import Settings, load_settings
 
@@ -108,7 +108,7 @@ async def _serve(
         loop.add_signal_handler(sign, stopped.set)
     port = listening.getsockname()[1] if listening else 0
     front = Front(f"http://{settings.server.host}:{port}" if listening else "")
-    async with _front_door(front, listening) as door:
+    async with front_door(front, listening) as door:
         # Heavy imports and the embedded store's start block; the door answers meanwhile.
         running = asyncio.create_task(_run_parts(parts, settings, front, stopped, stack), name="parts")
         await asyncio.wait({running, door} if door else {running}, return_when=asyncio.FIRST_COMPLETED)
@@ -139,8 +139,8 @@ def _imported_app(parts: frozenset[str], settings: Settings) -> ModuleType:
 
 
 @asynccontextmanager
-async def _front_door(
-    front: Front, listening: socket.socket | None
+async def front_door(
+    front: AsgiApp, listening: socket.socket | None
 ) -> AsyncIterator[asyncio.Task[None] | None]:
     """Serve HTTP on the socket until the block is left; nothing without a socket."""
     if listening is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,14 @@ from ..agent.policy_tables import SLACK_PLACE
 from ..agent.setting_lines import with_lines
 from ..agent.setting_words import BadSettings, did_you_mean, problems_of, refuse
 from ..approvals.action import Json
+from ..approvals.authority import Glass
 from ..approvals.errors import BadSetting
-from ..approvals.people import PersonId
+from ..approvals.people import PersonId, Place
+from ..approvals.quorum import can_decide
 from ..approvals.route import Route
 from ..approvals.sealing import STATE_KEYS, Seal, read_keys
+from .credential_tables import Credential, OAuthTable, VaultTable
+from .daily_table import DailyTable
 from .evidence.table import AuditTable
 from .langgraph_json import graphs_of
 from .pager_table import PagerTable
@@ -31,8 +35,6 @@ from .tables import (
     STORE_WORDS,
     AgentServerTable,
     ApiTable,
-    Credential,
-    OAuthTable,
     PagerDutyTable,
     PersonTable,
     ServerTable,
@@ -75,6 +77,8 @@ class Settings:
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
         rotations: By the set whose members they name.
         shadow: The next policy, which is held against every action and changes nothing; None where there is none.
+        daily: When people read what ran the day before without anybody being asked; None: never.
+        glass: Who may approve alone in an emergency.
         demo: The store's clock may be pushed (`SAYSO_DEMO=1`, `store.demo`); never set this for real work.
         env: The environment, for secrets named in the tables.
     """
@@ -94,13 +98,16 @@ class Settings:
     pagerduty: PagerDutyTable | None
     rotations: Mapping[str, RotationFile]
     credentials: Mapping[str, Credential]
+    vault: VaultTable | None
     store: StoreTable
     server: ServerTable
     api: ApiTable | None
     worker: WorkerTable
     operators: frozenset[PersonId]
+    glass: Glass
     shadow: Policy | None
     audit: AuditTable
+    daily: DailyTable | None
     redis_url: str | None = field(repr=False)
     demo: bool
     env: Mapping[str, str] = field(repr=False)
@@ -206,10 +213,11 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
-        watchdog=read.watchdog,
-        pagerduty=read.pagerduty, rotations=rotations,
-        credentials=read.credentials, store=read.store, server=read.server, api=read.api,
+        watchdog=read.watchdog, pagerduty=read.pagerduty, rotations=rotations,
+        credentials=read.credentials, vault=read.vault, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
+        daily=read.daily, glass=Glass(people=frozenset(map(PersonId, read.break_glass.people)), tell=tuple(map(Place, read.break_glass.tell)))
+        if read.break_glass else Glass(),
         redis_url=env.get("REDIS_URL") or read.store.url, env=env,
         demo=env["SAYSO_DEMO"] == "1" if env.get("SAYSO_DEMO") else read.store.demo,
     )  # fmt: skip
@@ -251,6 +259,7 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
         if members.entra_group and settings.teams is None:
             yield f"sets.{name}.entra_group: {members.entra_group} needs a [teams] table"
     yield from _strangers("operators", settings.operators, settings)
+    yield from _wrong_glass(settings)
     yield from _strangers("denied", settings.policy.denied, settings)
     for name, key in settings.api.keys.items() if settings.api else ():
         yield from _strangers(f"api.keys.{name}.owner", [key.owner], settings)
@@ -279,13 +288,29 @@ def _wrong_set(name: str, members: SetTable, settings: Settings) -> Iterator[str
         yield f"sets.{name}.fallback: name a set that has no fallback of its own"
 
 
+def _wrong_glass(settings: Settings) -> Iterator[str]:
+    """Glass that is broken by strangers, or where nobody else would hear of it."""
+    glass = settings.glass
+    yield from _strangers("break_glass.people", glass.people, settings)
+    for place in glass.tell:
+        if problem := _place_problem(place, settings):
+            yield f"break_glass.tell: {problem}"
+    for route in settings.policy.routes.values():
+        if glass.people and not set(glass.tell) - set(route.places):
+            yield f"break_glass.tell: name a channel beside those of routes.{route.name}, where others hear of it"
+
+
 def _nowhere(settings: Settings) -> Iterator[str]:
     """Chains that ask nobody, and providers that say no address."""
     for chain in settings.policy.written.values():
         for circle in chain.sets:
             if circle not in settings.sets:
                 yield f"chains.{chain.name}.steps: there is no sets.{circle}{did_you_mean(circle, settings.sets)}"
+    if settings.vault and settings.vault.problem:
+        yield f"vault: {settings.vault.problem}"
     for name, one in settings.credentials.items():
+        if isinstance(one, OAuthTable) and one.kept == "vault" and settings.vault is None:
+            yield f"credentials.{name}.kept: there is no [vault]"
         if isinstance(one, OAuthTable) and one.provider is None:
             yield f"credentials.{name}: it needs a preset (hubspot, google or salesforce) or a token_url"
 
@@ -300,7 +325,7 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
     """Whether its cards can stand somewhere, and enough people may answer them."""
     key = f"routes.{route.name}"
     circles = (
-        *(("approvers", name) for name in route.rule.approvers), ("second_line", route.second_line),
+        *(("approvers", name) for name in route.rule.approvers), *(("veto", name) for name in route.rule.veto), ("second_line", route.second_line),
         ("supervisor", route.supervisor), ("on_call", route.on_call),
     )  # fmt: skip
     for circle, name in circles:
@@ -312,15 +337,24 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
     sets = [settings.sets[name] for name in route.rule.approvers if name in settings.sets]
     able = {person for members in sets for person in members.people} - settings.policy.denied
     closed = all(members.people and not (members.groups or members.rotation) for members in sets)
-    if len(sets) == len(route.rule.approvers) and closed and len(able) < route.rule.needed:
+    closed = closed and len(sets) == len(route.rule.approvers)
+    if closed and len(able) < route.rule.needed:
         yield (
             f"{key}.needed: {route.rule.needed} approvals are needed "
             f"but its approver sets have {len(able)} people"
         )
+    elif closed and not can_decide(route.rule, _sets_of(able, route, settings)):
+        yield f"{key}.seats: its approvers cannot fill them, each person counts for one set"
     places = (*(("places", place) for place in route.places), ("fallback", route.fallback))
     for name, place in places:
         if place and (problem := _place_problem(place, settings)):
             yield f"{key}.{name}: {problem}"
+
+
+def _sets_of(people: Iterable[str], route: Route, settings: Settings) -> Mapping[PersonId, Sequence[str]]:
+    """Which of a route's sets each of them is listed in."""
+    listed = {name: settings.sets[name].people for name in route.rule.approvers}
+    return {PersonId(one): [name for name in listed if one in listed[name]] for one in people}
 
 
 def _place_problem(place: str, settings: Settings) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,23 +11,23 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    Discriminator,
     Field,
     StringConstraints,
-    Tag,
 )
 
 from ..agent.chain_tables import MaybeName
-from ..agent.oauth_providers import PRESETS, ClientAuth, Provider
+from ..agent.policy_tables import Places
 from ..agent.setting_words import Name, listed, written
 from ..agent.table_forms import Duration
 from ..approvals.address import SCHEMES
 from ..approvals.server_check import Accepted
+from .credential_tables import AnyCredential, VaultTable
+from .daily_table import DailyTable
 from .evidence.table import AuditTable
 from .pager_table import PagerTable
-from .table_forms import Table as _Table
-from .table_forms import Url
-from .table_forms import variable as _variable
+from .table_parts import Table as _Table
+from .table_parts import Url
+from .table_parts import variable as _variable
 from .teams.registration import Registration
 
 _MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy member ID"'
@@ -41,6 +40,7 @@ _APP = "it is the Application (client) ID of the bot's app registration in Entra
 _TENANT = "it is the Directory (tenant) ID of the bot's app registration in Entra"
 _SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } or { entra_group = "…" }'
 _TEAM = "a Slack workspace's id begins with T, from Slack's address in a browser (app.slack.com/client/T…)"
+_PUBLIC = "it is the bot's address as browsers know it, without a path, like https://sayso.example.com"
 STORE = r"(rediss?(\+(sentinel|cluster))?|unix)://.*"
 STORE_WORDS = f"it must begin with {SCHEMES}"
 
@@ -172,77 +172,6 @@ class WatchdogTable(_Table):
     heartbeat: Annotated[str, _variable("address", "HEARTBEAT_URL")]
 
 
-class EntraTable(_Table):
-    """`[credentials.entra]`: a token service; `client_secret` names the environment variable that holds it."""
-
-    kind: Literal["entra"] = "entra"
-    authority: Annotated[str, written(r"https://\S+", "it must begin with https://")]
-    client_id: str = Field(min_length=1)
-    client_secret: Annotated[str, _variable("secret", "ENTRA_CLIENT_SECRET")]
-    service: str = Field(min_length=1)
-    ca_file: Path | None = None
-    #: What `sayso check` asks a token for; Entra gives every application one for this.
-    check_scope: str = Field(default="https://graph.microsoft.com/.default", min_length=1)
-
-
-class OAuthTable(_Table):
-    """`[credentials.hubspot]`: a provider of OAuth 2, a known one by `preset` or any by `token_url`.
-
-    Attributes:
-        client_secret: Names the environment variable that holds it.
-        service: Whose account it is unless somebody says otherwise.
-        client_auth: How the client proves itself, in a header or in the form; the preset's, or else in a header.
-        kept: Where refresh tokens are: sealed in the store, or in `SAYSO_REFRESH_TOKEN_<NAME>_<SERVICE>`.
-    """
-
-    kind: Literal["oauth"]
-    preset: Literal["hubspot", "google", "salesforce"] | None = None
-    token_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
-    revoke_url: Annotated[str, written(r"https://\S+", "it must begin with https://")] | None = None
-    client_id: str = Field(min_length=1)
-    client_secret: Annotated[str, _variable("secret", "HUBSPOT_CLIENT_SECRET")]
-    client_auth: Literal["basic", "post"] | None = None
-    service: str = Field(min_length=1)
-    kept: Literal["store", "environment"] = "store"
-    ca_file: Path | None = None
-
-    @property
-    def provider(self) -> Provider | None:
-        """Addresses and habits, the preset's where nothing else is said; None where neither says where to ask."""
-        said = {
-            "token_url": self.token_url, "revoke_url": self.revoke_url,
-            "client_auth": self.client_auth and ClientAuth(self.client_auth),
-        }  # fmt: skip
-        changes: dict[str, Any] = {name: value for name, value in said.items() if value}
-        if self.preset:
-            return replace(PRESETS[self.preset], **changes)
-        return Provider(**changes) if self.token_url else None
-
-
-class StaticTable(_Table):
-    """`[credentials.billing]`: one key that does not change; `secret` names the environment variable that holds it."""
-
-    kind: Literal["static"]
-    secret: Annotated[str, _variable("key", "BILLING_API_KEY")]
-    service: str = Field(min_length=1)
-
-
-def _kind(value: object) -> str | None:
-    """Which table a credential's is, by its kind; what is no table is refused as the first of them."""
-    kind = value.get("kind", "entra") if isinstance(value, dict) else getattr(value, "kind", "entra")
-    return f"[{kind}]" if kind in ("entra", "oauth", "static") else None
-
-
-Credential = EntraTable | OAuthTable | StaticTable
-_Credential = Annotated[
-    Annotated[EntraTable, Tag("[entra]")] | Annotated[OAuthTable, Tag("[oauth]")] | Annotated[StaticTable, Tag("[static]")],
-    Discriminator(
-        _kind, custom_error_type="kind", custom_error_message="kind",
-        custom_error_context={"expected": '"entra", "oauth" or "static"'},
-    ),
-]  # fmt: skip
-
-
 class StoreTable(_Table):
     """`[store]`: the embedded store's files, or another store's address; and the key prefix.
 
@@ -288,10 +217,15 @@ class ApiTable(_Table):
 
 
 class ServerTable(_Table):
-    """`[server]`: where the bot listens."""
+    """`[server]`: where the bot listens.
+
+    Attributes:
+        url: Where browsers reach it from outside; needed for the links with which people reconnect an account.
+    """
 
     host: str = "127.0.0.1"
     port: int = Field(default=8790, ge=0, le=65535)
+    url: Annotated[str, written(r"https://[^\s/?#@]+", _PUBLIC)] | None = None
 
 
 class WorkerTable(_Table):
@@ -323,6 +257,18 @@ class GraphTable(_Table):
 
 def _graph_only(value: object) -> object:
     return {"graph": value} if isinstance(value, str) else value
+
+
+class BreakGlassTable(_Table):
+    """`[break_glass]`: who may approve alone in an emergency, and where that is told at once.
+
+    Attributes:
+        people: Who may, whatever the routes say; never for what they asked for themselves.
+        tell: Channels where others read it, besides those where the card stands.
+    """
+
+    people: People = Field(min_length=1)
+    tell: Places = Field(min_length=1)
 
 
 class ShadowTable(_Table):
@@ -368,13 +314,16 @@ class SettingsFile(_Table):
         watchdog: Told once a minute that no clock is late.
         pagerduty: Asked who is on call, for sets with a pagerduty_schedule.
         credentials: Where fresh tokens come from.
+        vault: A Vault that keeps refresh tokens.
         store: Where the record is kept.
         server: Where the bot listens.
         api: Services that start runs over HTTP.
         worker: What runs agents.
         shadow: The next policy, held against every action beside the live one.
         audit: Where the audit trail is anchored, and how long it is kept.
-        operators: People who may put right what got stuck.
+        daily: When people read what ran the day before without anybody being asked.
+        operators: People who may put right what got stuck, and pause sayso.
+        break_glass: Who may approve alone in an emergency; nobody unless given.
     """
 
     graphs: dict[
@@ -390,11 +339,14 @@ class SettingsFile(_Table):
     pagers: dict[Id, PagerTable] = Field(default={})
     watchdog: WatchdogTable | None = None
     pagerduty: PagerDutyTable | None = None
-    credentials: dict[Id, _Credential] = Field(default={})
+    credentials: dict[Id, AnyCredential] = Field(default={})
+    vault: VaultTable | None = None
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()
     api: ApiTable | None = None
     worker: WorkerTable = WorkerTable()
     shadow: ShadowTable | None = None
     audit: AuditTable = AuditTable()
+    daily: DailyTable | None = None
     operators: People = ()
+    break_glass: BreakGlassTable | None = None

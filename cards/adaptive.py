@@ -23,6 +23,7 @@ from .adaptive_forms import (
     reject_form,
     reject_retry,
     reject_values,
+    undo_form,
 )
 from .adaptive_text import (
     Account,
@@ -38,10 +39,10 @@ from .adaptive_text import (
     utf8,
 )
 from .answers import encode_press
-from .card import DETAILS, TOO_LONG, Card, answers
+from .card import DETAILS, TOO_LONG, Card, Verb, answers
 from .escape import cut, line
 from .rows import Writer
-from .spans import Row, Text, plain
+from .spans import Row, Span, Text, plain
 from .standing import standing
 
 #: Of the rows on one page of Details, in bytes; the rest is for heads and buttons.
@@ -125,10 +126,10 @@ def details(
     return card(page.elements(), fallback=literal(cut(line(request.proposal.action.summary), SUMMARY)))
 
 
-def words_view(words: str, press: str) -> dict[str, Any]:
+def words_view(words: str, press: str, *more: Span) -> dict[str, Any]:
     """A sentence in place of the card, and the way back to it."""
     page = Page()
-    page.add(Row("", (Text(cut(line(words), SUMMARY)),)))
+    page.add(Row("", (Text(cut(line(words), SUMMARY)), *more)))
     page.put(action_set([back(press)]))
     return card(page.elements(), fallback=literal(cut(line(words), SUMMARY)))
 
@@ -138,7 +139,7 @@ def _message(shown: Card, surface: Surface, limit: int | None) -> AdaptiveMessag
     page.head(shown.flags, shown.summary)
     buttons, body = shown.buttons, shown.rows
     if limit is not None:
-        buttons = (DETAILS,)
+        buttons = tuple(one for one in buttons if one.verb in (Verb.DETAILS, Verb.RECONNECT))
         body = (*(shorter(row, limit) for row in body if row != TOO_LONG), TOO_LONG)
     for row in body:
         page.add(row)
@@ -196,5 +197,5 @@ def _first_that_fits(draw: Callable[[int | None], AdaptiveMessage]) -> AdaptiveM
 __all__ = [
     "Account", "AdaptiveMessage", "Members", "Mentioned", "Pressed", "Retry", "Surface", "answer", "attachment", "closing",
     "details", "dialog", "error", "message", "modify_form", "modify_retry", "modify_values", "pending", "pressed",
-    "reject_form", "reject_retry", "reject_values", "say", "words_view",
+    "reject_form", "reject_retry", "reject_values", "say", "undo_form", "words_view",
 ]  # fmt: skip

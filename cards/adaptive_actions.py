@@ -28,6 +28,7 @@ _IN_DIALOGS = {
     Verb.MODIFY: "Modify in a dialog…",
     Verb.REJECT: "Reject in a dialog…",
     Verb.DETAILS: "Details in a dialog…",
+    Verb.UNDO: "Undo in a dialog…",
 }
 
 
@@ -53,9 +54,11 @@ def press_action(
             return {"type": "Action.Submit", "data": {**data, "verb": verb}, **looks}
 
 
-def send_action(verb: Verb, press: str, surface: Surface) -> Element:
+def send_action(
+    verb: Verb, press: str, surface: Surface, *, label: str = "Send", style: Style = Style.PRIMARY
+) -> Element:
     """The button that sends a form with its inputs."""
-    return press_action("Send", verb.value, {"press": press, SENT: True}, surface, style=Style.PRIMARY)
+    return press_action(label, verb.value, {"press": press, SENT: True}, surface, style=style)
 
 
 def pressing(buttons: Sequence[Button], press: str, surface: Surface) -> list[Element]:
@@ -90,7 +93,7 @@ def turning(request: Request, number: int, of: int, surface: Surface) -> list[El
 
 def rows_of(buttons: Sequence[Button], press: str, surface: Surface) -> list[Element]:
     """The answers, and Details below them: more than three buttons in a row are too wide for a telephone."""
-    aside = (Verb.ON_IT, Verb.DETAILS)
+    aside = (Verb.ON_IT, Verb.DETAILS, Verb.RECONNECT)
     given = [one for one in buttons if one.verb not in aside]
     others = [one for one in buttons if one.verb in aside]
     first, *more = [pressing(row, press, surface) for row in (given, others) if row] or [[]]

@@ -14,7 +14,7 @@ from .adaptive_actions import MOST_BYTES, Surface, action_set, back, card, press
 from .adaptive_escape import literal
 from .adaptive_text import Element, Page, note, utf8
 from .answers import HAND_ON, INSTRUCTION, LONGEST, REASON, VALUE, HandOn, can_hand_on
-from .card import Verb
+from .card import Style, Verb
 from .escape import clean, cut, line
 from .fields import CHOICE, Field, Kind, Shape
 from .spans import Row, Text
@@ -65,6 +65,15 @@ def reject_form(
 ) -> dict[str, Any]:  # fmt: skip
     """A reason, and, where there is a next line, the choice to hand the question on instead."""
     return _that_fits(lambda again: _reject_form(request, surface, again), retry)
+
+
+def undo_form(request: Request, *, surface: Surface = Surface.VIEW) -> dict[str, Any]:
+    """Whether it is really to be undone: Teams has no question of its own before a press counts."""
+    page = _head(request)
+    page.add(Row("", (Text(form_words.UNDO_QUESTION),)))
+    press = press_of(request)
+    sending = send_action(Verb.UNDO, press, surface, label=form_words.UNDO_LABEL, style=Style.DANGER)
+    return _form(page, request, sending, surface)
 
 
 def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify | Respond:
@@ -138,7 +147,7 @@ def _modify_form(request: Request, surface: Surface, retry: Retry) -> dict[str, 
     if words := form_words.words_wanted(request):
         own = _text_input(INSTRUCTION, words.label, multiline=True)
         page.put(*_with_words(own, words.hint, retry))
-    return _form(page, request, Verb.MODIFY, surface)
+    return _form(page, request, send_action(Verb.MODIFY, press_of(request), surface), surface)
 
 
 def _reject_form(request: Request, surface: Surface, retry: Retry) -> dict[str, Any]:
@@ -152,7 +161,7 @@ def _reject_form(request: Request, surface: Surface, retry: Retry) -> dict[str, 
             "value": "false", "valueOn": "true", "valueOff": "false",
         }  # fmt: skip
         page.put(*_with_words(handing_on, "", retry))
-    return _form(page, request, Verb.REJECT, surface)
+    return _form(page, request, send_action(Verb.REJECT, press_of(request), surface), surface)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +294,10 @@ def _head(request: Request) -> Page:
     return page
 
 
-def _form(page: Page, request: Request, verb: Verb, surface: Surface) -> dict[str, Any]:
-    press = press_of(request)
-    buttons = [send_action(verb, press, surface)]
+def _form(page: Page, request: Request, sending: Element, surface: Surface) -> dict[str, Any]:
+    buttons = [sending]
     if surface is not Surface.DIALOG:
-        buttons.append(back(press))
+        buttons.append(back(press_of(request)))
     page.put(action_set(buttons))
     summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
     return card(page.elements(), fallback=literal(summary) or "(empty)")

@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from enum import StrEnum
 
+from ..approvals.credential import Mending
+from ..approvals.lacking import waits_for_sign_in
 from ..approvals.looking import can_hold
 from ..approvals.people import PersonId
 from ..approvals.request import Request, State
 from ..approvals.verdict import RequestId, Way
+from ..approvals.watched import decides_about
 from . import rows
 from .escape import cut, line
+from .form_words import UNDO_QUESTION
+from .logged import is_log, log_rows
 from .rows import Writer
 from .spans import Row, Spans, Text
 from .standing import how, is_stuck, is_unknown, standing
@@ -29,6 +34,8 @@ class Verb(StrEnum):
     HAPPENED = "happened"
     AGAIN = "again"
     GIVE_UP = "give_up"
+    UNDO = "undo"
+    RECONNECT = "reconnect"
 
 
 class Style(StrEnum):
@@ -41,25 +48,31 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """Something to press; what it carries is the card's request, revision and digest, never authority."""
+    """Something to press; what it carries is the card's request, revision and digest, never authority.
+
+    Attributes:
+        confirm: What is asked before the press counts; empty where nothing is.
+    """
 
     verb: Verb
     label: str
     style: Style = Style.PLAIN
+    confirm: str = ""
 
 
 ON_IT = Button(Verb.ON_IT, "I am on it")
 DETAILS = Button(Verb.DETAILS, "Details")
-#: The three answers, in the order people read them.
+#: The answers, in the order people read them; no request takes all of them.
 ANSWERS = (
     Button(Verb.APPROVE, "Approve", Style.PRIMARY),
     Button(Verb.MODIFY, "Modify…"),
     Button(Verb.REJECT, "Reject…", Style.DANGER),
+    Button(Verb.UNDO, "Undo…", Style.DANGER, UNDO_QUESTION),
 )
 #: Which ways of answering are behind each button.
 _WAYS: Mapping[Verb, frozenset[Way]] = {
     Verb.APPROVE: frozenset({Way.APPROVE}), Verb.REJECT: frozenset({Way.REJECT}),
-    Verb.MODIFY: frozenset({Way.EDIT, Way.INSTRUCT, Way.RESPOND}),
+    Verb.MODIFY: frozenset({Way.EDIT, Way.INSTRUCT, Way.RESPOND}), Verb.UNDO: frozenset({Way.UNDO}),
 }  # fmt: skip
 #: The three ways on when nobody knows whether it happened.
 WAYS_ON = (
@@ -110,6 +123,8 @@ def card_of(request: Request, *, name: Callable[[PersonId], str], tz: tzinfo = U
         tz: Zone of the times where the platform cannot show the reader's own.
     """
     writer = Writer(name, tz)
+    if is_log(request):
+        return _log(request, writer)
     if request.state is State.OPEN:
         return _open(request, writer)
     return _unknown(request, writer) if is_unknown(request) else _shrunk(request, writer)
@@ -127,6 +142,14 @@ def answers(request: Request) -> tuple[Button, ...]:
     return WAYS_ON if is_unknown(request) else ()
 
 
+def reconnect(request: Request) -> tuple[Button, ...]:
+    """Gives whoever may decide a link to sign in with, where a dead credential is mended that way."""
+    dead = request.dead_credential
+    if dead is None or dead.mending is not Mending.LINK:
+        return ()
+    return (Button(Verb.RECONNECT, f"Reconnect {cut(line(dead.ref.provider), rows.FLAG)}…"),)
+
+
 def _open(request: Request, writer: Writer) -> Card:
     proposal = request.proposal
     first = rows.flags(request)
@@ -142,7 +165,20 @@ def _open(request: Request, writer: Writer) -> Card:
     return Card(
         request=request.id, revision=request.revision, digest=request.question, version=request.version,
         push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
-        rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), *waiting, DETAILS),
+        rows=(*body, *hint),
+        buttons=(*(answers(request) if writer.whole else ()), *waiting, *reconnect(request), DETAILS),
+    )  # fmt: skip
+
+
+def _log(request: Request, writer: Writer) -> Card:
+    first = rows.flags(request)
+    summary = writer.must_fit(decides_about(request).summary, rows.SUMMARY)
+    body = log_rows(request, writer)
+    hint = () if writer.whole else (TOO_LONG,)
+    return Card(
+        request=request.id, revision=request.revision, digest=request.question, version=request.version,
+        push=f"Done without asking — {summary}", flags=first, summary=summary, rows=(*body, *hint),
+        buttons=(*(answers(request) if writer.whole else ()), DETAILS),
     )  # fmt: skip
 
 
@@ -152,7 +188,7 @@ def _unknown(request: Request, writer: Writer) -> Card:
     summary = writer.must_fit(proposal.action.summary, rows.SUMMARY)
     body = (
         standing(request, writer),
-        Row("Decided", how(request, writer)),
+        Row("Decided" if request.decision else "Began", how(request, writer)),
         *rows.what(proposal.action, writer),
         rows.needs(request, writer),
     )
@@ -166,14 +202,15 @@ def _unknown(request: Request, writer: Writer) -> Card:
 
 def _shrunk(request: Request, writer: Writer) -> Card:
     """Three lines: what; who, when, how; what is happening or what came of it."""
-    summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
+    summary = cut(line(decides_about(request).summary), rows.SUMMARY)
     last = standing(request, writer)
     second: Spans = (*how(request, writer), Text(" · "), *rows.asked_for(request, writer))
     stuck = ("The agent has not come back",) if is_stuck(request) else ()
+    lacking = ("Credential is dead",) if waits_for_sign_in(request) else ()
     return Card(
         request=request.id, revision=request.revision, digest=request.question, version=request.version,
-        push=f"{_first_text(last.spans)} — {summary}", flags=stuck, summary=summary,
-        rows=(Row("", second), last), buttons=(DETAILS,), shrunk=True,
+        push=f"{_first_text(last.spans)} — {summary}", flags=(*lacking, *stuck), summary=summary,
+        rows=(Row("", second), last), buttons=(*(reconnect(request) if lacking else ()), DETAILS), shrunk=True,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from ..approvals.request import Request, State
 from ..approvals.risk import RiskAssessment
 from . import rows, values
 from .escape import chunks, https, size, visible
+from .logged import done, is_log
 from .rows import Writer
 from .spans import Form, Link, Row, Span, Spans, Text, plain
 from .standing import given_words, how, is_unknown, standing, verdict_words
@@ -53,7 +54,8 @@ def page(request: Request, number: int, *, name: Callable[[PersonId], str], tz: 
 def details(request: Request, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> tuple[Row, ...]:
     """All rows, nothing left out; text is shown with its invisible characters spelled out."""
     writer = Writer(name, tz)
-    proposal = request.proposal
+    undoes = request.ask.undoes
+    proposal = undoes.proposal if undoes else request.proposal
     action = proposal.action
     return (
         *_status(request, writer),
@@ -68,9 +70,10 @@ def details(request: Request, *, name: Callable[[PersonId], str], tz: tzinfo = U
         Row("Confidence", (Text(rows.confidence(action)),)),
         _words("Unsure", action.unsure or "nothing stated"),
         *_risk(proposal.assessment),
+        *_undo(request, writer),
         *_votes(request, writer),
         *_clock(request, writer),
-        *_proof(request, action),
+        *_proof(request, request.proposal.action),
     )
 
 
@@ -114,13 +117,23 @@ def _words(label: str, text: str) -> Row:
 
 
 def _status(request: Request, writer: Writer) -> Iterator[Row]:
-    if request.state is not State.OPEN:
-        yield Row("Decided", how(request, writer))
+    if is_log(request):
+        yield Row("Done", done(request, writer))
+    elif request.state is not State.OPEN:
+        yield Row("Decided" if request.decision else "Began", how(request, writer))
         yield standing(request, writer)
         if request.decision and (said := given_words(request.decision.verdict)):
             yield _words("Their words", said)
     if request.state is State.OPEN or is_unknown(request):
         yield rows.needs(request, writer)
+
+
+def _undo(request: Request, writer: Writer) -> Iterator[Row]:
+    """What would be called to take it back, exactly."""
+    if undoes := request.ask.undoes:
+        yield Row("Takes back", (Text(f"request {undoes.request}"),))
+        yield from _call(request.proposal.action)
+        yield Row("Until", (writer.when(request.ask.deadline.expires_at),))
 
 
 def _changes(request: Request) -> Iterator[Row]:
@@ -189,11 +202,12 @@ def _clock(request: Request, writer: Writer) -> Iterator[Row]:
     for index, step in enumerate(request.ask.deadline.steps):
         over = " — past" if index < request.fired else ""
         added = f" ({visible(step.adds)})" if step.adds else ""
-        yield Row("Step", (writer.when(step.at), Text(f": {_STEP[step.kind]}{added}{over}")))
+        said = "it can no longer be undone" if request.ask.undoes else _STEP[step.kind]
+        yield Row("Step", (writer.when(step.at), Text(f": {said}{added}{over}")))
 
 
 def _proof(request: Request, action: Action) -> Iterator[Row]:
-    if ref := action.credential:
+    for ref in action.credentials:
         stated = {
             "provider": ref.provider,
             "subject": ref.subject,
@@ -201,7 +215,7 @@ def _proof(request: Request, action: Action) -> Iterator[Row]:
             "scopes": list(ref.scopes),
         }
         yield _words("Credential", json.dumps(stated, ensure_ascii=False))
-    else:
+    if not action.credentials:
         yield Row("Credential", (Text("none"),))
     if request.effect:
         yield Row("Tool", (Text(f"attempt {request.effect.attempt}: {request.effect.state.value}"),))

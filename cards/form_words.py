@@ -19,6 +19,9 @@ RESPONSE_HINT = "In your own words, instead of the action: the agent goes on wit
 REASON_LABEL = "Why?"
 REASON_HINT = "The agent and the person it works for read this."
 HAND_ON_LABEL = "Not mine to decide: hand it to the next line instead"
+UNDO_TITLE = "Undo this?"
+UNDO_QUESTION = "What is shown under Undo is called, once, and cannot be taken back from here."
+UNDO_LABEL = "Undo it"
 _MOST_NAMES = 20
 
 

@@ -110,8 +110,15 @@ def _button(element: Block, at: str) -> Iterator[str]:
     yield from _text(element["text"], _BUTTON, at)
     yield from _long(element["value"], _VALUE, f"{at} value")
     yield from _long(element["action_id"], _ID, f"{at} action_id")
+    if "confirm" in element:
+        yield from _confirm(element["confirm"], f"{at} confirm")
     if element.get("style", "primary") not in ("primary", "danger"):
         yield f"{at}: style {element['style']}"
+
+
+def _confirm(asked: Block, at: str) -> Iterator[str]:
+    for part, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+        yield from _text(asked[part], most, at)
 
 
 def _rich(elements: Sequence[Block], at: str) -> Iterator[str]:

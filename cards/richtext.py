@@ -9,6 +9,7 @@ from typing import Any
 from ..approvals.people import PersonId
 from .card import Button
 from .escape import clean, cut, line, mrkdwn, size
+from .form_words import UNDO_LABEL, UNDO_TITLE
 from .spans import Circle, Form, Link, Row, Span, Spans, Text, When, Where, Who, place_words, plain
 
 Block = dict[str, Any]
@@ -156,9 +157,18 @@ def actions(buttons: Sequence[Button], press: str) -> Block:
 def button(one: Button, press: str) -> Block:
     """A button that carries which card it stands on."""
     style = {"style": one.style.value} if one.style else {}
+    confirm = {"confirm": _confirm(one)} if one.confirm else {}
     return {
         "type": "button", "action_id": f"sayso.{one.verb.value}", "text": plain_text(one.label, 75), "value": press,
-        **style,
+        **style, **confirm,
+    }  # fmt: skip
+
+
+def _confirm(one: Button) -> Block:
+    """What Slack asks before it sends the press."""
+    return {
+        "title": plain_text(UNDO_TITLE, 100), "text": plain_text(one.confirm, 300),
+        "confirm": plain_text(UNDO_LABEL, 30), "deny": plain_text("Cancel", 30), "style": "danger",
     }  # fmt: skip
 
 

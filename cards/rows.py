@@ -9,6 +9,7 @@ from datetime import datetime, tzinfo
 from ..approvals.action import Action, Entity, Evidence
 from ..approvals.deadline import StepKind
 from ..approvals.people import PersonId
+from ..approvals.quorum import taken
 from ..approvals.request import Proposal, Request
 from . import values
 from .escape import clean, cut, deceives, https, line
@@ -60,14 +61,16 @@ def flags(request: Request) -> tuple[str, ...]:
     said = [cut(line(flag), FLAG) for flag in request.proposal.assessment.flags]
     shown = [flag for flag in said if flag][:MOST_FLAGS]
     more = [f"{len(said) - MOST_FLAGS} more flags in Details"] if len(said) > MOST_FLAGS else []
+    dead = ["Credential is dead"] if request.dead_credential else []
     tricks = ["Hidden characters in the text"] if deceives(request.current.frozen) else []
-    return (*shown, *more, *tricks)
+    return (*dead, *shown, *more, *tricks)
 
 
 def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row, ...]:
     """Everything between summary and buttons, what a decision needs most first."""
     action = proposal.action
     return (
+        *credential(request),
         _goal(request, action, writer),
         *_changed(request, proposal, writer),
         *what(action, writer),
@@ -79,9 +82,15 @@ def open_rows(request: Request, proposal: Proposal, writer: Writer) -> tuple[Row
     )
 
 
+def credential(request: Request) -> Iterator[Row]:
+    """Why it could not run as things are, and how that is mended."""
+    if request.dead_credential:
+        yield Row("Credential", (Text(cut(line(request.dead_credential.words), SENTENCE)),))
+
+
 def what(action: Action, writer: Writer) -> tuple[Row, ...]:
     """How far it reaches, what it touches, and the exact call."""
-    return (*_scope(action, writer), *_targets(action.targets, writer), *_call(action, writer))
+    return (*_scope(action, writer), *_targets(action.targets, writer), *call(action, writer))
 
 
 def prose(text: str) -> str:
@@ -118,16 +127,39 @@ def asked_for(request: Request, writer: Writer) -> Spans:
     return (Text(f"{agent} for a service"), *owner, *origin)
 
 
+def seats(request: Request) -> str:
+    """How far each set is, where the rule has seats: "finance 1 of 2, security 0 of 1"; empty where it has none."""
+    found = taken(request.ask.rule, request.votes)
+    return ", ".join(f"{cut(line(one.approvers), LABEL)} {count} of {one.needed}" for one, count in found)
+
+
 def needs(request: Request, writer: Writer) -> Row:
     """Whose answer is wanted, and the votes so far."""
     rule = request.ask.rule
     circles = " or ".join(cut(line(name), LABEL) for name in dict.fromkeys(request.approver_sets)) or "nobody"
-    spans: list[Span] = [Text(f"{rule.needed} of {circles}")]
+    asked = f"{rule.needed} of {circles}"
+    if each := seats(request):
+        asked = f"{asked}: {each}" if rule.needed > sum(one.needed for one in rule.seats) else each
+        more = " or ".join(cut(line(name), LABEL) for name in request.circles)
+        asked += f"; {more} may take any seat" if more else ""
+    spans: list[Span] = [Text(asked)]
     if barred := tuple(sorted(request.requesters)):
         spans += [Text(" (not "), *writer.people(barred), Text(")")]
-    votes = writer.people(tuple(vote.person for vote in request.votes))
+    if veto := " or ".join(cut(line(name), LABEL) for name in rule.veto):
+        spans.append(Text(f"; {veto} may reject"))
+    votes = _votes(request, writer)
     spans += [Text("; votes: "), *(votes or (Text("none"),)), *((Text(" approved"),) if votes else ())]
     return Row("Needs", tuple(spans))
+
+
+def _votes(request: Request, writer: Writer) -> Spans:
+    """Who has agreed, and in whose place."""
+    spans: list[Span] = []
+    for index, vote in enumerate(request.votes):
+        spans += [Text(" and " if index == len(request.votes) - 1 else ", ")] if index else []
+        spans.append(writer.who(vote.person))
+        spans += [Text(" (for "), *writer.people(vote.stands_for), Text(")")] if vote.stands_for else []
+    return tuple(spans)
 
 
 def deadline(request: Request, writer: Writer) -> Row:
@@ -195,7 +227,8 @@ def _targets(targets: tuple[Entity, ...], writer: Writer) -> Iterator[Row]:
         yield Row("", (Text(f"… and {len(targets) - MOST_TARGETS} more targets in Details"),))
 
 
-def _call(action: Action, writer: Writer) -> Iterator[Row]:
+def call(action: Action, writer: Writer) -> Iterator[Row]:
+    """The exact call."""
     yield Row("Action", (Text(writer.must_fit(action.tool, LABEL), strong=True),))
     pairs = []
     for name, value in list(action.arguments.items())[:MOST_ARGUMENTS]:

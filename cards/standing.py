@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 from ..approvals.errors import SaysoError
-from ..approvals.request import (
-    Decision,
-    Edits,
-    EffectState,
-    Outcome,
-    OutcomeKind,
-    Request,
-    RunEnd,
-    State,
-    is_edit,
-)
-from ..approvals.risk import Oversight
-from ..approvals.verdict import Approve, Modify, Reject, Respond, Verdict
+from ..approvals.lacking import waits_for_sign_in, waits_for_token
+from ..approvals.quorum import enough
+from ..approvals.request import Decision, Edits, EffectState, Outcome, OutcomeKind, Request, RunEnd, State
+from ..approvals.verdict import Approve, Modify, Reject, Respond, Undo, Verdict, is_edit
 from .escape import cut, line
+from .logged import done
 from .rows import SENTENCE, Writer
 from .spans import Row, Spans, Text
 
@@ -32,6 +24,12 @@ OUTCOME: dict[OutcomeKind, str] = {
     OutcomeKind.FAILED: "Failed, nothing was done",
     OutcomeKind.UNKNOWN: "Not known whether it was done",
     OutcomeKind.UNDONE: "Undone",
+}
+#: How the outcome of an undo begins, where it is another one.
+_UNDO: dict[OutcomeKind, str] = {
+    OutcomeKind.EXPIRED: "Can no longer be undone",
+    OutcomeKind.FAILED: "Not undone",
+    OutcomeKind.UNKNOWN: "Not known whether it was undone",
 }
 
 
@@ -51,8 +49,7 @@ def is_unknown(request: Request) -> bool:
     effect = request.effect
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.UNKNOWN:
         return False
-    again = {vote.person for vote in request.votes if vote.attempt > effect.attempt}
-    return len(again) < request.ask.rule.needed
+    return not enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > effect.attempt))
 
 
 def is_stuck(request: Request) -> bool:
@@ -73,6 +70,8 @@ def verdict_words(verdict: Verdict, edits: Edits = Edits.APPLY) -> str:
             return f"Sent back with {'changed values and ' if changes else ''}an instruction"
         case Respond():
             return "Answered"
+        case Undo():
+            return "Undo ordered"
 
 
 def given_words(verdict: Verdict) -> str:
@@ -84,7 +83,7 @@ def given_words(verdict: Verdict) -> str:
             text = instruction
         case Respond(text):
             pass
-        case Approve():
+        case Approve() | Undo():
             text = ""
     return cut(line(text), SENTENCE)
 
@@ -93,15 +92,26 @@ def decided(decision: Decision, edits: Edits, writer: Writer) -> Spans:
     """Who decided what, when, and with which words."""
     said = given_words(decision.verdict)
     words: Spans = (Text(f": “{said}”"),) if said else ()
+    if decision.glass:
+        words = (*words, Text(f", alone, breaking the glass: “{cut(line(decision.glass), SENTENCE)}”"))
     head = f"{verdict_words(decision.verdict, edits)} by "
     return (Text(head), *writer.people(decision.by), Text(" "), writer.when(decision.at), *words)
 
 
 def how(request: Request, writer: Writer) -> Spans:
     """The second line of a card that needs no answer any more: who, when, how."""
+    if request.decision and request.outcome and request.outcome.kind is OutcomeKind.UNDONE:
+        return (
+            Text("Undone by "),
+            *writer.people(request.decision.by),
+            Text(" "),
+            writer.when(request.outcome.at),
+        )
     if request.decision:
         return decided(request.decision, request.ask.edits, writer)
-    if request.oversight is Oversight.FREE:
+    if request.ask.undoes:
+        return done(request, writer)
+    if not request.asked:
         return (Text("Ran without asking, "), writer.when(request.ask.opened_at))
     expires_at = request.ask.deadline.expires_at
     ended = request.outcome
@@ -121,6 +131,8 @@ def standing(request: Request, writer: Writer) -> Row:
 
 def outcome_words(request: Request, kind: OutcomeKind) -> str:
     """How an outcome begins; whether the agent was told of an expiry, only our own gates can say in advance."""
+    if request.ask.undoes and kind in _UNDO:
+        return _UNDO[kind]
     if kind is OutcomeKind.FAILED and request.says_failed:
         return "Failed, as its tool says"
     return "Cancelled" if request.ask.dialect and kind is OutcomeKind.EXPIRED else OUTCOME[kind]
@@ -136,25 +148,43 @@ def _outcome(request: Request, outcome: Outcome, writer: Writer) -> Spans:
     return (Text(f"{outcome_words(request, outcome.kind)} ("), writer.when(outcome.at), Text(after))
 
 
-def _now(request: Request) -> str:
+def _held_up(request: Request) -> str:
+    """Why it does not go on as it should; empty while it does."""
+    if waits_for_token(request) and request.dead_credential:
+        goes_on = "waits for a sign-in and then goes on" if waits_for_sign_in(request) else "is tried again"
+        words = cut(line(request.dead_credential.words), SENTENCE)
+        return f"Nothing has been done yet; it {goes_on} by itself. {words}"
     if is_stuck(request):
-        return "The agent has not come back in time; operators are told, and it is tried again. Nothing was done."
+        late = "No worker has undone it" if request.ask.undoes else "The agent has not come back"
+        return f"{late} in time; operators are told, and it is tried again. Nothing was done."
+    return ""
+
+
+def _now(request: Request) -> str:
+    if late := _held_up(request):
+        return late
     others = f"{request.waits_for} other {'answer' if request.waits_for == 1 else 'answers'}"
     match request.state, request.effect:
         case State.DECIDED | State.EXPIRED, _ if request.waits_for:
             return f"The agent goes on once it has {others} as well; nothing has been done yet."
+        case State.DECIDED, _ if request.ask.undoes:
+            return "A worker is asked to undo it."
         case State.DECIDED, _:
             return "The agent is being brought back."
         case State.EXPIRED, _:
             return "Nothing is done; the agent is being told."
+        case State.RESUMING, None if request.ask.undoes:
+            return "A worker is about to undo it; nothing has been done yet."
         case State.RESUMING, None if request.decision:
             return "A worker is bringing the agent back; nothing has been done yet."
-        case State.RESUMING, None if request.oversight is not Oversight.FREE:
+        case State.RESUMING, None if request.asked:
             return "Nothing is done; a worker is telling the agent."
         case State.RESUMING, effect if effect and effect.state is EffectState.UNKNOWN:
             return (
                 f"Not known whether it happened: attempt {effect.attempt} began and never reported. What now?"
             )
+        case _ if request.ask.undoes:
+            return "It is being undone."
         case _ if request.ask.dialect:
             return "The agent is going on with it."
         case _:

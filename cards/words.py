@@ -17,9 +17,11 @@ from ..approvals.errors import (
     SaysoError,
     StoreDown,
 )
+from ..approvals.halt import Halt
 from ..approvals.people import PersonId
 from ..approvals.request import Request, RunEnd, State
 from ..approvals.verdict import Verdict
+from ..approvals.watched import decides_about
 from . import rows, values
 from .escape import clean, cut, line
 from .rows import Writer
@@ -28,18 +30,29 @@ from .standing import decided, outcome_words, verdict_words
 
 #: Longest text of an agent or a person in a notice, in UTF-16 units.
 REPORT = 2_400
+#: Of a daily notice: one for each agent.
+_MOST_LINES = 10
 _WAITING = {
     NoticeKind.REMINDER: "Still waiting for an answer. ",
     NoticeKind.WIDENED: "Nobody has decided yet; from now on you may, too. ",
     NoticeKind.PAGED: "On-call is paged. ",
 }
+_SIGN_IN = "It cannot run yet, and nothing has been done; once somebody has signed in it goes on by itself."
+#: On the way to the provider's own page.
+LINK_WORDS = "Sign in here within 10 minutes; the link is yours and works once: "
 _EXPIRED = "Nobody decided in time: it is cancelled, and nothing is done."
 _NOT_AGAIN = " sent this back. The agent planned again and ended without asking again:"
 _BROKE_OFF = " sent this back. The agent broke off before it asked again; nothing more will be done for this:"
 _NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried again, and operators know."
+_NOT_UNDONE = "No worker has undone it in time. Nothing was done; it is tried again, and operators know."
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
+_DID = {
+    NoticeKind.HANDED_ON: " handed the question to the next line:",
+    NoticeKind.GLASS_BROKEN: " broke the glass and approved alone. Please review it:",
+}
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
+    NoticeKind.SIGN_IN: "It waited for a sign-in, and somebody has signed in.",
     NoticeKind.UNKNOWN: "It was started and never reported: nobody knows whether it happened. Please look, then say "
     "on the card: it happened, run it again, or give up.",
 }
@@ -53,6 +66,9 @@ def notice_text(
     quoted = (Row("", (Text(_quotable(notice.text)),), Form.QUOTE),) if notice.text.strip() else ()
     if notice.kind is NoticeKind.REPORT:
         return quoted or (Row("", (Text("The agent has finished and said nothing."),)),)
+    if notice.kind is NoticeKind.DAILY:
+        lines = notice.text.split("\n")[:_MOST_LINES]
+        return tuple(Row("", (Text(cut(line(one), rows.PROSE)),)) for one in lines)
     if request is None:
         return (Row("", (Text(f"{notice.kind.value.capitalize()}."),)), *quoted)
     called = (
@@ -62,7 +78,7 @@ def notice_text(
     head = Row("", (*called, *_said(notice, request, writer)))
     about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
     match notice.kind:
-        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED:
+        case NoticeKind.HANDED_ON | NoticeKind.UNREACHABLE | NoticeKind.ENDED | NoticeKind.GLASS_BROKEN:
             return (head, *quoted, about)
         case NoticeKind.NOBODY_THERE | NoticeKind.DECIDED:
             return (head,)
@@ -104,15 +120,32 @@ def refusal(
             return "That did not work, and it was not counted. Please try again."
 
 
-def answered(request: Request, verdict: Verdict) -> str:
-    """What a counted answer led to, for the person who gave it; a repeated delivery reads the same."""
+def paused_what(halt: Halt) -> str:
+    """What a pause stops, as a sentence begins with it."""
+    return f"The agent {cut(line(halt.graph), rows.LABEL)}" if halt.graph else "Sayso"
+
+
+def paused(halt: Halt, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> str:
+    """Who paused what, until when, and why."""
+    until = f" until {Writer(name, tz).when(halt.until).words}" if halt.until else ""
+    by = cut(line(name(PersonId(halt.by))), rows.LABEL)
+    return f"{paused_what(halt)} is paused by {by}{until}: “{cut(line(halt.why), rows.SENTENCE)}”"
+
+
+def answered(request: Request, verdict: Verdict, waits: str = "") -> str:
+    """What a counted answer led to, for the person who gave it; a repeated delivery reads the same.
+
+    Args:
+        waits: The pause of sayso that it waits for, as `paused` says it; empty where it waits for none.
+    """
     if request.state is State.EXPIRED:
         return "Too late: the request has expired, and nothing is done."
     if request.state is State.OPEN:
-        needed, given = request.ask.rule.needed, len(request.votes)
-        return f"Counted: {given} of {needed} so far. The others have to answer too."
-    summary = cut(line(request.proposal.action.summary), rows.SUMMARY)
-    return f"{verdict_words(verdict, request.ask.edits)}: {summary}"
+        so_far = rows.seats(request) or f"{len(request.votes)} of {request.ask.rule.needed}"
+        return f"Counted: {so_far} so far. The others have to answer too."
+    summary = cut(line(decides_about(request).summary), rows.SUMMARY)
+    said = f"{verdict_words(verdict, request.ask.edits)}: {summary}"
+    return f"{said}\nIt waits, and nothing is done yet. {waits}" if waits else said
 
 
 def _quotable(text: str) -> str:
@@ -141,8 +174,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
         case NoticeKind.NOBODY_THERE:
             circle = cut(line(notice.text), rows.LABEL)
             return (Text(f"Nobody is in {circle} now; the next step follows at once."),)
-        case NoticeKind.HANDED_ON:
-            return (*actor, Text(" handed the question to the next line:"))
+        case NoticeKind.HANDED_ON | NoticeKind.GLASS_BROKEN:
+            return (*actor, Text(_DID[notice.kind]))
         case NoticeKind.LOOKING:
             return (*actor, Text(" is on it. "), *_waits(request, writer))
         case NoticeKind.DECIDED if request.decision:
@@ -155,7 +188,10 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
         case NoticeKind.EXPIRED:
             return (Text(_EXPIRED), *_requester(request, writer))
         case NoticeKind.STUCK:
-            return (Text(_STARTED_AND_SILENT if request.effect else _NOT_BACK),)
+            late = _NOT_UNDONE if request.ask.undoes else _NOT_BACK
+            return (Text(_STARTED_AND_SILENT if request.effect else late),)
+        case NoticeKind.SIGN_IN if request.dead_credential:
+            return (Text(f"{_SIGN_IN} {cut(line(request.dead_credential.words), rows.SENTENCE)}"),)
         case NoticeKind.OUTCOME if request.outcome:
             return (Text(_outcome(outcome_words(request, request.outcome.kind), request.outcome.words)),)
         case _:
@@ -200,6 +236,9 @@ def _too_late(error: AlreadySettled, request: Request | None, writer: Writer) ->
         return (
             f"{plain(decided(request.decision, edits, writer))}. Your answer came later and was not counted."
         )
+    if request is not None and request.ask.undoes:
+        until = plain((writer.when(request.ask.deadline.expires_at),))
+        return f"Too late: it could be undone until {until}. It stays done, and nothing was counted."
     if error.by:
         names = plain(writer.people(tuple(PersonId(by) for by in error.by)))
         return f"{names} was faster. Your answer was not counted; see the card."

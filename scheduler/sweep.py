@@ -9,10 +9,11 @@ from datetime import datetime
 from ..approvals import machine
 from ..approvals.change import Change
 from ..approvals.crash import crash_point
-from ..approvals.errors import DirectoryDown, SaysoError, StoreDown
+from ..approvals.errors import DirectoryDown, Halted, SaysoError, StoreDown
+from ..approvals.halt import held_back
 from ..approvals.people import Directory
 from ..approvals.request import Request, State
-from ..approvals.store import RequestStore
+from ..approvals.store import Store
 from ..approvals.verdict import RequestId
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ AT_MOST = 100
 class Sweeper:
     """Brings every overdue clock up to date; what was overdue during an outage fires once."""
 
-    def __init__(self, store: RequestStore, directory: Directory) -> None:
+    def __init__(self, store: Store, directory: Directory) -> None:
         self._store = store
         self._directory = directory
 
@@ -56,22 +57,33 @@ class Sweeper:
     async def _fire(self, id: RequestId) -> bool:
         """Whether this sweep, and not another one, moved it."""
         fired: list[Change | None] = []
-        known: machine.Circles | None = None
+        known: tuple[machine.Circles, bool] | None = None
 
         def step(request: Request, now: datetime) -> Change | None:
-            if known is None and _asks_people(request, now):
-                raise _WhoIsThere(request)
-            fired.append(machine.fire(request, now, known or machine.NO_CIRCLES))
+            if known is None and (_asks_people(request, now) or _may_be_halted(request, now)):
+                raise _LookUp(request)
+            circles, halted = known or (machine.NO_CIRCLES, False)
+            fired.append((halted and _held_back(request, now)) or machine.fire(request, now, circles))
             return fired[-1]
 
         crash_point("step-before-fired")
         try:
             await self._store.change(id, step)
-        except _WhoIsThere as asked:
-            known = await self._circles(asked.request)
+        except _LookUp as asked:
+            known = await self._circles(asked.request), await self._halted(asked.request)
             await self._store.change(id, step)
         crash_point("step-after-fired")
         return fired[-1] is not None
+
+    async def _halted(self, request: Request) -> bool:
+        """Whether what was decided waits for the end of a pause."""
+        if request.state is State.OPEN:
+            return False
+        try:
+            await self._store.unhalted(request.ask.run)
+        except Halted:
+            return True
+        return False
 
     async def _circles(self, request: Request) -> machine.Circles:
         """Members of the circles still to be added, of the last one, and of those that have voted in part."""
@@ -86,8 +98,8 @@ class Sweeper:
         return found
 
 
-class _WhoIsThere(Exception):
-    """What is due tells people, so somebody has to say who they are."""
+class _LookUp(Exception):
+    """What is due tells people, or may wait for the end of a pause; who and whether is looked up first."""
 
     def __init__(self, request: Request) -> None:
         super().__init__()
@@ -96,5 +108,17 @@ class _WhoIsThere(Exception):
 
 def _asks_people(request: Request, now: datetime) -> bool:
     """Whether a step may tell people by name; what has ended tells where the cards stand."""
-    due = request.due_at
-    return request.state is State.OPEN and due is not None and due <= now < request.ask.deadline.expires_at
+    return request.state is State.OPEN and _is_due(request, now) and now < request.ask.deadline.expires_at
+
+
+def _may_be_halted(request: Request, now: datetime) -> bool:
+    """Whether a pause would put off what is due."""
+    return _held_back(request, now) is not None
+
+
+def _held_back(request: Request, now: datetime) -> Change | None:
+    return held_back(request, now) if _is_due(request, now) else None
+
+
+def _is_due(request: Request, now: datetime) -> bool:
+    return request.due_at is not None and request.due_at <= now

@@ -137,6 +137,18 @@ class BackOffice:
             lambda db, now: changes.close_firewall_rule(db, rule=rule, key=key, now=now)
         )
 
+    async def keep_draft(self, order: int, to: str, text: str, *, key: str) -> Receipt:
+        """Keep the draft of an e-mail, once per key. Raises: NotFound, AlreadySo, KeyReused."""
+        return await self._change(
+            lambda db, now: changes.keep_draft(db, number=order, to=to, text=text, key=key, now=now)
+        )
+
+    async def delete_draft(self, order: int, to: str, text: str, *, key: str) -> Receipt:
+        """Delete that draft, once per key. Raises: NotFound, KeyReused."""
+        return await self._change(
+            lambda db, now: changes.delete_draft(db, number=order, to=to, text=text, key=key, now=now)
+        )
+
     async def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
         def work() -> T:
             with self._connection() as db:

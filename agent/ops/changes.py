@@ -1,4 +1,4 @@
-"""The four changes that the back office allows; each runs inside its caller's one transaction and happens once per key.
+"""The changes that the back office allows; each runs inside its caller's one transaction and happens once per key.
 
 The same key again returns the first receipt and changes nothing, so a tool whose answer was lost may simply be repeated.
 """
@@ -27,6 +27,7 @@ from .records import (
     system_description,
     user,
 )
+from .seed import DRAFTS
 
 #: What can be granted on a system, least first.
 ROLES = ("viewer", "editor", "admin")
@@ -94,6 +95,40 @@ def close_firewall_rule(db: Connection, *, rule: str, key: str, now: datetime) -
     db.execute("UPDATE firewall_rules SET closed_at = ? WHERE name = ?", (stamp(now), rule))
     sentence = f"Closed firewall rule {rule}."
     return _keep(db, "close_firewall_rule", arguments, key=key, sentence=sentence, rows=1, now=now)
+
+
+def keep_draft(db: Connection, *, number: int, to: str, text: str, key: str, now: datetime) -> Receipt:
+    """Keep the draft of an e-mail about an order. Raises: NotFound, AlreadySo, KeyReused."""
+    arguments = {"order": number, "to": to, "text": text}
+    if done := _done_before(db, "draft_email", arguments, key):
+        return done
+    order(db, number)
+    db.execute(DRAFTS)
+    if _drafts_like(db, number, to, text):
+        raise AlreadySo(f"This draft about order {number} is kept already.")
+    db.execute("INSERT INTO drafts VALUES (?, ?, ?, ?)", (number, to, text, stamp(now)))
+    sentence = f"Drafted an e-mail to {to} about order {number}; nothing was sent."
+    return _keep(db, "draft_email", arguments, key=key, sentence=sentence, rows=1, now=now)
+
+
+def delete_draft(db: Connection, *, number: int, to: str, text: str, key: str, now: datetime) -> Receipt:
+    """Delete exactly this draft. Raises: NotFound, KeyReused."""
+    arguments = {"order": number, "to": to, "text": text}
+    if done := _done_before(db, "delete_draft", arguments, key):
+        return done
+    db.execute(DRAFTS)
+    if not _drafts_like(db, number, to, text):
+        raise NotFound(f"There is no such draft about order {number} any more.")
+    db.execute("DELETE FROM drafts WHERE (order_number, recipient, text) = (?, ?, ?)", (number, to, text))
+    sentence = f"Deleted the draft to {to} about order {number}."
+    return _keep(db, "delete_draft", arguments, key=key, sentence=sentence, rows=1, now=now)
+
+
+def _drafts_like(db: Connection, number: int, to: str, text: str) -> int:
+    found = db.execute(
+        "SELECT count(*) FROM drafts WHERE (order_number, recipient, text) = (?, ?, ?)", (number, to, text)
+    )
+    return int(found.fetchone()[0])
 
 
 def _cents(amount: Decimal) -> int:

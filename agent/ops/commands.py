@@ -203,6 +203,14 @@ FORMS: tuple[Form, ...] = (
         readers={"order": _number, "text": lambda text: _words(text[1:-1])},
     ),
     Form(
+        tool="draft_email",
+        verb="draft",
+        example='draft email order 1042 "your refund is on its way"',
+        spelling='draft email order {order} "{text}"',
+        pattern=_pattern(f"draft e-?mail order <order> (?P<text>{_QUOTED})"),
+        readers={"order": _number, "text": lambda text: _words(text[1:-1])},
+    ),
+    Form(
         tool="close_firewall_rule",
         verb="close",
         example="close firewall rule 443-public",
@@ -239,7 +247,11 @@ def _read_arguments(
     for key, text in said.items():
         if key not in form.readers:
             return _unknown_key(form, key)
-        bare = text if form.tool == "email_customer" and key == "text" else text.strip("\"'“”„«»‘’")
+        bare = (
+            text
+            if form.tool in ("email_customer", "draft_email") and key == "text"
+            else text.strip("\"'“”„«»‘’")
+        )
         try:
             read[key] = form.readers[key](bare)
         except ValueError as error:

@@ -57,6 +57,7 @@ class Proposer:
             "delete_inactive_customers": self._deletion,
             "grant_role": self._grant,
             "email_customer": self._email,
+            "draft_email": self._drafting,
             "close_firewall_rule": self._closing,
         }
 
@@ -172,6 +173,15 @@ class Proposer:
             reasoning=f"It was asked for, in these words. It goes to the address of the customer of order {order.number}.",
             targets=(self._order(order), *await self._customers(buyer)), evidence=self._letters(letters),
         )  # fmt: skip
+
+    async def _drafting(self, said: Mapping[str, Any]) -> Draft:
+        """The same letter, kept and not sent."""
+        letter = await self._email(said)
+        summary = letter.summary.replace("E-mail", "Draft an e-mail to", 1)
+        reasoning = (
+            "It was asked for, in these words. Nothing is sent; that is asked about when it comes to it."
+        )
+        return replace(letter, summary=summary, reasoning=reasoning)
 
     async def _closing(self, said: Mapping[str, Any]) -> Draft:
         rule = await self._office.firewall_rule(said["rule"])

@@ -13,7 +13,13 @@ from pathlib import Path
 
 from .records import Tier, stamp
 
-SCHEMA = """
+#: Also asked for where a database is older than this table.
+DRAFTS = """
+CREATE TABLE IF NOT EXISTS drafts (
+    order_number INTEGER NOT NULL REFERENCES orders (number), recipient TEXT NOT NULL, text TEXT NOT NULL,
+    at TEXT NOT NULL, PRIMARY KEY (order_number, recipient, text));
+"""
+SCHEMA = f"""{DRAFTS}
 CREATE TABLE customers (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, email TEXT NOT NULL UNIQUE, tier TEXT NOT NULL,
     last_active TEXT NOT NULL, lifetime_cents INTEGER NOT NULL);

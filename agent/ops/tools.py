@@ -82,6 +82,10 @@ class OpsTools:
             effect(category=Category.EXTERNAL_COMMUNICATION, irreversibility="high", limit=LIMIT)(
                 self.email_customer
             ),
+            effect(
+                category=Category.INTERNAL_CHANGE, idempotent=True, limit=LIMIT,
+                undo=effect(category=Category.INTERNAL_CHANGE, idempotent=True, limit=LIMIT)(self.delete_draft),
+            )(self.draft_email),
         )  # fmt: skip
 
     async def look_up_order(self, order: int) -> str:
@@ -137,6 +141,18 @@ class OpsTools:
         except (MailRefused, MailNotSent) as error:
             raise NothingDone(str(error)) from error
         return f"Sent the e-mail about order {order} to {to}."
+
+    async def draft_email(self, order: int, to: str, text: str) -> str:
+        """Keep the draft of an e-mail; sending it is another matter."""
+        await self._must_be_authorised()
+        with _business_refusals():
+            return (await self.office.keep_draft(order, to, text, key=idempotency_key())).sentence
+
+    async def delete_draft(self, order: int, to: str, text: str) -> str:
+        """Take a draft back."""
+        await self._must_be_authorised()
+        with _business_refusals():
+            return (await self.office.delete_draft(order, to, text, key=idempotency_key())).sentence
 
     async def _must_be_authorised(self) -> None:
         """The guard at the back office's door. Raises: NothingDone."""

@@ -30,7 +30,7 @@ from ...approvals.action import Json
 from ...approvals.crash import crash_point
 from ...approvals.errors import BadSetting, SaysoError
 from ...approvals.people import PersonId
-from ..acting import StillRunning
+from ..not_now import StillRunning
 from ..resume import STRICT
 
 #: What our runs carry in their metadata: the pause that they answer.

@@ -45,7 +45,7 @@ class Watcher:
         self.servers = tuple(servers)
         self._runner = runner
         self._reconciler = reconciler
-        self._pauses = Pauses(runner.store, runner.policy)
+        self._pauses = Pauses(runner.store, runner.policy, runner.broker)
         self._seen: dict[ThreadId, str] = {}  # what each waiting thread asked when it was last looked at
         self._away: set[str] = set()
 

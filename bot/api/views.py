@@ -15,7 +15,8 @@ from ...approvals.change import REPORT, AuditRecord, Event, Notice, NoticeKind
 from ...approvals.errors import RequestNotFound
 from ...approvals.looks import withheld_in
 from ...approvals.marks import notice_id
-from ...approvals.request import EffectState, OutcomeKind, Request, Run, State, request_id
+from ...approvals.naming import request_id
+from ...approvals.request import EffectState, OutcomeKind, Request, Run, State
 from ...approvals.store import Store, Target, TargetKind
 from ...approvals.verdict import RequestId
 from ...cards.escape import clean, cut, line

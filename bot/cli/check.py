@@ -12,6 +12,7 @@ from rich.text import Text
 from ...agent.setting_words import BadSettings
 from ...approvals.errors import BadSetting
 from ...approvals.sealing import STATE_KEYS
+from ...approvals.watched import can_be_undone
 from ...scheduler.pagerduty import RoutingKey
 from ..api.signature import CallbackSecret
 from ..opening import open_store
@@ -21,7 +22,7 @@ from .check_api import api_keys
 from .check_audit import audit_trail
 from .check_credentials import credential_secrets, tokens
 from .check_graphs import GatedTools
-from .check_policy import same_policy
+from .check_policy import nothing_paused, same_policy
 from .check_reach import out_of_reach
 from .check_servers import server
 from .check_slack import check_slack, ids_of_named, slack_secrets
@@ -70,7 +71,11 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     if offline:
         return
     if await checks.each(("store", lambda: _store(settings))):
-        await checks.each(("policy", lambda: same_policy(settings)), ("audit", lambda: audit_trail(settings)))
+        await checks.each(
+            ("policy", lambda: same_policy(settings)),
+            ("audit", lambda: audit_trail(settings)),
+            ("paused", lambda: nothing_paused(settings)),
+        )
     if settings.slack:
         await check_slack(settings, settings.slack, checks)
     if settings.teams:
@@ -169,6 +174,6 @@ async def _verify_keys(settings: Settings) -> str:
 
 async def _store(settings: Settings) -> str:
     async with open_store(settings) as store:
-        waiting = len(await store.live())
+        waiting = sum(not can_be_undone(one) for one in await store.live())
     where = settings.store_named if settings.redis_url else f"embedded in {settings.data_dir / 'store'}"
     return f"{where}: fit, {waiting} open request{'s' if waiting != 1 else ''}"

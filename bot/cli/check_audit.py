@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...approvals.request import PARTITIONS
+from ...approvals.naming import PARTITIONS
 from ..evidence.jobs import webhook_of
 from ..opening import open_store
 from ..settings import Settings

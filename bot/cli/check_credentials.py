@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...approvals.credential import CredentialRef
+from ..credential_tables import Credential, EntraTable, StaticTable
 from ..credentials import connection, sources
 from ..opening import store_server
 from ..settings import Settings
-from ..tables import Credential, EntraTable, StaticTable
 from .looks import Look, Wrong
 
 
@@ -16,6 +16,10 @@ def credential_secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
     """Whether each has its secret."""
     for name, one in settings.credentials.items():
         yield _variable(one), _credential_secret(settings, one, name)
+    if settings.vault:
+        for key in ("token", "role_id", "secret_id"):
+            if variable := getattr(settings.vault, key):
+                yield variable, _vault_secret(settings, key, variable)
 
 
 def tokens(settings: Settings) -> Iterator[tuple[str, Look]]:
@@ -34,6 +38,14 @@ def _credential_secret(settings: Settings, one: Credential, name: str) -> Look:
         if not isinstance(one, StaticTable) and one.ca_file and not settings.beside(one.ca_file).is_file():
             raise Wrong(f"credentials.{name}.ca_file: there is no file {settings.beside(one.ca_file)}")
         return f"set, for credentials.{name}"
+
+    return look
+
+
+def _vault_secret(settings: Settings, key: str, variable: str) -> Look:
+    async def look() -> str:
+        settings.secret(variable, f"vault.{key} needs it")
+        return f"set, for vault.{key}"
 
     return look
 

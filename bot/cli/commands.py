@@ -211,6 +211,35 @@ def oncall(settings: SettingsFile = None) -> None:
 
 
 @app.command()
+def connect(
+    provider: Annotated[
+        str, typer.Argument(help='As in \\[credentials.PROVIDER] of the settings, with kind = "oauth".')
+    ],
+    account: Annotated[
+        str, typer.Option("--as", metavar="ACCOUNT", help="Whose account; the table's service unless given.", show_default=False)
+    ] = "",
+    redirect: Annotated[
+        str, typer.Option(help="Where the browser comes back to on this machine, as it is registered with the provider; "
+                          "port 0 is any.")
+    ] = "http://127.0.0.1:0/callback",
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address; open no browser.")
+    ] = False,
+    settings: SettingsFile = None,
+) -> None:  # fmt: skip
+    """Sign in to a provider in a browser, and keep the sign-in sealed in the store.
+
+    Whoever owns the account signs in at the provider itself; sayso sees no password. What waited for this sign-in goes
+    on at once. Google's desktop apps take any port; HubSpot and Salesforce want the address registered:
+    [bold]--redirect http://localhost:8791/callback[/]. On a machine without a browser forward that port
+    (ssh -L 8791:localhost:8791), or sign in elsewhere and use [bold]sayso credentials add[/].
+    """
+    from .connect import connect as run
+
+    run(settings, provider, account, redirect, browser=not no_browser)
+
+
+@app.command()
 def withdraw(
     request: Annotated[str, typer.Argument(help="The request's id.")],
     why: Annotated[str, typer.Option("--why", help="People read it on the card.")],
@@ -227,6 +256,40 @@ def withdraw(
 
 
 app.add_typer(audit.app, name="audit")
+Graph = Annotated[str, typer.Option("--graph", help="Only this agent, by its name in the settings.")]
+
+
+@app.command()
+def pause(
+    why: Annotated[str, typer.Option("--why", help="People who wait for an agent read it.")],
+    graph: Graph = "",
+    span: Annotated[str, typer.Option("--for", help='Ends by itself after "30m", "2h", "1d"; else when you say.')] = "",
+    as_person: Annotated[str | None, typer.Option("--as", help="Id of the operator who does this.")] = None,
+    settings: SettingsFile = None,
+) -> None:  # fmt: skip
+    """Stop all agents, or one: nothing starts, resumes or acts any more, in no process.
+
+    Tools that had started finish. Questions stay open, people may answer, and every deadline, reminder and page
+    runs on; what is decided waits. It holds over restarts. Operators can say “pause for 2h: why” in the chat, too.
+    """
+    from .halting import pause as run
+
+    run(settings, graph, span, why, as_person)
+
+
+@app.command()
+def unpause(
+    graph: Graph = "",
+    why: Annotated[str, typer.Option("--why", help="For the record.")] = "",
+    as_person: Annotated[str | None, typer.Option("--as", help="Id of the operator who does this.")] = None,
+    settings: SettingsFile = None,
+) -> None:
+    """End a pause, or without --graph every pause: what was decided meanwhile goes on."""
+    from .halting import unpause as run
+
+    run(settings, graph, why, as_person)
+
+
 app.add_typer(credentials.app, name="credentials")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(manifest.app, name="manifest")

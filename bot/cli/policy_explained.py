@@ -24,7 +24,7 @@ from .terminal import console, span_words
 
 _OVERSIGHT = {
     Oversight.GATE: "people decide first",
-    Oversight.WATCH: "it runs and can be undone; where nothing undoes it, people decide first",
+    Oversight.WATCH: "it runs at once where its code has an undo; where nothing undoes it, people decide first",
     Oversight.FREE: "it runs by itself and is audited",
 }
 _COLOURS = {Level.LOW: "green", Level.MEDIUM: "yellow", Level.HIGH: "red"}
@@ -74,9 +74,21 @@ def _print(out: Console, settings: Settings, action: Action) -> None:
     for reason in found.reasons:
         out.print(f"  because  {reason}")
     _print_rules(out, policy, action)
+    if Oversight.WATCH in (found.oversight, called):
+        _print_watch(out, policy, action)
     if found.oversight is not Oversight.FREE:
         _print_route(out, policy, action)
     out.print(f"policy {policy.version}", style="dim")
+
+
+def _print_watch(out: Console, policy: Policy, action: Action) -> None:
+    """What becomes of a watched call; whether the tool has an undo, only its code knows."""
+    window = span_words(policy.of(action.tool).undo_window)
+    out.print(f"Watched  with @effect(undo=...): runs at once, a card logs it, Undo works for {window}")
+    without = (
+        "runs at once and is only logged (log_only)" if policy.only_logs(action) else "people decide first"
+    )
+    out.print(f"         without: {without}")
 
 
 def _print_rules(out: Console, policy: Policy, action: Action) -> None:
@@ -94,7 +106,12 @@ def _print_rules(out: Console, policy: Policy, action: Action) -> None:
 
 def _print_route(out: Console, policy: Policy, action: Action) -> None:
     route, kind = policy.route_for(action), policy.ttl_class_for(action)
-    who = f"{route.rule.needed} of {' and '.join(route.rule.approvers)}"
+    rule = route.rule
+    who = f"{rule.needed} of {' and '.join(rule.approvers)}"
+    if rule.seats:
+        who += f", among them {' and '.join(f'{one.needed} of {one.approvers}' for one in rule.seats)}"
+    if rule.veto:
+        who += f" ({' and '.join(rule.veto)} may reject)"
     out.print(f"Asked    on {route.name}: {who}, in {', '.join(route.places)}")
     now = datetime.now(UTC)
     chain = policy.chain_for(action)

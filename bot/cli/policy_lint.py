@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -13,6 +13,8 @@ from ...agent.policy_lint import Lint, Sight, lint
 from ...agent.seen_tools import SeenTool
 from ...agent.setting_lines import with_lines
 from ...approvals.errors import BadSetting
+from ...approvals.people import PersonId
+from ...approvals.quorum import can_decide
 from ...approvals.route import Route
 from ..langgraph_version import check_langgraph
 from ..settings import Settings, load_settings
@@ -80,6 +82,11 @@ async def _reach(settings: Settings) -> AsyncIterator[Lint]:
 def _of_people(settings: Settings) -> Iterator[Lint]:
     for route in settings.policy.routes.values():
         yield from _quorum(route, settings)
+        for name in route.rule.veto:
+            if not _able([name], settings):
+                yield Lint(
+                    f"routes.{route.name}.veto", f"nobody in sets.{name} may decide anything", wrong=True
+                )
         for circle in ("second_line", "supervisor", "on_call"):
             name = getattr(route, circle)
             if name and not _able([name], settings) and (circle != "on_call" or route.on_call_decides):
@@ -98,12 +105,26 @@ def _quorum(route: Route, settings: Settings) -> Iterator[Lint]:
             f"{needed} people have to agree, and at most {len(able)} of [people] can be in its sets",
             wrong=True,
         )
-    elif len(able) == needed:
-        who = "".join(able) if needed == 1 else f"one of {', '.join(sorted(able))}"
+        return
+    sets = {
+        PersonId(one): [name for name in route.rule.approvers if one in _able([name], settings)]
+        for one in able
+    }
+    if not can_decide(route.rule, sets):
+        key = f"routes.{route.name}.seats"
+        yield Lint(key, "different people of [people] cannot fill them: each counts for one set", wrong=True)
+        return
+    missed = [one for one in sorted(sets) if not can_decide(route.rule, _without(sets, one))]
+    if missed:
+        who = missed[0] if len(missed) == 1 else f"one of {', '.join(missed)}"
         yield Lint(
             key,
             f"what {who} asks for can never be approved: nobody approves their own",
         )
+
+
+def _without(sets: Mapping[PersonId, Sequence[str]], person: PersonId) -> Mapping[PersonId, Sequence[str]]:
+    return {one: names for one, names in sets.items() if one != person}
 
 
 def _able(sets: Collection[str], settings: Settings) -> set[str]:

@@ -17,13 +17,16 @@ from rich.text import Text
 
 from ...agent.grants import name_of
 from ...agent.setting_words import did_you_mean
+from ...approvals.change import Event
 from ...approvals.credential import CredentialRef
 from ...approvals.errors import BadSetting
+from ...approvals.redis_store import RedisStore
 from ...cards.escape import line
+from ..credential_tables import Credential, EntraTable, OAuthTable
 from ..credentials import connection, grants_of, oauth_source, source
 from ..opening import connect, store_server
 from ..settings import Settings, load_settings
-from ..tables import Credential, EntraTable, OAuthTable
+from ..signed_in import noted, signed_in
 from .terminal import console
 
 
@@ -38,10 +41,11 @@ class _Row:
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
+class Opened:
     """The store, as a command needs it."""
 
     settings: Settings
+    store: RedisStore
     client: redis.asyncio.Redis
     address: str
 
@@ -67,7 +71,7 @@ def try_out(settings_file: Path | None, name: str, subject: str, scopes: tuple[s
 def add(settings_file: Path | None, name: str, subject: str) -> None:
     """Keep a refresh token and test it. Raises: as `try_out`."""
     settings = load_settings(settings_file)
-    table = _oauth(settings, name)
+    table = oauth_table(settings, name)
     secret = _read_secret(f"Refresh token of {subject or table.service} at {name} (not shown): ")
     console().print(asyncio.run(_added(settings, name, subject, secret)), soft_wrap=True)
 
@@ -79,22 +83,22 @@ def revoke(settings_file: Path | None, name: str, subject: str) -> None:
 
 
 @asynccontextmanager
-async def _open(settings: Settings) -> AsyncIterator[_Opened]:
+async def opened(settings: Settings) -> AsyncIterator[Opened]:
     with store_server(settings) as address:
-        async with connect(address, settings), connection(address) as client:
-            yield _Opened(settings, client, address)
+        async with connect(address, settings) as store, connection(address) as client:
+            yield Opened(settings, store, client, address)
 
 
 async def _listed(settings: Settings) -> Sequence[_Row]:
     if not any(isinstance(table, OAuthTable) for table in settings.credentials.values()):
         return [_row(name, table) for name, table in settings.credentials.items()]
-    async with _open(settings) as store:
+    async with opened(settings) as store:
         return [
             row for name, table in settings.credentials.items() for row in await _rows(store, name, table)
         ]
 
 
-async def _rows(store: _Opened, name: str, table: Credential) -> Sequence[_Row]:
+async def _rows(store: Opened, name: str, table: Credential) -> Sequence[_Row]:
     """The accounts of one table; its own service also before anybody has signed in."""
     grants = grants_of(store.settings, table, store.client, store.address)
     if grants is None:
@@ -119,7 +123,7 @@ async def _tested(settings: Settings, name: str, subject: str, scopes: tuple[str
     subject = subject or table.service
     if isinstance(table, EntraTable) and subject == table.service:
         scopes = scopes or (table.check_scope,)
-    async with _open(settings) as store:
+    async with opened(settings) as store:
         grants = grants_of(settings, table, store.client, store.address)
         ref = CredentialRef(provider=name, subject=subject, scopes=scopes)
         token = await source(settings, name, table, grants).fetch(ref)
@@ -127,22 +131,25 @@ async def _tested(settings: Settings, name: str, subject: str, scopes: tuple[str
 
 
 async def _added(settings: Settings, name: str, subject: str, secret: str) -> str:
-    table = _oauth(settings, name)
+    table = oauth_table(settings, name)
     ref = CredentialRef(provider=name, subject=subject or table.service)
-    async with _open(settings) as store:
+    async with opened(settings) as store:
         grants = grants_of(settings, table, store.client, store.address)
         assert grants is not None, "an OAuth provider has grants"
         await grants.add(name_of(ref), secret)
         token = await oauth_source(settings, name, table, grants).fetch(ref)
+        await signed_in(store.store, ref, by="sayso credentials add")
     return f"Signed in: {line(ref.subject)} gets {token}."
 
 
 async def _revoked(settings: Settings, name: str, subject: str) -> str:
-    table = _oauth(settings, name)
+    table = oauth_table(settings, name)
     ref = CredentialRef(provider=name, subject=subject or table.service)
-    async with _open(settings) as store:
+    async with opened(settings) as store:
         grants = grants_of(settings, table, store.client, store.address)
         there = await oauth_source(settings, name, table, grants).revoke(ref)
+        if there:
+            await noted(store.store, Event.CREDENTIAL_REVOKED, ref, by="sayso credentials revoke")
     if not there:
         return f"{line(ref.subject)} had not signed in to {name}: nothing to revoke."
     if table.provider is not None and table.provider.revoke_url:
@@ -158,7 +165,7 @@ def _table_of(settings: Settings, name: str) -> Credential:
     raise BadSetting(f"There is no [credentials.{name}] in {settings.file}{hint or '.'}")
 
 
-def _oauth(settings: Settings, name: str) -> OAuthTable:
+def oauth_table(settings: Settings, name: str) -> OAuthTable:
     """Raises: BadSetting."""
     table = _table_of(settings, name)
     if not isinstance(table, OAuthTable):

@@ -17,8 +17,8 @@ from ...approvals import canonical, redis_rows
 from ...approvals.change import AuditEntry, AuditRecord, Event
 from ...approvals.errors import BadSetting, BadVote
 from ...approvals.linking import Line, LinkKeys, UnknownLinkKey, Withheld
+from ...approvals.naming import PARTITIONS, partition_of
 from ...approvals.packed import unpack
-from ...approvals.request import PARTITIONS, partition_of
 from ...approvals.signing import Verifier
 from ...approvals.verdict import RequestId, ThreadId, Vote
 from ...cards.escape import cut, line

@@ -15,17 +15,20 @@ from rich.text import Text
 
 from ...approvals.change import AuditRecord, Event
 from ...approvals.errors import RequestNotFound
+from ...approvals.halt import Halt
 from ...approvals.people import PersonId
 from ...approvals.request import Request, Run, State
-from ...approvals.risk import Oversight
 from ...approvals.store import Store, Target, TargetKind, Told
 from ...approvals.verdict import RequestId, ThreadId
+from ...approvals.watched import can_be_undone, has_card
 from ...cards import plaintext
 from ...cards.card import card_of
 from ...cards.escape import cut, line
 from ...cards.standing import is_stuck, is_unknown
+from ..halting import Halting
 from ..opening import open_store
 from ..settings import Settings, load_settings
+from .halting import words_of
 from .terminal import console, fitted, local_zone, namer, span_words
 
 #: The shortest beginning of an id that `show` takes for it.
@@ -46,9 +49,11 @@ class UnknownId(RequestNotFound):
 def print_pending(settings_file: Path | None) -> None:
     """List every request that is not closed, the most urgent first."""
     settings = load_settings(settings_file)
-    requests, now = asyncio.run(_live(settings))
-    waiting = sorted((one for one in requests if one.oversight is not Oversight.FREE), key=_urgency)
+    requests, now, halts = asyncio.run(_live(settings))
+    waiting = sorted((one for one in requests if has_card(one) and not can_be_undone(one)), key=_urgency)
     out = console()
+    for halt in halts:
+        out.print(f"{words_of(halt, settings)}.", style="bold red", soft_wrap=True)
     if not waiting:
         out.print("Nothing waits for anybody.")
         return
@@ -59,9 +64,10 @@ def print_pending(settings_file: Path | None) -> None:
         out.print("\nsayso show ID tells the life of one; the beginning of an id is enough.", style="dim")
 
 
-async def _live(settings: Settings) -> tuple[Sequence[Request], datetime]:
+async def _live(settings: Settings) -> tuple[Sequence[Request], datetime, Sequence[Halt]]:
     async with open_store(settings) as store:
-        return await store.live(), await store.now()
+        halts = await Halting(store=store, operators=()).standing()
+        return await store.live(), await store.now(), halts
 
 
 def _urgency(request: Request) -> tuple[bool, datetime]:
@@ -180,7 +186,7 @@ def _print_copies(request: Request, told: Mapping[str, Told], out: Console) -> N
         Target(kind=TargetKind.CARD, id=request.id, where=place): Told() for place in request.card_places
     }
     targets |= {Target.parse(text): shown for text, shown in told.items()}
-    if request.oversight is Oversight.FREE or not targets:
+    if not has_card(request) or not targets:
         return
     lines = [
         _copy(target, shown, request)

@@ -8,7 +8,6 @@ from enum import StrEnum
 
 from ...approvals.change import AuditRecord, Event
 from ...approvals.request import EffectState, Outcome, OutcomeKind, Request, RunEnd, State
-from ...approvals.risk import Oversight
 from ...cards.escape import cut, line
 from ...cards.standing import is_stuck, is_unknown
 from .record import Record, process_of
@@ -76,8 +75,11 @@ def tone(request: Request) -> Tone:
 
 def _pause(request: Request, record: Record, trail: Sequence[AuditRecord]) -> Iterator[Fact]:
     events = [line.entry.event for line in trail]
-    if request.oversight is Oversight.FREE:
-        yield Fact("nobody is asked", _read(Event.RAN_FREELY))
+    if request.ask.undoes:
+        yield Fact("can be undone", _read(Event.UNDOABLE))
+        return
+    if not request.asked:
+        yield Fact("nobody is asked", _read(Event.RAN_WATCHED if request.ask.watched else Event.RAN_FREELY))
         return
     pid = record.paused_in.get(request.id)
     where = f", by the worker that ran then (process {pid})" if pid else ""

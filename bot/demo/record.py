@@ -17,8 +17,9 @@ from ...approvals import redis_rows
 from ...approvals.change import UNTOLD, AuditRecord, Event
 from ...approvals.connection import AWAY, open_blocking_redis
 from ...approvals.errors import StoreDown
+from ...approvals.naming import PARTITIONS
 from ...approvals.redis_store import RedisStore
-from ...approvals.request import PARTITIONS, Request
+from ...approvals.request import Request
 from ...approvals.sealing import UNSEALED
 from ...approvals.verdict import RequestId, ThreadId
 from .office import Office

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ...approvals.inspecting import Anchored, Fault, Inspection, Wrong
 from ...approvals.linking import LinkKeys, UnknownLinkKey
+from ...approvals.naming import PARTITIONS
 from ...approvals.redis_links import Cleared, Extent
 from ...approvals.redis_store import RedisStore
-from ...approvals.request import PARTITIONS
 
 #: What the mac over a partition's cleared beginning is about.
 CLEARED = "cleared"

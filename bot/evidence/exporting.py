@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 
 from ...approvals import redis_rows
 from ...approvals.linking import Line, LinkKeys, Mark, Withheld, parts_of
+from ...approvals.naming import PARTITIONS
 from ...approvals.redis_store import RedisStore
-from ...approvals.request import PARTITIONS
 from ...cards.escape import line as one_line
 from .readers import Reader, is_seen
 

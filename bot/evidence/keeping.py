@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from ...approvals import redis_rows
 from ...approvals.change import AuditEntry, Event
 from ...approvals.linking import LinkKeys, Mark
+from ...approvals.naming import PARTITIONS
 from ...approvals.redis_links import Cleared
 from ...approvals.redis_store import RedisStore
-from ...approvals.request import PARTITIONS
 from .checking import CLEARED, inspection_of
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_bolt.context.respond.async_respond import AsyncRespond
@@ -16,17 +16,21 @@ from ...approvals.errors import AlreadySettled, AnswerRefused, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef
-from ...approvals.verdict import Approve, RequestId
+from ...approvals.verdict import Approve, Reject, RequestId, Undo
 from ...cards import views
 from ...cards.answers import decode_page, decode_press, decode_shown
 from ...cards.card import Verb
 from ...cards.richtext import Account, no_account
-from ...cards.words import answered, refusal
+from ...cards.spans import Link
+from ...cards.words import LINK_WORDS, answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import Desk, WayOn
+from ..desk import REJECTING, Answered, Desk, WayOn
 from .precheck import DELIVERY
 from .screens import InView, OnMessage, Screen, View
+
+if TYPE_CHECKING:  # most bots connect nothing
+    from ..connecting import Connecting
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +54,11 @@ class Clicks:
     """Handles every `block_actions`."""
 
     def __init__(
-        self, *, desk: Desk, deliverer: Deliverer, account: Account = no_account, tz: tzinfo = UTC
-    ) -> None:
+        self, *, desk: Desk, deliverer: Deliverer, account: Account = no_account, tz: tzinfo = UTC,
+        connecting: Connecting | None = None,
+    ) -> None:  # fmt: skip
         self._desk = desk
+        self._connecting = connecting
         self._deliverer = deliverer
         self._account = account
         self._tz = tz
@@ -81,9 +87,10 @@ class Clicks:
     async def _pressed(self, press: _Press, screen: Screen) -> None:
         desk, id, who, token = self._desk, press.id, press.who, press.token
         match press.verb:
-            case Verb.APPROVE:
-                done = await desk.answer(id, press.revision, Approve(), who, token=token, shown=press.shown)
-                await self._say_if_needed(done.request, screen)
+            case Verb.APPROVE | Verb.UNDO:
+                verdict = Undo() if press.verb == Verb.UNDO else Approve()
+                done = await desk.answer(id, press.revision, verdict, who, token=token, shown=press.shown)
+                await self._say_if_needed(done, verdict, screen)
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.verb)
                 await desk.settle(id, press.revision, way, who, token=token, shown=press.shown)
@@ -94,28 +101,34 @@ class Clicks:
             case Verb.MODIFY:
                 await self._form(press, screen, views.modify_view)
             case Verb.REJECT:
-                await self._form(press, screen, views.reject_view)
+                await self._form(press, screen, views.reject_view, REJECTING)
             case Verb.DETAILS | "earlier" | "later":
                 await screen.open()
                 request = await desk.seen(id, who, token=token)
                 page = decode_page(press.value)
                 view = views.details_view(request, page, name=desk.name, account=self._account, tz=self._tz)
                 await screen.show(view)
+            case Verb.RECONNECT if self._connecting is not None:
+                link = await self._connecting.link(id, who, token=token)
+                await screen.tell(LINK_WORDS, Link(link))
             case _:
                 await screen.tell(_RETIRED)
 
-    async def _form(self, press: _Press, screen: Screen, draw: Callable[[Request], View]) -> None:
+    async def _form(
+        self, press: _Press, screen: Screen, draw: Callable[[Request], View], verdict: Reject | None = None
+    ) -> None:
         """A form over what is asked now; whoever may not decide reads that instead."""
         await screen.open()
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._desk.admit(press.id, press.who, token=press.token, verdict=verdict)
         if request.state is not State.OPEN:
             raise AlreadySettled(request.state, request.decision.by if request.decision else ())
         await screen.show(draw(request))
 
-    async def _say_if_needed(self, request: Request, screen: Screen) -> None:
-        """A redrawn card is answer enough, unless it stays as it was or a modal covers it."""
-        if request.state is State.OPEN or isinstance(screen, InView):
-            await screen.tell(answered(request, Approve()))
+    async def _say_if_needed(self, done: Answered, verdict: Approve | Undo, screen: Screen) -> None:
+        """A redrawn card is answer enough, unless it stays as it was, a modal covers it, or sayso is paused."""
+        waits = self._desk.waits(done)
+        if done.request.state is State.OPEN or waits or isinstance(screen, InView):
+            await screen.tell(answered(done.request, verdict, waits))
 
     async def _mind_the_card(self, press: str, body: Mapping[str, Any]) -> None:
         """A card whose posting was never recorded becomes known; a stray second one is redrawn here."""

@@ -7,7 +7,7 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, tzinfo
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slack_bolt import BoltResponse
 from slack_bolt.async_app import AsyncApp, AsyncBoltRequest
@@ -27,6 +27,9 @@ from .hearing import Hearing, say_back
 from .precheck import DELIVERY, Delivery, SlackDoor
 from .submissions import PATIENCE, Submissions
 from .typed_answers import TypedAnswers
+
+if TYPE_CHECKING:  # most bots connect nothing
+    from ..connecting import Connecting
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +71,7 @@ class SlackListener:
     async def connect(
         cls, *, client: AsyncWebClient, signing_secret: str | None, desk: Desk, store: Store, deliverer: Deliverer,
         channel: Channel, account: Callable[[Any], str], tz: tzinfo = UTC, patience: float = PATIENCE,
+        connecting: Connecting | None = None,
     ) -> SlackListener:  # fmt: skip
         """Ask Slack who we are, once, so that no click has to wait for it. Raises what the client raises.
 
@@ -83,7 +87,7 @@ class SlackListener:
         typed = TypedAnswers(desk=desk, store=store, channel=channel, tz=tz)
         return cls(
             client=client, home=home, signing_secret=signing_secret,
-            clicks=Clicks(desk=desk, deliverer=deliverer, account=account, tz=tz),
+            clicks=Clicks(desk=desk, deliverer=deliverer, account=account, tz=tz, connecting=connecting),
             submissions=Submissions(desk=desk, tz=tz, patience=patience),
             hearing=Hearing(
                 desk=desk, typed=typed, bot_user=str(me["user_id"]), revive=deliverer.revive, tz=tz

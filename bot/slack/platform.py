@@ -48,6 +48,7 @@ class SlackPlatform:
             self._listener = listener = await SlackListener.connect(
                 client=self._client, signing_secret=secret, desk=inside.desk, store=inside.store,
                 deliverer=inside.deliverer, channel=inside.channel, account=inside.directory.account("slack"),
+                connecting=inside.connecting,
             )  # fmt: skip
         if self._table.socket_mode:
             self._socket = await self._connected(listener, inside, bot=str(me["bot_id"]))

@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from ...cards.blockkit import say
 from ...cards.escape import chunks
-from ...cards.spans import Row, Text
+from ...cards.spans import Row, Span, Text
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +36,8 @@ class Screen(Protocol):
         """Show a view."""
         ...
 
-    async def tell(self, words: str) -> None:
-        """Show words."""
+    async def tell(self, words: str, *more: Span) -> None:
+        """Show words, and whatever else can be shown beside them."""
         ...
 
 
@@ -68,16 +68,16 @@ class OnMessage:
         if self._opened is not None:
             await update_view(self._client, view, id=self._opened["id"], hash=self._opened["hash"])
 
-    async def tell(self, words: str) -> None:
+    async def tell(self, words: str, *more: Span) -> None:
         """In the modal that was opened for them, or whispered."""
         if self._opened is not None:
             await self.show(words_view("sayso", words))
             return
-        message = say((Row("", (Text(words),)),))
-        more: dict[str, Any] = {"thread_ts": self._thread} if self._thread else {}
+        message = say((Row("", (Text(words), *more)),))
+        there: dict[str, Any] = {"thread_ts": self._thread} if self._thread else {}
         try:
             await self._respond(
-                text=message.text, blocks=list(message.blocks), response_type="ephemeral", replace_original=False, **more
+                text=message.text, blocks=list(message.blocks), response_type="ephemeral", replace_original=False, **there
             )  # fmt: skip
         except SLACK_FAILED:
             log.warning("slack.not_told", exc_info=True)
@@ -97,7 +97,7 @@ class InView:
         """Replace what it shows."""
         await update_view(self._client, view, id=self._view["id"], hash=self._view["hash"])
 
-    async def tell(self, words: str) -> None:
+    async def tell(self, words: str, *more: Span) -> None:
         """Replace what it shows by words."""
         await self.show(words_view("sayso", words))
 

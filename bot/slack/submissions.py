@@ -79,8 +79,9 @@ class Submissions:
             done = await self._given(request, verdict, who, token, shown=decode_shown(press))
         except BadChange as bad:
             return {"response_action": "errors", "errors": _errors(request, bad, view)}
-        if done.request.state is State.OPEN and not isinstance(verdict, HandOn):
-            return _words(answered(done.request, verdict))
+        waits = self._desk.waits(done)
+        if (done.request.state is State.OPEN or waits) and not isinstance(verdict, HandOn):
+            return _words(answered(done.request, verdict, waits))
         return {}
 
     async def _given(

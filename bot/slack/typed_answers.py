@@ -11,6 +11,7 @@ from ...approvals.people import Place
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef, Store, Target, TargetKind, Told
 from ...approvals.verdict import Approve, Modify, Reject, RequestId
+from ...approvals.watched import can_be_undone
 from ...cards.answers import coerce_changes, half_an_answer, typed_answer
 from ...cards.spans import Spans, Text
 from ...cards.words import answered, refusal
@@ -39,7 +40,8 @@ class TypedAnswers:
         verdict, missing = typed_answer(heard.text), half_an_answer(heard.text)
         if not heard.is_reply or (verdict is None and not missing):
             return ()
-        standing = [await self._desk.request(id) for id in await self._store.standing_in(heard.thread)]
+        found = [await self._desk.request(id) for id in await self._store.standing_in(heard.thread)]
+        standing = [request for request in found if not can_be_undone(request)]
         waiting = [request for request in standing if request.state is State.OPEN]
         if verdict is None:
             return (Text(missing),) if waiting else ()
@@ -79,7 +81,7 @@ class TypedAnswers:
         except SaysoError as error:
             now = await self._desk.request(request.id)
             return refusal(error, name=self._desk.name, request=now, tz=self._tz)
-        return answered(done.request, verdict)
+        return answered(done.request, verdict, self._desk.waits(done))
 
     async def _cards(self, request: Request, thread: Place) -> list[Told]:
         told = await self._store.all_told(request.id)

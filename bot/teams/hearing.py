@@ -14,6 +14,7 @@ from ...approvals.people import Identity, Place
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef, Store, Target, TargetKind
 from ...approvals.verdict import ThreadId
+from ...approvals.watched import can_be_undone
 from ...cards import adaptive
 from ...cards.answers import half_an_answer, typed_answer
 from ...cards.spans import Link, Row, Spans, Text
@@ -124,9 +125,10 @@ class TeamsHearing:
     async def _near(self, where: Conversation) -> list[Request]:
         """Requests, not closed, of which a card may stand there; a chat is one long thread."""
         if not where.root:
-            return list(await self._store.live())
-        found = await self._store.standing_in(Place(f"{PLATFORM}:{where.channel}/{where.root}"))
-        return [await self._desk.request(id) for id in found]
+            return [one for one in await self._store.live() if not can_be_undone(one)]
+        ids = await self._store.standing_in(Place(f"{PLATFORM}:{where.channel}/{where.root}"))
+        found = [await self._desk.request(id) for id in ids]
+        return [one for one in found if not can_be_undone(one)]
 
     async def _cards(self, request: Request, where: Conversation) -> list[MessageRef]:
         told = await self._store.all_told(request.id)

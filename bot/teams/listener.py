@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, tzinfo
-from typing import Any, Protocol, assert_never
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 from ..delivery import Deliverer
 from ..desk import Desk
 from .door import TeamsDoor
 from .port import Added, Arrived, Pressed, Removed, Said, Transport
 from .presses import PATIENCE, Presses
+
+if TYPE_CHECKING:  # most bots connect nothing
+    from ..connecting import Connecting
 
 
 class Hears(Protocol):
@@ -34,9 +37,17 @@ class TeamsListener:
 
     def __init__(
         self, *, transport: Transport, desk: Desk, deliverer: Deliverer, hearing: Hears, tz: tzinfo = UTC, patience: float = PATIENCE,
+        connecting: Connecting | None = None,
     ) -> None:  # fmt: skip
         self._hearing = hearing
-        self._presses = Presses(desk=desk, deliverer=deliverer, transport=transport, tz=tz, patience=patience)
+        self._presses = Presses(
+            desk=desk,
+            deliverer=deliverer,
+            transport=transport,
+            tz=tz,
+            patience=patience,
+            connecting=connecting,
+        )
         self.door = TeamsDoor(transport, self.dispatch)
 
     async def dispatch(self, arrived: Arrived) -> Mapping[str, Any] | None:

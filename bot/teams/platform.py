@@ -73,6 +73,7 @@ class TeamsPlatform:
         )  # fmt: skip
         self._listener = TeamsListener(
             transport=self.transport, desk=inside.desk, deliverer=inside.deliverer, hearing=hearing,
+            connecting=inside.connecting,
         )  # fmt: skip
         return self._listener.door
 

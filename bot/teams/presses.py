@@ -7,23 +7,26 @@ import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...approvals.errors import AlreadySettled, BadChange, NotAllowed, Outdated, SaysoError, WhyNot
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
-from ...approvals.verdict import Approve, Modify, Reject, RequestId, Respond
+from ...approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Undo
 from ...cards import adaptive
 from ...cards.answers import BadPress, HandOn, decode_page, decode_press, decode_shown
 from ...cards.card import Verb, card_of
-from ...cards.spans import Row, Text
-from ...cards.words import answered, refusal
+from ...cards.spans import Link, Row, Text
+from ...cards.words import LINK_WORDS, answered, refusal
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import Answered, Desk, WayOn
+from ..desk import REJECTING, Answered, Desk, WayOn
 from .inbound import FAILED
 from .port import PLATFORM, Asking, Pressed, Transport
 from .screens import Body, Drawing, InCard, InDialog, Screen
+
+if TYPE_CHECKING:  # most bots connect nothing
+    from ..connecting import Connecting
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +37,8 @@ PATIENCE = 2.5
 _HANDED_ON = "The next line is asked now."
 _ON_IT = "Noted: the next step waits a little. The deadline stays."
 _NOTED = "Noted. The card shows how it goes on."
-_TITLES = {Verb.MODIFY: "Modify", Verb.REJECT: "Reject", Verb.DETAILS: "Details"}
+_TITLES = {Verb.MODIFY: "Modify", Verb.REJECT: "Reject", Verb.UNDO: "Undo", Verb.DETAILS: "Details"}
+_FORMS = {Verb.MODIFY: adaptive.modify_form, Verb.REJECT: adaptive.reject_form, Verb.UNDO: adaptive.undo_form}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +56,8 @@ class _Press:
     @property
     def decides(self) -> bool:
         """Whether it answers something, and does not only ask to see something."""
-        asks = (Verb.DETAILS, "card") if self.said.sent else (Verb.MODIFY, Verb.REJECT, Verb.DETAILS, "card")
-        return self.said.verb not in asks
+        looks = (Verb.DETAILS, Verb.RECONNECT, "card")
+        return self.said.verb not in (looks if self.said.sent else (*_FORMS, *looks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,10 @@ class Presses:
 
     def __init__(
         self, *, desk: Desk, deliverer: Deliverer, transport: Transport, tz: tzinfo = UTC, patience: float = PATIENCE,
+        connecting: Connecting | None = None,
     ) -> None:  # fmt: skip
         self._desk = desk
+        self._connecting = connecting
         self._deliverer = deliverer
         self._transport = transport
         self._tz = tz
@@ -114,7 +120,10 @@ class Presses:
         match press.said.verb:
             case Verb.APPROVE:
                 done = await desk.answer(id, revision, Approve(), press.who, token=press.token, shown=shown)
-                return screen.counted(done.request, answered(done.request, Approve()))
+                return screen.counted(done.request, answered(done.request, Approve(), desk.waits(done)))
+            case Verb.UNDO if press.said.sent:
+                done = await desk.answer(id, revision, Undo(), press.who, token=press.token, shown=shown)
+                return screen.counted(done.request, answered(done.request, Undo(), desk.waits(done)))
             case Verb.HAPPENED | Verb.AGAIN | Verb.GIVE_UP:
                 way = WayOn(press.said.verb)
                 done = await desk.settle(id, revision, way, press.who, token=press.token, shown=shown)
@@ -122,7 +131,10 @@ class Presses:
             case Verb.ON_IT:
                 done = await desk.on_it(id, press.who, token=press.token)
                 return screen.counted(done.request, _ON_IT)
-            case Verb.MODIFY | Verb.REJECT:
+            case Verb.RECONNECT if self._connecting is not None:
+                link = await self._connecting.link(id, press.who, token=press.token)
+                return screen.show("Reconnect", adaptive.words_view(LINK_WORDS, press.said.press, Link(link)))
+            case Verb.MODIFY | Verb.REJECT | Verb.UNDO:
                 return await (self._sent(press, screen) if press.said.sent else self._form(press, screen))
             case Verb.DETAILS:
                 _as_shown(await desk.request(id), press)
@@ -136,17 +148,21 @@ class Presses:
                 _as_shown(request, press)
                 return screen.show("", self._draw(request))
 
+    async def _admitted(self, press: _Press) -> Request:
+        verdict = REJECTING if press.said.verb == Verb.REJECT else None
+        return await self._desk.admit(press.id, press.who, token=press.token, verdict=verdict)
+
     async def _form(self, press: _Press, screen: Screen) -> Body:
         """A form over what is asked now; whoever may not decide reads that instead."""
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._admitted(press)
         _must_be_open(request)
-        draw = adaptive.modify_form if press.said.verb == Verb.MODIFY else adaptive.reject_form
-        drawn = await asyncio.to_thread(draw, request, surface=screen.surface)
-        return screen.show(_TITLES[Verb(press.said.verb)], drawn)
+        verb = Verb(press.said.verb)
+        drawn = await asyncio.to_thread(_FORMS[verb], request, surface=screen.surface)
+        return screen.show(_TITLES[verb], drawn)
 
     async def _sent(self, press: _Press, screen: Screen) -> Body:
         """A form with its values, read as it was drawn; one that does not fit comes back with what was typed."""
-        request = await self._desk.admit(press.id, press.who, token=press.token)
+        request = await self._admitted(press)
         try:
             form = _as_shown(request, press)
         except Outdated:
@@ -167,8 +183,9 @@ class Presses:
                 again = adaptive.reject_retry(inputs, bad)
                 drawn = adaptive.reject_form(request, surface=screen.surface, retry=again)
             return screen.show(_TITLES[Verb(press.said.verb)], drawn)
-        words = _HANDED_ON if isinstance(verdict, HandOn) else answered(done.request, verdict)
-        return screen.counted(done.request, words)
+        if isinstance(verdict, HandOn):
+            return screen.counted(done.request, _HANDED_ON)
+        return screen.counted(done.request, answered(done.request, verdict, self._desk.waits(done)))
 
     async def _given(self, press: _Press, verdict: Modify | Reject | Respond | HandOn) -> Answered:
         desk, id, revision, shown = self._desk, press.id, press.revision, press.shown

@@ -210,7 +210,9 @@ def test_every_named_point_exists() -> None:
     """The list that people read is the list that the code has."""
     root = Path(crash.__file__).parents[1]
     code = [
-        file.read_text() for folder in ("agent", "bot", "scheduler") for file in (root / folder).rglob("*.py")
+        file.read_text()
+        for folder in ("agent", "approvals", "bot", "scheduler")
+        for file in (root / folder).rglob("*.py")
     ]
     calls = re.findall(r"crash_point\((.+)\)", "\n".join(code))
     used = {name for call in calls for name in re.findall(r'"([a-z-]+)"', call)}

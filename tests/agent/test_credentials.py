@@ -355,3 +355,27 @@ async def test_no_token_and_no_secret_is_logged(caplog: pytest.LogCaptureFixture
             tenant.client_secret,
         ]
         assert not [secret for secret in secrets if secret in caplog.text]
+
+
+async def test_a_persons_token_for_another_api_is_got_on_their_behalf() -> None:
+    """Our own API first, then theirs; the person's refresh token stays theirs, and the application's own authority its own."""
+    async with a_tenant() as tenant:
+        env = {"SAYSO_REFRESH_TOKEN_ALEX": tenant.refresh_token_for("alex")}
+        source = MsalSource(
+            authority=tenant.authority, client_id=tenant.client_id, client_secret=tenant.client_secret,
+            service="ops-agent", refresh_tokens=EnvironmentRefreshTokens(env), ca_file=tenant.ca_file,
+            on_behalf_of="api://sandbox/access_as_user",
+        )  # fmt: skip
+        for _ in range(2):
+            before = len(tenant.issued)
+            token = await source.fetch(ALEX)
+            ours, theirs = tenant.issued[before:]
+            assert [one.grant for one in (ours, theirs)] == ["refresh_token", "on_behalf_of"]
+            assert (theirs.token, theirs.subject) == (token.value, "alex")
+            assert "api://sandbox/access_as_user" in ours.scope
+            assert "api://backoffice/orders" in theirs.scope
+        await source.fetch(OPS)
+        assert tenant.issued[-1].grant == "client_credentials"
+        tenant.revoke_refresh_tokens_of("alex")
+        with pytest.raises(CredentialDead, match="invalid_grant"):
+            await source.fetch(ALEX)

@@ -23,6 +23,7 @@ from sayso.approvals.request import EffectState, OutcomeKind, Request, State
 from sayso.approvals.risk import Oversight
 from sayso.approvals.store import TargetKind
 from sayso.approvals.verdict import Modify, Way
+from sayso.cards.card import card_of
 from scenes import BO, a_vote
 
 
@@ -150,7 +151,8 @@ async def test_a_free_action_runs_without_asking_and_is_on_record() -> None:
     await world.ask()
     assert world.ledger.amounts == [Decimal("129.90")]
     events = await world.events()
-    assert events[:4] == ["run started", "ran without asking", "effect started", "effect done"]
+    assert events[:4] == ["run started", "ran without asking", "credential used", "effect started"]
+    assert events[4] == "effect done"
     assert await world.store.live() == []
 
 
@@ -160,7 +162,7 @@ async def test_a_dead_credential_is_flagged_before_anybody_spends_time() -> None
     world.source.dead = True
     await world.ask()
     request = await world.open_request()
-    assert request.proposal.assessment.flags[0] == "Credential is dead"
+    assert card_of(request, name=str).flags[0] == "Credential is dead"
     await world.answer(request)
     await world.work()
     ended = await world.request(request)

@@ -24,9 +24,9 @@ from foreign import (
 from gated import REJECT, TEAM, AgentState, Ledger, World, a_refund, refund_tool
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send, interrupt
-from sayso.agent.acting import OutcomeUnknown, StillRunning
 from sayso.agent.effect import effect
 from sayso.agent.gate import Gate
+from sayso.agent.not_now import OutcomeUnknown, StillRunning
 from sayso.agent.policy_file import read_policy
 from sayso.approvals import effects, machine
 from sayso.approvals.request import EffectState, OutcomeKind, Request, State

@@ -112,7 +112,7 @@ async def test_a_sign_in_that_ended_says_who_can_renew_it_and_how(redis_url: str
             await a_source(provider, grants).fetch(CRM)
         assert str(dead.value) == (
             "The credential of crm at hubspot no longer works: its sign-in has expired, was used up or was revoked "
-            "(invalid_grant). Whoever owns it reconnects it with `sayso credentials add hubspot --as crm`."
+            "(invalid_grant). Whoever owns it reconnects it with `sayso connect hubspot --as crm`."
         )
 
 
@@ -120,7 +120,7 @@ async def test_who_never_signed_in_is_told_how(redis_url: str) -> None:
     """Nothing is asked of the provider; a command that people copy holds no second one."""
     async with a_provider() as provider, kept_in(redis_url) as grants:
         with pytest.raises(
-            CredentialDead, match=r"crm has not signed in to hubspot\. .*credentials add hubspot"
+            CredentialDead, match=r"crm has not signed in to hubspot\. .*sayso connect hubspot"
         ):
             await a_source(provider, grants).fetch(CRM)
         with pytest.raises(CredentialDead, match="--as 'x; rm -rf ~'`"):

@@ -16,8 +16,9 @@ from sayso.agent.ops.tools import Introspection, OpsTools
 from sayso.agent.runtime import acting
 from sayso.agent.secrets import LiveTokens
 from sayso.approvals.credential import CredentialRef
+from sayso.approvals.request import OutcomeKind
 from sayso.approvals.risk import Oversight
-from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, ThreadId
+from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, ThreadId, Undo
 from sayso.sandbox.mailbox import Mailbox
 from sayso.sandbox.tokens import TokenService
 from sayso.sandbox.watching import Changes, Violations
@@ -233,7 +234,7 @@ async def test_an_email_never_goes_to_another_address_than_the_customers(
     )
     tools = OpsTools(office=company.office, mailer=mailer)
     with (
-        acting(RequestId("r1"), None),
+        acting(RequestId("r1"), ()),
         pytest.raises(NothingDone, match="is not the address of the customer"),
     ):
         await tools.email_customer(order=1001, to="dana@example.com", text="hello")
@@ -298,3 +299,19 @@ async def test_a_token_service_that_cannot_say_lets_nothing_through(tenant: Toke
     check = Introspection("https://127.0.0.1:1/introspect", tenant.ca_file)
     with pytest.raises(NothingDone, match="could not say"):
         await check("anything")
+
+
+async def test_drafting_is_watched_and_sending_is_gated(company: Company) -> None:
+    """S27: the draft is kept at once and can be taken back; the letter waits for people."""
+    drafting = await company.told('draft email order 1042 "on its way"')
+    [receipt] = await company.office.receipts()
+    assert receipt.sentence == "Drafted an e-mail to dana@example.com about order 1042; nothing was sent."
+    offer = await drafting.asked()
+    assert offer.ask.undoes is not None
+    assert offer.ask.undoes.proposal.assessment.oversight is Oversight.WATCH
+    assert (await (await company.told('email order 1042 "on its way"')).asked()).asked
+    await drafting.answered(Undo())
+    assert (await company.office.receipts())[-1].sentence.startswith("Deleted the draft to dana")
+    after = await company.store.get(offer.id)
+    assert after.outcome is not None
+    assert after.outcome.kind is OutcomeKind.UNDONE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -124,7 +125,8 @@ async def test_past_its_gate_it_is_not_done() -> None:
     world.source.down = False
     world.policy = newer({"needed": 2})
     worker = world.another_worker("w2")
-    await worker.reconcile_once()
+    world.store.advance(timedelta(minutes=11))  # it is tried again every ten
+    await world.store.change(request.id, machine.fire)
     await world.work(worker)
     ended = await world.request(request)
     assert ended.outcome is not None

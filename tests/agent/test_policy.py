@@ -227,7 +227,7 @@ def test_the_ops_agents_catalog_is_a_policy() -> None:
     """The shipped file loads, and every tool of the ops agent is rated (S1)."""
     policy = load_policy(ROOT / "agent" / "ops" / "catalog.toml")
     assert set(policy.tools) == {
-        "look_up_order", "issue_refund", "delete_inactive_customers", "grant_role", "email_customer",
+        "look_up_order", "issue_refund", "delete_inactive_customers", "grant_role", "email_customer", "draft_email",
         "close_firewall_rule",
     }  # fmt: skip
     assert policy.of("email_customer").ttl_class is TtlClass.URGENT

@@ -21,7 +21,8 @@ from sayso.agent.setting_words import BadSettings
 from sayso.approvals import canonical
 from sayso.approvals.action import Action, Entity
 from sayso.approvals.deadline import TtlClass
-from sayso.approvals.request import PauseKey, Proposal
+from sayso.approvals.naming import PauseKey
+from sayso.approvals.request import Proposal
 from sayso.approvals.risk import Dimension, Level, Oversight, RiskAssessment
 from scenes import NOON, a_run
 

@@ -10,9 +10,10 @@ from decimal import Decimal
 
 import pytest
 from gated import ENTRA, TEAM, Fresh, Ledger, World, refund_tool
-from sayso.agent.acting import StillRunning, act
+from sayso.agent.acting import act
 from sayso.agent.credentials import Token
 from sayso.agent.effect import NothingDone, effect
+from sayso.agent.not_now import StillRunning
 from sayso.agent.outcome import GateOutcome
 from sayso.agent.runtime import idempotency_key
 from sayso.approvals import effects, machine

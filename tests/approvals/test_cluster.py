@@ -15,8 +15,9 @@ from redis.exceptions import ClusterDownError
 from sayso.approvals import cluster, machine
 from sayso.approvals.connection import open_redis, open_sync_redis
 from sayso.approvals.errors import StoreDown
+from sayso.approvals.naming import PARTITIONS, partition_of
 from sayso.approvals.redis_store import RedisStore
-from sayso.approvals.request import PARTITIONS, Request, partition_of
+from sayso.approvals.request import Request
 from sayso.approvals.server_check import UnsafeServer, check_server
 from sayso.approvals.verdict import ThreadId
 from scenes import a_run, an_ask

@@ -20,8 +20,9 @@ from sayso.approvals import effects, machine
 from sayso.approvals.change import AuditEntry, Change, Event, Notice, NoticeKind, WorkKind
 from sayso.approvals.connection import open_redis, open_sync_redis
 from sayso.approvals.memory import MemoryStore
+from sayso.approvals.naming import partition_of
 from sayso.approvals.redis_store import RedisStore
-from sayso.approvals.request import Request, Run, State, partition_of
+from sayso.approvals.request import Request, Run, State
 from sayso.approvals.store import Lane, MessageRef, TargetKind, Told
 from sayso.approvals.verdict import RequestId, Rule, ThreadId
 from sayso.bot.valkey import EmbeddedValkey

@@ -14,7 +14,7 @@ from sayso.approvals.errors import BadVote
 from sayso.approvals.people import PersonId
 from sayso.approvals.request import Effect, EffectState, Request
 from sayso.approvals.signing import Signer, Verifier, Warrant, warrant
-from sayso.approvals.verdict import Approve, Modify, Reject, Rule, ThreadId, Vote
+from sayso.approvals.verdict import Approve, Modify, Reject, Rule, Seats, ThreadId, Vote
 from scenes import ALEX, BO, CY, FINANCE, NOON, a_request, a_vote, an_action, an_assessment
 
 SIGNER = Signer(secrets.token_bytes(32))
@@ -167,3 +167,41 @@ def test_while_a_key_is_rotated_both_are_trusted() -> None:
     request = a_request()
     for signer in (SIGNER, new):
         verifier.check(a_vote(request, signer=signer))
+
+
+SEATS = replace(FINANCE, rule=Rule(approvers=("finance", "security"), needed=2, seats=(
+    Seats(approvers="finance", needed=1), Seats(approvers="security", needed=1)
+)))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fills", "enough"),
+    [
+        ((("finance",), ("security",)), True),
+        ((("security",), ("finance", "security")), True),
+        ((("finance",), ("finance",)), False),
+        ((("finance", "security"), ()), False),
+    ],
+)
+def test_the_seats_are_counted_from_what_was_signed(fills: tuple[tuple[str, ...], ...], enough: bool) -> None:
+    """The record may say what it likes about its rule."""
+    request = a_request(route=SEATS)
+    votes = tuple(
+        a_vote(request, person, signer=SIGNER, changed={"fills": sets})
+        for person, sets in zip((BO, CY), fills, strict=True)
+    )
+    softened = replace(request, ask=replace(request.ask, rule=Rule(approvers=("finance",))), votes=votes)
+    if enough:
+        assert acting(softened).attempt == 1
+        return
+    with pytest.raises(BadVote, match="not enough"):
+        acting(softened)
+
+
+def test_a_seat_that_was_not_signed_is_no_seat() -> None:
+    """Whoever writes other sets into a vote has no vote."""
+    request = a_request(route=SEATS)
+    votes = [a_vote(request, person, signer=SIGNER, changed={"fills": ("finance",)}) for person in (BO, CY)]
+    moved = replace(votes[1], fills=("security",))
+    with pytest.raises(BadVote, match="signature"):
+        acting(replace(request, votes=(votes[0], moved)))

@@ -37,6 +37,8 @@ COMMANDS = (
     "show",
     "credentials",
     "dead-letters",
+    "pause",
+    "unpause",
     "manifest",
 )
 

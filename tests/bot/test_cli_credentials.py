@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import io
-import os
 from pathlib import Path
 
 import pytest
 import redis
+from credential_files import BILLING_KEY, a_key, an_office, at, over
 from leaks import in_redis
 from oauth_scene import a_provider
 from rich.console import Console
@@ -19,54 +18,11 @@ from sayso.approvals.sealing import CannotOpen
 from sayso.bot.cli.check_credentials import tokens
 from sayso.bot.cli.commands import app
 from sayso.bot.cli.findings import Checks
+from sayso.bot.credential_tables import OAuthTable
 from sayso.bot.credentials import connection, grants_of, grants_seal, sources
 from sayso.bot.settings import Settings, load_settings
-from sayso.bot.tables import OAuthTable
-from sayso.sandbox.oauth import OAuthProvider
-from settings_files import sayso, write_settings
+from settings_files import sayso
 from typer.testing import CliRunner
-
-HUBSPOT = """
-[credentials.hubspot]
-kind = "oauth"
-{where}
-client_id = "{client_id}"
-client_secret = "HUBSPOT_SECRET"
-service = "crm"
-{more}
-
-[credentials.billing]
-kind = "static"
-secret = "BILLING_KEY"
-service = "books"
-
-[server]
-"""
-BILLING_KEY = "a-static-key-0123456789"
-
-
-def an_office(folder: Path, where: str, client_id: str = "c", more: str = "") -> Path:
-    """Settings with a provider of each kind."""
-    text = HUBSPOT.format(where=where, client_id=client_id, more=more)
-    return write_settings(folder, ("[server]\n", text))
-
-
-def a_key() -> str:
-    """A new key for the store."""
-    return base64.b64encode(os.urandom(32)).decode()
-
-
-def over(provider: OAuthProvider, url: str) -> dict[str, str]:
-    """The environment of the settings over this provider and store."""
-    return {
-        "REDIS_URL": url, "SAYSO_STATE_KEYS": a_key(), "HUBSPOT_SECRET": provider.client_secret,
-        "BILLING_KEY": BILLING_KEY, "COLUMNS": "200",
-    }  # fmt: skip
-
-
-def at(provider: OAuthProvider) -> str:
-    """Where this provider is, as the settings say it."""
-    return f'token_url = "{provider.token_url}"\nrevoke_url = "{provider.revoke_url}"\nca_file = "{provider.ca_file}"'
 
 
 def in_a_terminal(*arguments: str, env: dict[str, str]) -> tuple[int, str]:

@@ -262,3 +262,10 @@ def test_a_graph_that_does_not_load_is_wrong(tmp_path: Path) -> None:
     assert ran.exit_code == 1
     assert "graphs.ops: little_graph.py:graph" in ran.output
     assert "no graph here" not in ran.output
+
+
+def test_a_rule_that_only_logs_is_for_what_can_be_watched() -> None:
+    """It changes something for a tool that may run, and nothing for one that is always asked about."""
+    only_logs = '[[rules]]\nname = "it"\nlog_only = true\ntools = ["{}"]'
+    assert found(REFUND, only_logs.format("refund")) == []
+    assert len(found(PAY, only_logs.format("pay"))) == 1

@@ -76,7 +76,7 @@ async def opened(store: RedisStore, file: Path, action: Action, thread: str) -> 
     rules = load_settings(file).policy
     ask = an_ask(thread=thread, action=action, assessment=assess(action, rules), opened_at=await store.now())
     free = ask.first.proposal.assessment.oversight == "free"
-    return await store.open(machine.opened_free(ask, "w") if free else machine.opened(ask))
+    return await store.open(machine.opened_unasked(ask, "w") if free else machine.opened(ask))
 
 
 async def in_demo(url: str, file: Path, *actions: Action) -> None:

@@ -25,7 +25,7 @@ from sayso.bot.api.calls import open_api
 from sayso.bot.delivery import Deliverer
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
 from sayso.bot.front import AsgiApp, Front, Receive, Scope, Send
-from sayso.bot.serving import _front_door
+from sayso.bot.serving import front_door
 from sayso.bot.settings import Settings, load_settings
 from scenes import BO, a_vote
 from settings_files import write_settings
@@ -96,7 +96,7 @@ async def listening(app: AsgiApp, *, tls: ssl.SSLContext | None = None) -> Async
             async with _with_tls(app, at, tls):
                 yield f"127.0.0.1:{at.getsockname()[1]}"
             return
-        async with _front_door(app, at):  # type: ignore[arg-type]
+        async with front_door(app, at):
             yield f"127.0.0.1:{at.getsockname()[1]}"
 
 

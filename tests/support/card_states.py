@@ -11,12 +11,15 @@ from sayso.approvals.deadline import TtlClass
 from sayso.approvals.editing import edited
 from sayso.approvals.request import Edits, OutcomeKind, Request, RunEnd
 from sayso.approvals.risk import Oversight
-from sayso.approvals.verdict import Modify, Reject, Rule, Verdict, Way
+from sayso.approvals.verdict import Modify, Reject, Rule, Undo, Verdict, Way
 from scenes import ALEX, BO, CY, FINANCE, NOON, a_request, a_run, a_vote, an_action, an_ask, an_assessment
+from watched import a_note, begun, done
 
 PEOPLE = frozenset((BO, CY))
 TWO = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2))
 FOREIGN = (Way.APPROVE, Way.REJECT)
+
+
 SOON, LATER = NOON + timedelta(minutes=5), NOON + timedelta(minutes=6)
 
 
@@ -86,7 +89,7 @@ def unasked_states() -> dict[str, Request]:
 def free() -> Request:
     """An action nobody was asked about."""
     harmless = an_assessment(oversight=Oversight.FREE, flags=(), reasons=("Nothing is at stake.",))
-    return machine.opened_free(an_ask(assessment=harmless), "worker-1").request
+    return machine.opened_unasked(an_ask(assessment=harmless), "worker-1").request
 
 
 def too_long() -> Request:
@@ -137,6 +140,39 @@ def foreign_states() -> dict[str, Request]:
     }  # fmt: skip
 
 
+def noted(*, undoable: bool) -> Request:
+    """A note was added to an order, without asking; where it can be undone, the offer to do so."""
+    began = begun(machine.opened_unasked(a_note(), "worker-1").request, NOON).request
+    after = done(began, SOON, undoable=undoable)
+    return Request(ask=after.opens[0]) if undoable else after.request
+
+
+def ordered(offer: Request) -> Request:
+    """Bo has it undone."""
+    return machine.vote(offer, a_vote(offer, BO, Undo()), PEOPLE, 1, LATER).request
+
+
+def watched_states() -> dict[str, Request]:
+    """What ran without asking, and what became of it."""
+    offer = noted(undoable=True)
+    undoing = effects.begin(
+        resuming(ordered(offer)), attempt=1, worker="worker-1", lease=timedelta(minutes=1), now=LATER
+    ).request
+    late = machine.fire(offer, SOON + timedelta(hours=24))
+    assert late is not None
+    return {
+        "watched": offer,
+        "watched_log_only": noted(undoable=False),
+        "watched_undo_ordered": ordered(offer),
+        "watched_undo_unknown": effects.unknown(undoing, NOON + timedelta(minutes=9)).request,
+        "closed_undone": effects.done(
+            undoing, "worker-1", '"ok"', "Note 7 was removed.", NOON + timedelta(minutes=7)
+        ).request,
+        "closed_not_undone": effects.failed(undoing, "worker-1", "Note 7 is locked.", LATER).request,
+        "closed_undo_too_late": late.request,
+    }
+
+
 def states() -> dict[str, Request]:
     """Name -> request, in the order of a life."""
     expired = fired(a_request(), 25)
@@ -173,7 +209,7 @@ def states() -> dict[str, Request]:
         "closed_invalidated": machine.invalidated(a_request(), "The agent's code has changed.", LATER).request,
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
         "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
-        "closed_undone": closed(resuming(decided()), OutcomeKind.UNDONE, "Taken back by Cy."),
+        **watched_states(),
         **foreign_states(), **unasked_states(),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
     }  # fmt: skip

@@ -17,6 +17,7 @@ from sayso.approvals.connection import open_redis
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.sealing import Seal
 from sayso.sandbox.oauth import OAuthProvider
+from sayso.sandbox.vault import VaultServer
 from sayso.sandbox.watching import Changes, Violations
 
 CRM = CredentialRef(provider="hubspot", subject="crm")
@@ -36,6 +37,18 @@ async def a_provider(**habits: Any) -> AsyncIterator[OAuthProvider]:
 
 
 @asynccontextmanager
+async def a_vault(**habits: Any) -> AsyncIterator[VaultServer]:
+    """A Vault whose every rule was kept."""
+    server = VaultServer(violations=Violations(), changes=Changes(), **habits)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
+    server.violations.assert_clean()
+
+
+@asynccontextmanager
 async def kept_in(url: str, key: bytes = b"k" * 32) -> AsyncIterator[RedisGrants]:
     """Grants in this Redis, as one process sees them."""
     client = open_redis(url)
@@ -48,7 +61,7 @@ async def kept_in(url: str, key: bytes = b"k" * 32) -> AsyncIterator[RedisGrants
 def a_source(at: OAuthProvider, grants: Grants, *, auth: str = "basic", secret: str = "") -> OAuthSource:
     """What would stand in the settings for this provider."""
     provider = Provider(
-        token_url=at.token_url, revoke_url=at.revoke_url, client_auth=ClientAuth(auth),
+        token_url=at.token_url, authorize_url=at.authorize_url, revoke_url=at.revoke_url, client_auth=ClientAuth(auth),
         own_words={"BAD_REFRESH_TOKEN": "invalid_grant"},
     )  # fmt: skip
     return OAuthSource(

@@ -20,6 +20,7 @@ from sayso.approvals.request import Request
 from sayso.approvals.signing import Signer
 from sayso.approvals.store import PureStep, Target, Told
 from sayso.approvals.verdict import RequestId, ThreadId
+from sayso.bot.connecting import Connecting
 from sayso.bot.delivery import Deliverer
 from sayso.bot.desk import Desk
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
@@ -148,6 +149,7 @@ class Office:
 async def office(
     *, policy: Policy | None = None, people: Iterable[Person] = (), store: WatchedStore | None = None,
     times: SlackTimes = SlackTimes(), patience: float = 2.0,
+    connects: Callable[[Desk, ConfiguredDirectory, MemoryStore], Connecting] | None = None,
 ) -> AsyncIterator[Office]:  # fmt: skip
     """Open for business; at the end no rule of Slack's may have been broken."""
     async with Workplace.running(slack_times=times) as workplace:
@@ -169,6 +171,7 @@ async def office(
         listener = await SlackListener.connect(
             client=client, signing_secret=slack.signing_secret, desk=desk, store=store, deliverer=deliverer,
             channel=channel, account=account, patience=patience,
+            connecting=connects(desk, directory, store) if connects else None,
         )  # fmt: skip
         async with _served(listener) as url:
             slack.app_url = url

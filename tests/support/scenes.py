@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from sayso.approvals import canonical
 from sayso.approvals.action import Action, Entity, Evidence
 from sayso.approvals.deadline import CHAINS, Chain, TtlClass
+from sayso.approvals.naming import PauseKey
 from sayso.approvals.people import PersonId, Place
-from sayso.approvals.request import Ask, Edits, PauseKey, Proposal, Request, Revision, Run
+from sayso.approvals.request import Ask, Edits, Proposal, Request, Revision, Run
 from sayso.approvals.risk import Dimension, Finding, Level, Oversight, RiskAssessment
 from sayso.approvals.route import Route, compose
 from sayso.approvals.signing import Signer

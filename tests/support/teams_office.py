@@ -16,6 +16,7 @@ from sayso.approvals.memory import MemoryStore
 from sayso.approvals.people import Person, PersonId, Place
 from sayso.approvals.request import Request
 from sayso.approvals.store import Target
+from sayso.bot.connecting import Connecting
 from sayso.bot.delivery import Deliverer
 from sayso.bot.desk import Desk
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
@@ -152,6 +153,7 @@ async def connected(workplace: Workplace, sdk: str) -> AsyncIterator[tuple[Trans
 async def teams_office(
     *, sdk: str = "botbuilder", policy: Policy | None = None, people: Iterable[Person] = (),
     store: WatchedStore | None = None, patience: float = 2.5,
+    connects: Callable[[Desk, ConfiguredDirectory, MemoryStore], Connecting] | None = None,
 ) -> AsyncIterator[TeamsOffice]:  # fmt: skip
     """Open for business; at the end no rule of Teams' may have been broken."""
     async with Workplace.running() as workplace, connected(workplace, sdk) as (transport, graph):
@@ -173,8 +175,9 @@ async def teams_office(
             desk=desk, store=store, channel=channel, transport=transport, revive=deliverer.revive
         )
         listener = TeamsListener(
-            transport=transport, desk=desk, deliverer=deliverer, hearing=hearing, patience=patience
-        )
+            transport=transport, desk=desk, deliverer=deliverer, hearing=hearing, patience=patience,
+            connecting=connects(desk, directory, store) if connects else None,
+        )  # fmt: skip
         async with served(listener.door) as teams.app_url:
             yield TeamsOffice(
                 workplace=workplace, teams=teams, store=store, directory=directory, transport=transport,

@@ -11,8 +11,8 @@ from sayso.approvals import redis_rows
 from sayso.approvals.change import AuditEntry, Event
 from sayso.approvals.linker import Linker
 from sayso.approvals.linking import LinkKeys
+from sayso.approvals.naming import PARTITIONS, partition_of
 from sayso.approvals.redis_store import TOKEN_MS, RedisStore
-from sayso.approvals.request import PARTITIONS, partition_of
 from sayso.approvals.verdict import ThreadId
 
 KEY = bytes(range(32))
