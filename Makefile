@@ -31,7 +31,7 @@ test-extra: ready
 	@sh .ci/agent-server $(BIN)/python
 	@$(PYTEST) -m "not ($(QUICK))" $(ARGS)
 
-## make check      lint, strict types, directions of import, branch coverage
+## make check      lint, strict types, and the tests (the rules of the house among them) with branch coverage
 check: lint
 	@echo "Branch coverage ..."
 	@$(MAKE) --no-print-directory test COVERAGE=1
@@ -46,8 +46,6 @@ lint: ready
 	@ln -sfn ../.. .cache/typed/sayso
 	@cd .cache/typed && MYPYPATH=sayso/tests/support:sayso/examples ../../$(BIN)/mypy --config-file ../../pyproject.toml --explicit-package-bases \
 		sayso/__init__.py $(addprefix sayso/,$(CHECKED))
-	@echo "Directions of import and the other rules of the house ..."
-	@$(BIN)/python -m pytest -q tests/house
 
 # what the last `make test COVERAGE=1` has reached
 coverage: ready

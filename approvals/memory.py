@@ -315,8 +315,14 @@ class MemoryStore:
         return self._notices.get(id)
 
     async def standing_in(self, place: Place) -> Sequence[RequestId]:
+        return self._with_card_in(place, await self.live())
+
+    async def stood_in(self, place: Place) -> Sequence[RequestId]:
+        return self._with_card_in(place, list(self._requests.values()))
+
+    def _with_card_in(self, place: Place, requests: Sequence[Request]) -> Sequence[RequestId]:
         found = []
-        for request in await self.live():
+        for request in requests:
             refs = [told.ref for told in self._told[request.id].values() if told.ref]
             if any(f"{r.platform}:{r.channel}/{r.thread or r.message}" == place for r in refs):
                 found.append(request.id)

@@ -87,9 +87,16 @@ class RedisOutbox(RedisCalls):
 
     @down
     async def standing_in(self, place: Place) -> Sequence[RequestId]:
+        return await self._with_card_in(place, "")
+
+    @down
+    async def stood_in(self, place: Place) -> Sequence[RequestId]:
+        return await self._with_card_in(place, "closed")
+
+    async def _with_card_in(self, place: Place, closed: str) -> Sequence[RequestId]:
         found: list[RequestId] = []
         for partition in range(PARTITIONS):
-            ids = await self._call("STANDING_IN", self._stem(partition), place)
+            ids = await self._call("STANDING_IN", self._stem(partition), place, closed)
             found += [RequestId(id.decode()) for id in ids]
         return found
 

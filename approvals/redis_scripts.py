@@ -343,11 +343,12 @@ wake()
 return 1
 """
 
-#: Requests that still live and have a card in this thread.
+#: Requests that have a card in this thread and still live or, with `closed`, are kept.
 STANDING_IN = """
-local found = {}
-for _, id in ipairs(redis.call('SMEMBERS', stem .. 'at:' .. arg())) do
-  if redis.call('ZSCORE', stem .. 'live', id) then found[#found + 1] = id end
+local found, place, closed = {}, arg(), arg()
+for _, id in ipairs(redis.call('SMEMBERS', stem .. 'at:' .. place)) do
+  local kept = closed ~= '' and redis.call('EXISTS', stem .. 'req:' .. id) == 1
+  if kept or redis.call('ZSCORE', stem .. 'live', id) then found[#found + 1] = id end
 end
 return found
 """

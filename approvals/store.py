@@ -308,6 +308,10 @@ class Outbox(Protocol):
         """Requests (not closed) that have a card in this thread ("slack:C12/1699.01")."""
         ...
 
+    async def stood_in(self, place: Place) -> Sequence[RequestId]:
+        """The same with the closed ones, as long as they are kept."""
+        ...
+
     async def woken(self, lanes: Sequence[Lane], timeout: timedelta) -> None:
         """Return when something may have become dirty, or after `timeout`; one task per first lane waits."""
         ...

@@ -41,6 +41,13 @@ class PageWriter:
             links=tuple(Link(href=url, text=f"Open the card ({where})") for where, url in links.items()),
         )
 
+    def _called(self, place: Place) -> str:
+        """A place for whoever is on call, who can open a direct message only if it is their own."""
+        kind, _, person = place.partition(":")
+        return (
+            f"a direct message to {self._name(PersonId(person))}" if kind == "person" else place_words(place)
+        )
+
     async def _links(self, request: Request) -> Mapping[str, str]:
         found: dict[str, str] = {}
         try:
@@ -61,6 +68,6 @@ class PageWriter:
             except ChannelError:
                 log.warning("page.no_link request=%s place=%s", request.id, target.where)
                 continue
-            where = place_words(Place(target.where))
+            where = self._called(Place(target.where))
             alike = sum(one.startswith(where) for one in found)
             found[f"{where} ({alike + 1})" if alike else where] = link

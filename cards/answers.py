@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,6 +62,15 @@ _ALMOST = frozenset(
         "❌",
     ]
 ) | {"go ahead", "do it", "do not", "not ok", "looks good", "sounds good", "please do", "no way"}
+#: Beginnings of the same: an answer with too much around it.
+_NEARLY = re.compile(
+    r"approved?\b|(?:rejected|reject|denied|deny|declined|decline|modify)\s*[,:;.!-]", re.IGNORECASE
+)
+_QUOTES = " \"'`*_“”‘’"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,39}")
+_POLITE = re.compile(r"\b(?:thanks|thank you|thx|please|pls)\b", re.IGNORECASE)
+#: What may stand as an example as it is: nothing that a person would have to quote, and no words of others.
+_PLAIN = re.compile(r"-?[0-9][0-9.:T-]{0,24}|true|false")
 _PAIR = re.compile(r"""\s*([^\s="',]+)\s*=\s*(?:"([^"]*)"|'([^']*)'|“([^”]*)”|([^\s,"]+))\s*,?(?=\s|$)""")
 
 
@@ -199,18 +208,39 @@ def typed_answer(text: str) -> Approve | Reject | Modify | None:
             return None
 
 
-def half_an_answer(text: str) -> str:
-    """What is missing from a reply that begins like an answer but is none; empty for every other text."""
-    verb, _, rest = clean(text).strip().partition(" ")
+def half_an_answer(text: str, waiting: Sequence[Request] = ()) -> str:
+    """What is missing from a reply that begins like an answer but is none; empty for every other text.
+
+    Args:
+        waiting: What it may answer: an example of a change comes from there.
+    """
+    said = clean(text).strip()
+    verb, _, rest = said.partition(" ")
+    bare = " ".join(_POLITE.sub("", said).split()).strip(" \t\n.,!")
     match verb.casefold():
+        case "approve" if _pairs(rest):
+            return "Nothing was counted: to approve with changed values, write “modify” instead of “approve”."
         case "reject" if not rest.strip():
             return "Nothing was counted: say why, like “reject the customer withdrew the complaint”."
         case "modify" if not _pairs(rest):
-            return "Nothing was counted: say what to change, like “modify amount=50.00”."
-        case _ if clean(text).strip(" \t\n.!").casefold() in _ALMOST:
+            return f"Nothing was counted: {_how_to_change(waiting)}"
+        case _ if typed_answer(text) is None and (
+            bare.casefold() in _ALMOST or _NEARLY.match(said.lstrip(_QUOTES))
+        ):
             return "Nothing was counted: press a button on the card, or write exactly “approve”, or “reject” and why."
         case _:
             return ""
+
+
+def _how_to_change(waiting: Sequence[Request]) -> str:
+    """How a change is typed, by the first argument of the card that makes a good example."""
+    inputs = fields.form(waiting[0]).fields if len(waiting) == 1 else ()
+    if len(waiting) == 1 and not inputs:
+        return "the values on this card cannot be changed here. Press a button on the card."
+    names = [one for one in inputs if _NAME.fullmatch(one.name)]
+    plain = (f"{one.name}={one.shown}" for one in names if _PLAIN.fullmatch(one.shown))
+    example = next(plain, f"{names[0].name}=…" if names else "name=value")
+    return f"say what to change, a name and its new value, like “modify {example}”."
 
 
 def coerce_changes(

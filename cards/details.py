@@ -17,7 +17,7 @@ from .escape import chunks, https, size, visible
 from .logged import done, is_log
 from .rows import Writer
 from .spans import Form, Link, Row, Span, Spans, Text, plain
-from .standing import given_words, how, is_unknown, standing, verdict_words
+from .standing import given_words, how, is_unknown, sent_along, standing, verdict_words
 
 #: Of one piece of text, and of one page, in UTF-16 units; a page has at most this many rows.
 PIECE, PAGE, PAGE_ROWS = 2_500, 8_000, 40
@@ -124,6 +124,9 @@ def _status(request: Request, writer: Writer) -> Iterator[Row]:
         yield standing(request, writer)
         if request.decision and (said := given_words(request.decision.verdict)):
             yield _words("Their words", said)
+        if request.decision:
+            for name, value in sent_along(request.decision.verdict, request.ask.edits).items():
+                yield Row("Sent along", (Text(f"{visible(name)} = {values.whole(value)}"),), Form.VALUES)
     if request.state is State.OPEN or is_unknown(request):
         yield rows.needs(request, writer)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..approvals.action import Json
 from ..approvals.errors import SaysoError
 from ..approvals.lacking import waits_for_sign_in, waits_for_token
 from ..approvals.quorum import enough
 from ..approvals.request import Decision, Edits, EffectState, Outcome, OutcomeKind, Request, RunEnd, State
 from ..approvals.verdict import Approve, Modify, Reject, Respond, Undo, Verdict, is_edit
+from . import values
 from .escape import cut, line
 from .logged import done
 from .rows import SENTENCE, Writer
@@ -88,10 +92,20 @@ def given_words(verdict: Verdict) -> str:
     return cut(line(text), SENTENCE)
 
 
+def sent_along(verdict: Verdict, edits: Edits) -> Mapping[str, Json]:
+    """Values that went to the agent with an answer, and into no revision; empty where there are none."""
+    if not isinstance(verdict, Modify) or (is_edit(verdict) and edits is Edits.APPLY):
+        return {}
+    return verdict.changes
+
+
 def decided(decision: Decision, edits: Edits, writer: Writer) -> Spans:
     """Who decided what, when, and with which words."""
     said = given_words(decision.verdict)
     words: Spans = (Text(f": “{said}”"),) if said else ()
+    if along := sent_along(decision.verdict, edits):
+        pairs = [f"{values.name_of(name).text} = {values.brief(value).text}" for name, value in along.items()]
+        words = (Text(f" ({cut('; '.join(pairs), SENTENCE)})"), *words)
     if decision.glass:
         words = (*words, Text(f", alone, breaking the glass: “{cut(line(decision.glass), SENTENCE)}”"))
     head = f"{verdict_words(decision.verdict, edits)} by "

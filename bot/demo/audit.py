@@ -99,6 +99,8 @@ def _tone(request: Request | None, record: Record) -> Tone:
 
 
 def _state(request: Request) -> str:
+    if request.outcome is not None and request.outcome.then is not None:
+        return "sent back, not asked again"
     if request.outcome is not None:
         return request.outcome.kind.value
     if is_unknown(request):

@@ -132,7 +132,7 @@ def _executed(request: Request) -> bool:
 def _narrow(rows: Rows) -> str:
     return (
         "The card says how many customers would go. Be Bo, go to #ops-approvals, press Modify… and write "
-        f"{deletion(rows)[1]}. The agent plans again and comes back with the difference. Be Cy and press Approve: "
+        f"{deletion(rows)[1]} into the form. The agent plans again and comes back with the difference. Be Cy and press Approve: "
         "only those rows are gone."
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 import shutil
 import socket
 import tomllib
@@ -201,20 +202,43 @@ def _environments(
 _MARK = ".sayso-demo-folder"
 
 
+_ELSEWHERE = 'like `sayso demo --data-dir other` or `make demo ARGS="--data-dir other"`'
+#: What a demo says in its mark: where its page is.
+_PAGE = re.compile(r"http://127\.0\.0\.1:[0-9]{1,5}/")
+
+
+def left_in(folder: Path) -> bool:
+    """Whether an earlier demo left anything there, which a new one takes away."""
+    return (folder / _MARK).exists() and any(one.name != _MARK for one in folder.iterdir())
+
+
+def note_page(folder: Path, url: str) -> None:
+    """Say where the page is, for whoever starts a second demo in this folder."""
+    (folder / _MARK).write_text(url, encoding="ascii")
+
+
+def _where(mark: Path) -> str:
+    found = _PAGE.fullmatch(mark.read_text(encoding="ascii", errors="replace"))
+    return f" (its page is {found[0]})" if found else ""
+
+
 @contextmanager
 def _emptied(folder: Path) -> Iterator[None]:
     """Nobody else's while the block runs. Raises: BadSetting, when a demo runs there or it holds something else."""
     mark = folder / _MARK
     if folder.exists() and any(folder.iterdir()) and not mark.exists():
-        raise BadSetting(f"--data-dir: {folder} is not empty and not a demo's; name another folder.")
+        raise BadSetting(
+            f"--data-dir: {folder} is not empty and not a demo's; name another folder, {_ELSEWHERE}."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     with mark.open("a") as held:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise BadSetting(
-                f"--data-dir: a demo runs in {folder} already; end it, or name another folder."
+                f"--data-dir: a demo runs in {folder} already{_where(mark)}; end it, or name another folder, {_ELSEWHERE}."
             ) from None
+        held.truncate(0)
         for one in folder.iterdir():
             if one.is_dir() and not one.is_symlink():
                 shutil.rmtree(one, ignore_errors=True)

@@ -17,7 +17,7 @@ from ...sandbox.slack.forms import CannotDoThat
 from ...sandbox.watching import NotClean, NotInTime
 from .both import answered_in_both, asked_in_teams
 from .hands import Hands
-from .office import Office, opened
+from .office import Office, left_in, note_page, opened
 from .page import opened_page, show_in_browser
 from .prompt import prompt
 from .stage import Stage
@@ -46,8 +46,11 @@ def play(folder: Path, *, tour: bool, browser: bool, own: str = "") -> int:
     console.print(
         "Opening a workplace on this machine: store, Slack, Teams, pager, tokens, mail, bot, worker …"
     )
+    emptied = left_in(folder)
     try:
         with opened(folder, own) as office:
+            if emptied:
+                console.print(f"What an earlier demo had left in {folder} has been taken away.")
             if tour:
                 _what_is_where(console, office)
                 return _tour(office, Story(console))
@@ -57,7 +60,9 @@ def play(folder: Path, *, tour: bool, browser: bool, own: str = "") -> int:
         return 1
     except KeyboardInterrupt:
         pass
-    console.print(f"Everything has ended; what is left is in {folder}.")
+    console.print(
+        f"Everything has ended; what is left is in {folder}, until the next demo there takes it away."
+    )
     return 0
 
 
@@ -65,6 +70,7 @@ def _stay(office: Office, console: Console, *, browser: bool) -> None:
     """The page, and at a terminal the prompt beside it."""
     hands = Hands()
     with opened_page(office, hands) as page:
+        note_page(office.folder, page.url)
         console.print(
             f"\n[bold]Open {page.url}[/] to click through it; it works while this runs. Ctrl-C ends everything.\n"
         )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
 
-from ...approvals.errors import AlreadySettled, SaysoError
+from ...approvals.errors import SaysoError
 from ...approvals.people import Place
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef, Store, Target, TargetKind, Told
@@ -37,21 +37,34 @@ class TypedAnswers:
 
         Raises: StoreDown.
         """
-        verdict, missing = typed_answer(heard.text), half_an_answer(heard.text)
-        if not heard.is_reply or (verdict is None and not missing):
+        verdict = typed_answer(heard.text)
+        if not heard.is_reply or (verdict is None and not half_an_answer(heard.text)):
             return ()
         found = [await self._desk.request(id) for id in await self._store.standing_in(heard.thread)]
         standing = [request for request in found if not can_be_undone(request)]
         waiting = [request for request in standing if request.state is State.OPEN]
         if verdict is None:
-            return (Text(missing),) if waiting else ()
-        if not standing:
-            return ()
+            return (Text(half_an_answer(heard.text, waiting)),) if waiting else ()
         if not waiting:
-            settled = standing[-1]
-            error = AlreadySettled(settled.state, settled.decision.by if settled.decision else ())
-            return (Text(refusal(error, name=self._desk.name, request=settled, tz=self._tz)),)
+            return await self._too_late(heard, verdict)
         return (Text(await self._answered(waiting, heard, verdict)),)
+
+    async def _too_late(self, heard: Heard, verdict: Answer) -> Spans:
+        """For a settled request: the newest that stood there before the message.
+
+        The desk puts it on record, and knows an answer that was counted and is only delivered again.
+        """
+        known = [await self._desk.request(id) for id in await self._store.stood_in(heard.thread)]
+        seen = [
+            request for request in known
+            if request.asked and request.state is not State.OPEN and any(
+                _stood_before(told, heard.message) for told in await self._cards(request, heard.thread)
+            )
+        ]  # fmt: skip
+        if not seen:
+            return ()
+        newest = max(seen, key=lambda request: request.ask.opened_at)
+        return (Text(await self._count(newest, heard, verdict, shown="")),)
 
     async def _answered(self, waiting: Sequence[Request], heard: Heard, verdict: Answer) -> str:
         drawn = [(request, told) for request in waiting for told in await self._cards(request, heard.thread)]
@@ -72,7 +85,7 @@ class TypedAnswers:
 
     async def _count(self, request: Request, heard: Heard, verdict: Answer, *, shown: str) -> str:
         try:
-            if isinstance(verdict, Modify):
+            if isinstance(verdict, Modify) and request.state is State.OPEN:
                 raw = {name: str(value) for name, value in verdict.changes.items()}
                 verdict = replace(verdict, changes=coerce_changes(request.ask.schema, raw))
             done = await self._desk.answer(
@@ -101,10 +114,14 @@ class TypedAnswers:
 
 def _was_shown(request: Request, told: Told, ts: str) -> bool:
     """Whether this revision stood there before the message was sent."""
-    assert told.ref is not None
     said_at = datetime.fromtimestamp(float(ts), UTC)
     return (
         told.revision == request.revision
-        and float(told.ref.message) < float(ts)
+        and _stood_before(told, ts)
         and told.at is not None and told.at < said_at
     )  # fmt: skip
+
+
+def _stood_before(told: Told, ts: str) -> bool:
+    assert told.ref is not None
+    return float(told.ref.message) < float(ts)

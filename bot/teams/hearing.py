@@ -6,10 +6,10 @@ import asyncio
 import html
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, tzinfo
 
-from ...approvals.errors import AlreadySettled
+from ...approvals.errors import AnswerRefused
 from ...approvals.people import Identity, Place
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef, Store, Target, TargetKind
@@ -112,21 +112,34 @@ class TeamsHearing:
         where = _conversation(heard.thread)
         standing = [(one, ref) for one in await self._near(where) for ref in await self._cards(one, where)]
         waiting = [ref for request, ref in standing if request.state is State.OPEN]
-        if standing and not waiting:
-            request = standing[-1][0]
-            error = AlreadySettled(request.state, request.decision.by if request.decision else ())
-            return (Text(refusal(error, name=self._desk.name, request=request, tz=self._tz)),)
+        if not waiting:
+            settled = [one for one, _ in standing]
+            if where.root and typed_answer(heard.text) is not None:
+                ids = await self._store.stood_in(_place(where))
+                settled = [one for id in ids if (one := await self._desk.request(id)).asked]
+            return await self._too_late(settled, heard)
         if not where.root:  # messages of a chat have no address
-            return (Text(f"{_NOT_COUNTED} above."),) if waiting else ()
+            return (Text(f"{_NOT_COUNTED} above."),)
         links = [Link(await self._channel.link(ref)) for ref in waiting]
         spans = [span for link in links for span in (Text(", "), link)][1:]
-        return (Text(f"{_NOT_COUNTED}: "), *spans) if spans else ()
+        return (Text(f"{_NOT_COUNTED}: "), *spans)
+
+    async def _too_late(self, settled: Sequence[Request], heard: Heard) -> Spans:
+        """Who was faster, and the refusal on record: of several the newest is meant."""
+        if not settled:
+            return ()
+        newest = max(settled, key=lambda request: request.ask.opened_at)
+        try:
+            await self._desk.still_asked(newest.id, newest.revision, heard.who, token=heard.token)
+        except AnswerRefused as error:
+            return (Text(refusal(error, name=self._desk.name, request=newest, tz=self._tz)),)
+        return ()
 
     async def _near(self, where: Conversation) -> list[Request]:
         """Requests, not closed, of which a card may stand there; a chat is one long thread."""
         if not where.root:
             return [one for one in await self._store.live() if not can_be_undone(one)]
-        ids = await self._store.standing_in(Place(f"{PLATFORM}:{where.channel}/{where.root}"))
+        ids = await self._store.standing_in(_place(where))
         found = [await self._desk.request(id) for id in ids]
         return [one for one in found if not can_be_undone(one)]
 
@@ -204,6 +217,10 @@ def _thread(ref: MessageRef) -> Place:
 def _conversation(place: Place) -> Conversation:
     channel, _, root = place.partition(":")[2].partition("/")
     return Conversation.at(channel, root)
+
+
+def _place(where: Conversation) -> Place:
+    return Place(f"{PLATFORM}:{where.channel}/{where.root}")
 
 
 def _in_a_team(place: Place) -> bool:

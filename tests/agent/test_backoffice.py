@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -54,6 +55,16 @@ async def test_order_1042_is_what_the_manual_says(office: BackOffice) -> None:
     assert [order.number for order in await office.orders_of(customer.id)] == [1042, 1035, 1029]
     assert [refund.order for refund in await office.recent_refunds(customer.id)] == [1035, 1029]
     assert "broken" in (await office.messages_about(1042))[0].text
+
+
+async def test_nobody_has_paid_less_in_all_than_for_one_order(tmp_path: Path, office: BackOffice) -> None:
+    """Whoever reads the evidence of a card finds no contradiction in it."""
+    await office.order(1042)
+    with closing(sqlite3.connect(tmp_path / "office.db")) as db:
+        odd = db.execute(
+            "SELECT number FROM orders JOIN customers ON customers.id = customer WHERE paid_cents > lifetime_cents"
+        ).fetchall()
+    assert odd == []
 
 
 async def test_refunds_older_than_ninety_days_do_not_count(tmp_path: Path, office: BackOffice) -> None:

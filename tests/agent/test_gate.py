@@ -52,7 +52,7 @@ async def test_an_approved_action_runs_once_with_exactly_its_arguments() -> None
 
 
 async def test_what_is_shown_is_what_is_frozen() -> None:
-    """The payload keeps its published schema, and its digest is that of the bytes people sign."""
+    """S13: the payload keeps its published schema, and its digest is that of the bytes people sign."""
     world = World()
     await world.ask()
     request = await world.open_request()

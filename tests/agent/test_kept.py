@@ -89,7 +89,7 @@ async def test_what_a_graphs_state_is_declared_to_hold_may_be_kept(redis_url: st
 def test_what_would_forget_is_replaced_and_this_is_said(
     own: BaseCheckpointSaver[Any] | None, words: str
 ) -> None:
-    """A restart must not lose what people were asked about."""
+    """S11: a restart must not lose what people were asked about."""
     ours = InMemorySaver()
     ready = kept(a_builder().compile(checkpointer=own), ours)
     assert ready.own is None

@@ -29,7 +29,7 @@ from sayso.sandbox.faults import Delay, Dropped, LostReply, RateLimited, Status
 async def test_each_action_gets_a_token_of_its_own_and_the_rotated_grant_is_kept(
     each_redis_url: str, auth: str
 ) -> None:
-    """The provider takes each refresh token once; a used one would end the sign-in."""
+    """S23: the agent holds a name, the store the grant; the provider takes each refresh token once, a used one ends the sign-in."""
     async with a_provider() as provider, kept_in(each_redis_url) as grants:
         await grants.add(NAME, provider.signed_in("crm"))
         assert await grants.names() == {NAME}
@@ -73,7 +73,7 @@ async def test_twenty_at_once_over_three_connections_are_one_renewal(redis_url: 
 
 @pytest.mark.chaos
 async def test_twenty_at_once_in_three_processes_are_one_renewal(redis_url: str) -> None:
-    """All of them get a token that works, and the provider saw one refresh."""
+    """S25: whichever process resumes reaches the grant; all get a token that works, and the provider saw one refresh."""
     async with a_provider() as provider, kept_in(redis_url) as grants:
         await grants.add(NAME, provider.signed_in("crm"))
         processes = await asyncio.gather(*(renewing(provider, redis_url, n) for n in (7, 7, 6)))

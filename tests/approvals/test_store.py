@@ -294,15 +294,15 @@ async def test_a_card_is_dirty_until_it_shows_the_newest_record(store: Store) ->
 
 
 async def test_a_card_is_found_by_the_thread_it_stands_in(store: Store) -> None:
-    """That is how a typed answer finds its request, until it is closed."""
+    """That is how a typed answer finds its request; who answers a closed one can still be told so."""
     request = await opened(store)
-    card = Target(kind=TargetKind.CARD, id=request.id, where="slack:C0FIN")
+    card, here = Target(kind=TargetKind.CARD, id=request.id, where="slack:C0FIN"), Place("slack:C0FIN/1700.5")
     ref = MessageRef(platform="slack", channel="C0FIN", message="1700.5")
     await store.set_told(card, Told(ref=ref, version=1))
-    assert list(await store.standing_in(Place("slack:C0FIN/1700.5"))) == [request.id]
-    assert list(await store.standing_in(Place("slack:C0FIN/9"))) == []
+    assert list(await store.standing_in(here)) == list(await store.stood_in(here)) == [request.id]
+    assert list(await store.stood_in(Place("slack:C0FIN/9"))) == []
     await store.change(request.id, lambda r, now: machine.withdrawn(r, "alex", "never mind", now))
-    assert list(await store.standing_in(Place("slack:C0FIN/1700.5"))) == []
+    assert (list(await store.standing_in(here)), list(await store.stood_in(here))) == ([], [request.id])
 
 
 async def test_what_could_not_be_told_is_tried_again_later(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from sayso.approvals.errors import BadSetting
-from sayso.bot.demo.office import opened
+from sayso.bot.demo.office import left_in, note_page, opened
 from sayso.bot.demo.play import called
 
 
@@ -17,9 +17,23 @@ def test_a_second_demo_leaves_the_folder_of_one_that_runs_alone(tmp_path: Path) 
     rows.write_text("the first one's")
     with mark.open("a") as first:
         fcntl.flock(first, fcntl.LOCK_EX)
-        with pytest.raises(BadSetting, match="already; end it, or name another folder"):
+        with pytest.raises(
+            BadSetting, match=r"already; end it, or name another folder, like .*make demo ARGS="
+        ):
+            opened(tmp_path).__enter__()
+        note_page(tmp_path, "http://127.0.0.1:4321/")
+        with pytest.raises(BadSetting, match=r"already \(its page is http://127\.0\.0\.1:4321/\); end it"):
             opened(tmp_path).__enter__()
     assert rows.read_text() == "the first one's"
+
+
+def test_a_demo_knows_what_an_earlier_one_left(tmp_path: Path) -> None:
+    """Its mark alone is nothing that anybody would miss."""
+    assert not left_in(tmp_path / "nowhere")
+    note_page(tmp_path, "http://127.0.0.1:4321/")
+    assert not left_in(tmp_path)
+    (tmp_path / "bot.log").touch()
+    assert left_in(tmp_path)
 
 
 def test_what_to_type_in_another_terminal_works_there(

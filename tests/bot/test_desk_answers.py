@@ -55,6 +55,18 @@ async def test_an_edit_that_raises_the_risk_is_asked_again() -> None:
     assert (edited.state, edited.revision, edited.votes) == (State.OPEN, 2, ())
 
 
+async def test_too_late_on_record_says_decided_also_while_the_agent_comes_back() -> None:
+    """How far the agent is on its way says nothing about the answer."""
+    scene = Scene()
+    request = await scene.asks()
+    await scene.approve(request, "bo")
+    await scene.store.change(request.id, lambda r, now: machine.resuming(r, "worker-1", now))
+    with pytest.raises(AlreadySettled):
+        await scene.approve(request, "cy", token="later")
+    last = (await scene.store.trail(request.ask.run.thread))[-1].entry
+    assert (last.event, last.words) == (Event.REFUSED_ANSWER, "Too late: it was decided already")
+
+
 async def test_no_token_goes_to_an_agent_by_an_answer() -> None:
     """An edit, an instruction or a reply that holds one is refused and says which; the audit does not quote it."""
     scene = Scene()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from office import ROUTE, Office, office, the_policy
+from sayso.approvals import machine
+from sayso.approvals.change import Change, Event
 from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import Request, State
 from sayso.approvals.verdict import Approve, Modify, Reject, Rule, ThreadId
 from sayso.bot.hearing import addressed
 from sayso.sandbox.slack import Message, SlackTimes
+from scenes import an_action
 
 TWO = replace(ROUTE, rule=Rule(approvers=("finance",), needed=2))
 
@@ -118,7 +122,66 @@ async def test_a_typed_answer_counts(text: str, verdict: object) -> None:
         assert await whispered(o, "bo")
 
 
-@pytest.mark.parametrize("text", ["reject", "modify", "Modify amount", "nope", "LGTM!", "Go ahead.", "👍"])
+@pytest.mark.parametrize("text", ["approve", "reject too late", "modify amount=3.00"])
+async def test_an_answer_to_a_closed_card_is_told_that_it_is_too_late(text: str) -> None:
+    """As the buttons say, and it is on record; talk about it is left alone."""
+    async with office() as o:
+        request = await o.asks()
+        card = o.card()
+        await o.store.change(
+            request.id, lambda r, now: machine.withdrawn(r, PersonId("alex"), "never mind", now)
+        )
+        for talk in ("I would have approved", "ok", "modify", "approve!"):
+            await says_in_thread(o, "bo", talk, card)
+        assert o.slack.person("bo").ephemerals == []
+        await says_in_thread(o, "bo", text, card)
+        assert "your answer was not counted" in await whispered(o, "bo")
+        assert (await o.events(request))[-1] is Event.REFUSED_ANSWER
+        assert (await o.now(request)).state is State.CLOSED
+
+
+async def test_a_counted_answer_that_slack_delivers_again_reads_as_the_first_time() -> None:
+    """Also when the request has closed since: it was this very answer."""
+    async with office() as o:
+        request = await o.asks()
+        said = await says_in_thread(o, "bo", "reject wrong order", o.card())
+        first = await whispered(o, "bo")
+        assert (await o.now(request)).state is State.DECIDED
+        await o.store.change(request.id, lambda r, _: Change(request=replace(r, state=State.CLOSED)))
+        before = await o.events(request)
+        await o.slack.redeliver(next(r for r, _ in o.slack.delivered if said.ts.encode() in r.body))
+        await o.slack.until(lambda: len(o.slack.person("bo").ephemerals) == 2)
+        assert o.slack.person("bo").ephemerals[-1].text_as_seen() == first
+        assert await o.events(request) == before
+
+
+async def test_of_several_closed_cards_the_newest_before_the_message_is_meant() -> None:
+    """The one that was there when somebody answered."""
+    async with office() as o:
+        first = await o.asks()
+        thread = Place(f"slack:C0FINANCE/{o.card().ts}")
+        o.store.advance(timedelta(minutes=1))
+        second = await o.asks(route=replace(ROUTE, places=(thread,)), interrupt="i2")
+        for request in (second, first):
+            await o.store.change(request.id, lambda r, now: machine.withdrawn(r, PersonId("alex"), "no", now))
+        await says_in_thread(o, "bo", "approve", o.card())
+        await whispered(o, "bo")
+        assert Event.REFUSED_ANSWER in await o.events(second)
+        assert Event.REFUSED_ANSWER not in await o.events(first)
+
+
+async def test_the_hint_names_an_argument_of_that_card() -> None:
+    """An example that would fit there."""
+    async with office() as o:
+        await o.asks(action=an_action(arguments={"reason": "two words", "before": "2024-01-01"}))
+        await says_in_thread(o, "bo", "modify 2022-01-01", o.card())
+        assert "like “modify before=2024-01-01”" in await whispered(o, "bo")
+
+
+@pytest.mark.parametrize(
+    "text", ["reject", "modify", "Modify amount", "nope", "LGTM!", "Go ahead.", "👍",
+             "Approve!", "approve before=2022-01-01", "approved, thanks", "reject: wrong order"],
+)  # fmt: skip
 async def test_half_an_answer_is_told_what_is_missing(text: str) -> None:
     """Nobody waits for a reaction that never comes."""
     async with office() as o:

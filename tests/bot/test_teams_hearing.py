@@ -6,6 +6,8 @@ import time
 from collections.abc import AsyncIterator
 
 import pytest
+from sayso.approvals import machine
+from sayso.approvals.change import Event
 from sayso.approvals.people import Identity, PersonId, Place
 from sayso.approvals.request import State
 from sayso.approvals.verdict import Approve
@@ -235,6 +237,19 @@ async def test_an_answer_that_comes_too_late_is_told_so(o: Speech) -> None:
     (words,) = o.heard_in(said)
     assert words.startswith("Approved by @Bo")
     assert words.endswith("Your answer came later and was not counted.")
+    assert await o.runs() == []
+
+
+async def test_an_answer_to_a_closed_card_is_told_so(o: Speech) -> None:
+    """It is on record as well, and no new run."""
+    request = await o.asks()
+    card = o.card()
+    await o.store.change(request.id, lambda r, now: machine.withdrawn(r, PersonId("alex"), "never mind", now))
+    said = await o.says("bo", "#finance-approvals", "@sayso reject too late", thread=card)
+    (words,) = o.heard_in(said)
+    assert "your answer was not counted" in words
+    trail = [record.entry.event for record in await o.store.trail(request.ask.run.thread)]
+    assert trail[-1] is Event.REFUSED_ANSWER
     assert await o.runs() == []
 
 

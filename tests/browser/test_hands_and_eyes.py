@@ -146,6 +146,7 @@ async def test_a_date_is_typed_by_keys_as_it_is_written(tabs: Tabs) -> None:
     await day.press("Enter")
     await expect(dialog).to_have_count(0)
     await expect(tab.line("ended without asking again: “I did nothing: No customer")).to_be_visible()
+    await expect(tab.office.get_by_role("option", name="(sent back, not asked again)").first).to_be_attached()
     for pane in ("slack", "teams"):
         await tab.goes_to(pane, "ops-approvals")
         await expect(tab.said(pane, "sent this back")).to_contain_text("No customer was last active")

@@ -107,6 +107,34 @@ async def test_an_end_that_did_nothing_looks_other_than_one_that_did(tabs: Tabs,
     assert len({waits, rejected, done}) == 3
 
 
+async def test_start_follows_what_begins_now(tabs: Tabs, stage: Stage) -> None:
+    """Whoever looked at an old request sees the new one run."""
+    old = stage.request(stage.asks("refund order 1044 1.00"))
+    tab = await tabs.opened("bo", request=old.id)
+    choice = tab.office.get_by_role("combobox", name="Request")
+    await expect(choice).to_have_value(old.id)
+    await tab.page.locator("#guide").get_by_role("button", name="Start").click()
+    await expect(choice).to_have_value("")
+    await tab.goes_to("slack", "finance-approvals")
+    for _ in range(2):
+        await tab.presses(tab.card("slack", "Refund"), "Approve")
+        await expect(tab.line("done, once")).to_be_visible()
+
+
+async def test_the_trail_says_the_day_where_it_changes(tabs: Tabs) -> None:
+    """Of today nothing is said; below a line of another day the day stands once."""
+    tab = await tabs.opened("bo")
+    seen = await tab.page.evaluate("""async () => {
+      const { renderOffice } = await import("/static/office.js");
+      const [today, root] = [Date.now(), document.createElement("div")];
+      const at = (days, minutes) => new Date(today - (days * 24 * 60 + minutes) * 60000).toISOString();
+      const timeline = [at(3, 0.0001), at(3, 0), at(2, 0), at(0, 0)].map((at) => ({ at, event: "step", words: "x", by: "" }));
+      renderOffice(root, { panels: { audit: { requests: [], timeline } } }, {});
+      return [...root.querySelectorAll(".entry")].map((one) => one.querySelectorAll(".day").length);
+    }""")
+    assert seen == [0, 1, 1, 0]  # newest first
+
+
 async def test_whoever_has_read_a_tall_card_to_its_end_stays_there(tabs: Tabs, stage: Stage) -> None:
     """It begins at its top; once one has come to its buttons it does not jump back, and a refusal is seen below them."""
     tab = await tabs.opened("alex")
@@ -130,6 +158,11 @@ async def test_whoever_has_read_a_tall_card_to_its_end_stays_there(tabs: Tabs, s
     await form.get_by_role("textbox", name="Why?").fill("Only a look.")
     await tab.presses(form, "Send")
     await expect(tab.line("rejected, nothing done")).to_be_visible()
+    await tab.becomes("Alex Asker")  # who was refused reads it also when the card is another one by now
+    told = tab.pane("teams").get_by_role("alert").filter(has_text=refusal)
+    await expect(told).to_be_visible()
+    await told.get_by_role("button", name="Dismiss").click()
+    await expect(told).to_have_count(0)
 
 
 _TINT = "one => getComputedStyle(one).backgroundColor"

@@ -10,12 +10,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from card_states import states
+from card_states import decided, states
 from sayso.approvals import canonical
 from sayso.approvals.action import Entity, Evidence
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import EffectState, OutcomeKind, State
+from sayso.approvals.verdict import Modify
 from sayso.cards import blockkit, details, plaintext
 from sayso.cards.card import Card, Verb, card_of
 from sayso.cards.lint import texts
@@ -148,6 +149,16 @@ def test_an_edit_shows_the_difference_and_who_made_it() -> None:
     text = plaintext.text(card("open_edited"))
     assert "Changed     by @Bo\n            amount: 129.90 → 100.00\n" in text
     assert "2 of finance (not @Alex); votes: @Bo approved" in text
+
+
+def test_values_that_went_to_the_agent_with_words_are_shown() -> None:
+    """They may say something else than the words: who reads the record sees both."""
+    both = decided(Modify({"amount": "35.00"}, "Refund order 1013 20.00."))
+    shown = " ".join(plaintext.text(card_of(both, name=name)).split())
+    assert "(amount = 35.00): “Refund order 1013 20.00.”" in shown
+    rows = [plain(row.spans) for row in details.details(both, name=name) if row.label == "Sent along"]
+    assert rows == ["amount = 35.00"]
+    assert "(amount" not in plaintext.text(card("closed_executed_edited"))  # applied: the arguments show it
 
 
 def test_wider_circles_are_named() -> None:

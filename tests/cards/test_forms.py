@@ -10,7 +10,7 @@ import pytest
 from card_states import foreign, states
 from sayso.approvals.errors import BadChange
 from sayso.approvals.request import Edits, Request
-from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Way
+from sayso.approvals.verdict import Modify, Reject, RequestId, Respond, Way
 from sayso.cards import adaptive, answers, blockkit, fields
 from sayso.cards.answers import HandOn
 from sayso.cards.card import Verb
@@ -278,31 +278,6 @@ def test_a_forged_press_is_refused(text: str) -> None:
         answers.decode_page(text)
     with pytest.raises(answers.BadPress):
         answers.decode_shown(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "verdict"),
-    [
-        ("approve", Approve()), (" Approve ", Approve()), ("reject wrong order", Reject("wrong order")),
-        ("modify amount=100.00", Modify({"amount": "100.00"})),
-        ('modify amount=100.00, currency="E U R"', Modify({"amount": "100.00", "currency": "E U R"})),
-        ("modify note=“two words” order=7", Modify({"note": "two words", "order": "7"})),
-        ("modify name=O'Brien", Modify({"name": "O'Brien"})), ('modify note=""', Modify({"note": ""})),
-    ],
-)  # fmt: skip
-def test_a_typed_answer_is_read(text: str, verdict: object) -> None:
-    """Exactly `approve`, `reject <reason>` or `modify key=value ...`."""
-    assert answers.typed_answer(text) == verdict
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "approved", "approve it", "approve.", "I approve", "please approve", "don't approve", "reject", "reject  ", "modify",
-     "modify make it smaller", "modify amount=1 and be quick", "modify amount=1 amount=2", "ok", "approve\nreject no", "modify =1"],
-)  # fmt: skip
-def test_anything_else_typed_is_no_answer(text: str) -> None:
-    """Talk in the thread decides nothing."""
-    assert answers.typed_answer(text) is None
 
 
 def test_typed_values_take_the_types_of_the_schema() -> None:

@@ -2,7 +2,7 @@
 
 import { h, icon, lazy, patch } from "./patching.js";
 import { drawTables, lookAtNewChange } from "./tables.js";
-import { clockTime, dayAndTime, exactTime } from "./times.js";
+import { clockTime, day, dayAndTime, exactTime, now } from "./times.js";
 
 const BELL = "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4";
 const LETTER = "M3 6h18v12H3zM3 7l9 7 9-7";
@@ -181,16 +181,20 @@ function drawTrail(lines) {
   );
 }
 
-function lineOnce(line, index) {
-  return lazy(index, `${line.at} ${line.event} ${line.words}`, () => drawLine(line));
+/** One line; `lines` are oldest first, so the one above it is the next. A day is said where it is not the day above, or today. */
+function lineOnce(line, index, lines) {
+  const above = lines[index + 1]?.at ?? now() / 1000;
+  const said = day(line.at) === day(above) ? "" : day(line.at);
+  return lazy(index, `${line.at} ${said} ${line.event} ${line.words}`, () => drawLine(line, said));
 }
 
-function drawLine(line) {
+function drawLine(line, said) {
   const led =
     line.event === "step" || line.event === "broke off" || line.words.toLowerCase().startsWith(line.event);
   return h(
     "li",
     { class: `entry ${TONES[line.event] ?? ""}` },
+    said && h("span", { class: "day" }, said),
     h("time", { datetime: line.at, title: dayAndTime(Date.parse(line.at)) }, exactTime(line.at)),
     h(
       "p",

@@ -37,13 +37,14 @@ function telling(
   words,
   panel,
   told,
-  { key = words, name = "button", title = null, off = false, then = null } = {},
+  { key = words, name = "button", title = null, off = false, first = null, then = null } = {},
 ) {
   const id = `${panel} ${key}`;
   const waits = busy.has(id);
   const press = async () => {
     if (waits || off) return;
     busy.add(id);
+    first?.();
     draw();
     try {
       const answer = await last.act("panel", { name: panel, ...told });
@@ -190,6 +191,7 @@ function drawStep(step, state) {
 function insideStep(step, state) {
   const again = step.done || Boolean(step.asked);
   const then = () => show("slack");
+  const first = () => last.page.selected && last.page.select(""); // what begins now is what one wants to follow
   const say = step.say && h("p", { key: "say", class: "say" }, step.say);
   const look = h("p", { key: "look", class: "look" }, withNames(step.look, state));
   const start =
@@ -198,7 +200,7 @@ function insideStep(step, state) {
       again ? "Start again" : "Start",
       "guide",
       { what: "start", n: step.n },
-      { key: `start ${step.n}`, name: again ? "button" : "button main", then },
+      { key: `start ${step.n}`, name: again ? "button" : "button main", first, then },
     );
   if (!step.asked) return [say, start, look];
   return [h("p", { key: "asked", class: "say" }, step.asked), look, say, start];

@@ -90,7 +90,10 @@ export function showLost(isLost) {
   banner.hidden = !isLost;
   patch(
     banner,
-    isLost ? "The connection to the demo is lost. What you see may be old; this page keeps trying." : "",
+    isLost
+      ? "The demo does not answer, and what you see may be old. If it comes back at this address, so does this page; " +
+          "a demo that is started anew says its own address."
+      : "",
   );
 }
 

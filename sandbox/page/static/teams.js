@@ -118,7 +118,6 @@ function message(scene, one) {
   const own = one.sender === chat.me;
   const complaints = Object.entries(one.errors ?? {}).map(([label, problem]) => `${label}: ${problem}`);
   const told = mine.drafts.get(`told ${one.id}`);
-  if (told && told.card === JSON.stringify(one.card)) complaints.push(told.words);
   return h(
     "article",
     {
@@ -134,8 +133,15 @@ function message(scene, one) {
       one.text && h("div", { class: "t-text" }, teamsText(one.text, one.mentions ?? [])),
       one.card && card(scene, one),
       complaints.map((words) => h("p", { class: "t-problem", role: "alert" }, words)),
+      told && h("p", { key: "told", class: "t-problem", role: "alert" }, h("span", {}, told),
+        h("button", { type: "button", class: "t-x", "aria-label": "Dismiss", onclick: () => { forgetTold(mine); again(); } }, "✕")),
     ),
   );
+}
+
+/** What a press was answered stands until the next one, also when its card is drawn anew: it may say who was faster. */
+function forgetTold(mine) {
+  for (const key of [...mine.drafts.keys()].filter((one) => one.startsWith("told "))) mine.drafts.delete(key);
 }
 
 function card(scene, one) {
@@ -148,29 +154,24 @@ function card(scene, one) {
   );
 }
 
-/** A button of a card was pressed; what is drawn may be older than what the server now holds. */
+/** A button of a card was pressed. */
 async function pressed(one, title, inputs, data) {
   const [root, state, act] = shown;
   const mine = desk.of(state.viewer);
   if (mine.busy.has(one.id)) return;
   opener = focusNow();
   mine.busy.add(one.id);
-  mine.drafts.delete(`told ${one.id}`);
+  forgetTold(mine);
   again();
   const conversation = chosenChannel(mine, state.teams).id;
   try {
     const told = await act("teams.click", { conversation, id: one.id, title, inputs, data });
-    if (!told.ok && told.words) mine.drafts.set(`told ${one.id}`, { words: told.words, card: cardNow(conversation, one.id) });
+    if (!told.ok && told.words) mine.drafts.set(`told ${one.id}`, told.words);
   } finally {
     mine.busy.delete(one.id);
     again();
     if (!shown[1].teams?.dialog && document.activeElement === document.body) focusBack(root, opener);
   }
-}
-
-function cardNow(conversation, id) {
-  const found = (shown[1].teams?.messages?.[conversation] ?? []).find((one) => one.id === id);
-  return JSON.stringify(found?.card);
 }
 
 function newPost(scene, root = null) {

@@ -53,6 +53,11 @@ export function exactTime(at) {
   return SECONDS.format(instant(at));
 }
 
+/** "Sat 22 Nov". `at`: ISO 8601, or seconds since 1970. */
+export function day(at) {
+  return DAY.format(instant(at)).replace(",", "");
+}
+
 function instant(at) {
   return typeof at === "number" ? at * 1000 : Date.parse(at);
 }
