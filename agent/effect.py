@@ -46,6 +46,18 @@ class SaysFailed(SaysoError):
         self.said = said
 
 
+class AsksInside(SaysoError):
+    """A running tool called an agent that asks people, and LangGraph would run the tool again with each answer."""
+
+
+def asks_itself(name: str) -> str:
+    """What is said of a tool behind a gate whose own agent asks people."""
+    return (
+        f"{name} asks people itself, from within: give it to create_agent as it is, without govern, and rate it as "
+        "harmless; what its own agent does is asked about there"
+    )
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Effect:
     """A tool with consequences. Calling it runs the raw function, without asking anybody.

@@ -109,13 +109,16 @@ def failed(request: Request, worker: str, words: str, now: datetime, *, result: 
     return replace(change, audit=(entry, *change.audit))
 
 
-def unknown(request: Request, now: datetime, words: str = "") -> Change:
-    """The tool's lease ended without a word: never run again silently, put to people. Raises: Burnt."""
+def unknown(request: Request, now: datetime, words: str = "", how: str = "") -> Change:
+    """The tool broke off, as `how` says, or its lease ended without a word: never run again silently, put to people.
+
+    Raises: Burnt.
+    """
     effect = request.effect
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.STARTED:
         raise Burnt
     after = replace(
-        request, effect=replace(effect, state=EffectState.UNKNOWN), votes=(), resume_by=now + RESUME_WITHIN,
+        request, effect=replace(effect, state=EffectState.UNKNOWN, how=how), votes=(), resume_by=now + RESUME_WITHIN,
         paged_at=request.paged_at or now,
     )  # fmt: skip
     said = words or f"{effect.worker} started the tool and never reported; it may or may not have happened"
@@ -138,9 +141,8 @@ def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change
 def given_up(request: Request, person: PersonId, now: datetime) -> Change:
     """A person gives up finding out. Raises: AlreadySettled."""
     effect = _unknown(request)
-    return _settled(
-        request, effect, OutcomeKind.UNKNOWN, f"{person} gave up finding out.", person=person, now=now
-    )
+    words = f"{person} gave up finding out{f'; it {effect.how}' if effect.how else ''}."
+    return _settled(request, effect, OutcomeKind.UNKNOWN, words, person=person, now=now)
 
 
 def run_again(

@@ -24,6 +24,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..agent.faults import told_of
 from ..agent.kept import Kept, UnfitSaver, check_saver, kept
 from ..agent.setting_words import did_you_mean
+from ..agent.unguarded import check_asks_outside
 from ..approvals.errors import BadSetting, SaysoError
 from .langgraph_json import read_project
 
@@ -62,9 +63,10 @@ class GraphLoader:
             graph = await _made(found, spec, stack)
             try:
                 ready = kept(graph, saver)
+                check_asks_outside(ready.graph)
                 if ready.own is not None and try_own:
                     await check_saver(ready.own)
-            except UnfitSaver as error:
+            except (UnfitSaver, BadSetting) as error:
                 raise BadSetting(f"{spec}: {error}") from error
             except ValueError as error:  # LangGraph's own, about nodes and edges
                 words = told_of(error)["words"] or type(error).__name__

@@ -26,7 +26,7 @@ from . import rows, values
 from .escape import clean, cut, line
 from .rows import Writer
 from .spans import Circle, Form, Row, Span, Spans, Text, plain
-from .standing import decided, outcome_words, verdict_words
+from .standing import broke_off, decided, outcome_words, verdict_words
 
 #: Longest text of an agent or a person in a notice, in UTF-16 units.
 REPORT = 2_400
@@ -46,11 +46,12 @@ _BROKE_OFF = " sent this back. The agent broke off before it asked again; nothin
 _NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried again, and operators know."
 _NOT_UNDONE = "No worker has undone it in time. Nothing was done; it is tried again, and operators know."
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
+_WHAT_NOW = (
+    "nobody knows whether it happened. Please look, then say on the card: it happened, run it again, or give up."
+)
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
     NoticeKind.SIGN_IN: "It waited for a sign-in, and somebody has signed in.",
-    NoticeKind.UNKNOWN: "It was started and never reported: nobody knows whether it happened. Please look, then say "
-    "on the card: it happened, run it again, or give up.",
 }
 
 
@@ -180,6 +181,9 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (*actor, Text(_BROKE_OFF if failed else _NOT_AGAIN))
         case NoticeKind.EXPIRED:
             return (Text(_EXPIRED), *_requester(request, writer))
+        case NoticeKind.UNKNOWN:
+            how = broke_off(request.effect) if request.effect else "never reported"
+            return (Text(f"It was started and {how}: {_WHAT_NOW}"),)
         case NoticeKind.STUCK:
             late = _NOT_UNDONE if request.ask.undoes else _NOT_BACK
             return (Text(_STARTED_AND_SILENT if request.effect else late),)
