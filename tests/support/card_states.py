@@ -193,6 +193,9 @@ def states() -> dict[str, Request]:
         "resuming": resuming(decided()),
         "running": running(),
         "unknown": unknown,
+        "unknown_broke_off": effects.unknown(
+            running(), NOON + timedelta(minutes=9), how="broke off: RuntimeError: database says no"
+        ).request,
         "closed_executed": done.request,
         "closed_executed_edited": closed(with_edit(route=FINANCE), OutcomeKind.EXECUTED, "Refunded 100.00 USD."),
         "closed_refused": closed(resuming(decided(Reject("Paid back on Monday."))), OutcomeKind.REFUSED, ""),
