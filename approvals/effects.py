@@ -17,6 +17,10 @@ from .verdict import Vote
 GOES_ON_WITHIN = timedelta(hours=6)
 
 
+#: In place of the result of a tool that never gave one, for the agent to read; JSON text.
+_HAPPENED = '"A person confirmed that this was done; what the tool itself returned is not known."'
+
+
 class Burnt(SaysoError):
     """This approval has been used: the tool was already started."""
 
@@ -132,7 +136,7 @@ def unknown(request: Request, now: datetime, words: str = "", how: str = "") -> 
 
 def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change:
     """A person says: it happened. Raises: AlreadySettled."""
-    effect = replace(_unknown(request), state=EffectState.DONE, result='"confirmed by a person"')
+    effect = replace(_unknown(request), state=EffectState.DONE, result=_HAPPENED)
     return _settled(
         request, effect, _happened(request), f"{person} confirmed that it happened.", person=person, now=now
     )

@@ -129,8 +129,20 @@ class GraphLoader:
         module = importlib.util.module_from_spec(about)
         sys.modules[about.name] = module  # dataclasses and type hints in the file look themselves up here
         with _own_code(spec, "cannot be imported"):
-            about.loader.exec_module(module)
+            try:
+                about.loader.exec_module(module)
+            except ModuleNotFoundError as error:
+                self._refuse_beside(error.name or "", path, spec)
+                raise
         return module
+
+    def _refuse_beside(self, imported: str, path: Path, spec: str) -> None:
+        """Raises: BadSetting where a file imports another one beside it, which only a module can."""
+        beside = path.parent / imported.partition(".")[0]
+        found = imported and (beside.with_suffix(".py").is_file() or beside.is_dir())
+        if found and path.parent in (self._folder.resolve(), Path.cwd().resolve()):
+            better = f"{path.stem}:{spec.rpartition(':')[2]}"
+            raise BadSetting(f'it imports {imported!r} from beside it, so name it as a module: "{better}"')
 
 
 def _part_of_package(path: Path, spec: str) -> ModuleType:

@@ -56,7 +56,7 @@ def unasked_tools(settings: Settings) -> Sequence[str]:
 
 def own_words(unasked: Sequence[str]) -> str:
     """How to ask it, and what it does without asking anybody."""
-    ask = f"yours: write “@sayso {YOURS}: …” in #support, in either pane"
+    ask = f"Your agent: write “@sayso {YOURS}: …” in #support, in either pane"
     if not unasked:
         return ask
     return f"{ask}; its model can call {', '.join(unasked)} without asking anybody (nothing in it asks, and nothing is rated)"

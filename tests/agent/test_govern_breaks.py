@@ -74,7 +74,9 @@ async def test_a_tool_that_broke_off_is_put_to_people() -> None:
     await world.store.change(request.id, lambda r, now: effects.settled_as_done(r, BO, now))
     await world.work()
     assert len(world.ledger.done) == 1
-    assert await told(world) == [("success", "confirmed by a person")]
+    assert await told(world) == [
+        ("success", "A person confirmed that this was done; what the tool itself returned is not known.")
+    ]
     assert (await world.events())[-1] == "run finished"
 
 
