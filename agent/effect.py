@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from string import Formatter
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -23,6 +23,9 @@ from ..approvals.errors import BadChange, SaysoError
 from ..approvals.risk import Level, RiskAssessment
 from .policy import Category, Policy
 from .risk import assess, strictness
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
 
 #: How long a tool may run unless it says otherwise.
 LIMIT = timedelta(minutes=5)
@@ -185,7 +188,7 @@ def effect(
     *, category: str = "", irreversibility: str = "", blast_radius: str = "", compliance: str = "",
     undo: Effect | None = None, idempotent: bool = False, limit: timedelta = LIMIT, version: str = "1",
     name: str = "", summary: str = "", credential: Credentials = None,
-) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
+) -> Callable[[Callable[..., Any] | BaseTool], Effect]:  # fmt: skip
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
     Raises: ValueError for an unknown category or level, a limit that is not positive, two accounts of one provider; TypeError
@@ -200,11 +203,10 @@ def effect(
     if limit <= timedelta(0):
         raise ValueError(f"limit must be more than zero, not {limit}")
 
-    def declare(given: Callable[..., Any]) -> Effect:
+    def declare(given: Callable[..., Any] | BaseTool) -> Effect:
         function = _plain_function(given, name)
-        own_name = getattr(given, "name", "") or function.__name__
         made = Effect(
-            function=function, name=name or own_name, category=str(category), levels=levels, undo=undo,
+            function=function, name=name or getattr(given, "name", "") or function.__name__, category=str(category), levels=levels, undo=undo,
             idempotent=idempotent, limit=limit, version=version, summary=summary, credential=credential,
         )  # fmt: skip
         _refuse_open_ended(function, made.name)

@@ -13,7 +13,6 @@ from langgraph.prebuilt import ToolNode
 
 from .resume import Graph
 
-
 #: How an agent is run.
 _RUN = frozenset({"ainvoke", "invoke", "astream", "stream"})
 

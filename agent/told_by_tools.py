@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 
 import pydantic_core
@@ -30,10 +31,9 @@ def broke_off(error: BaseException, withhold: Withhold) -> str:
 
 
 def _text(error: BaseException) -> str:
-    try:
-        return str(error).encode(errors="replace").decode()
-    except Exception:  # other people's code: an error that cannot say what it is still has a name
-        return ""
+    """Also of an error that breaks when it is asked what it says."""
+    said = str(traceback.TracebackException.from_exception(error, limit=0))
+    return said.encode(errors="replace").decode()
 
 
 def _as_json(result: object, withhold: Withhold) -> str:

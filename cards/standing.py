@@ -8,7 +8,17 @@ from ..approvals.action import Json
 from ..approvals.errors import SaysoError
 from ..approvals.lacking import waits_for_sign_in, waits_for_token
 from ..approvals.quorum import enough
-from ..approvals.request import Decision, Edits, Effect, EffectState, Outcome, OutcomeKind, Request, RunEnd, State
+from ..approvals.request import (
+    Decision,
+    Edits,
+    Effect,
+    EffectState,
+    Outcome,
+    OutcomeKind,
+    Request,
+    RunEnd,
+    State,
+)
 from ..approvals.verdict import Approve, Modify, Reject, Respond, Undo, Verdict, is_edit
 from . import values
 from .escape import cut, line

@@ -46,9 +46,7 @@ _BROKE_OFF = " sent this back. The agent broke off before it asked again; nothin
 _NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried again, and operators know."
 _NOT_UNDONE = "No worker has undone it in time. Nothing was done; it is tried again, and operators know."
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
-_WHAT_NOW = (
-    "nobody knows whether it happened. Please look, then say on the card: it happened, run it again, or give up."
-)
+_WHAT_NOW = "nobody knows whether it happened. Please look, then say on the card: it happened, run it again, or give up."
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
     NoticeKind.SIGN_IN: "It waited for a sign-in, and somebody has signed in.",
@@ -181,18 +179,26 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (*actor, Text(_BROKE_OFF if failed else _NOT_AGAIN))
         case NoticeKind.EXPIRED:
             return (Text(_EXPIRED), *_requester(request, writer))
-        case NoticeKind.UNKNOWN:
-            how = broke_off(request.effect) if request.effect else "never reported"
-            return (Text(f"It was started and {how}: {_WHAT_NOW}"),)
-        case NoticeKind.STUCK:
-            late = _NOT_UNDONE if request.ask.undoes else _NOT_BACK
-            return (Text(_STARTED_AND_SILENT if request.effect else late),)
+        case NoticeKind.UNKNOWN | NoticeKind.STUCK:
+            return (Text(_unfinished(notice.kind, request)),)
         case NoticeKind.SIGN_IN if request.dead_credential:
             return (Text(f"{_SIGN_IN} {cut(line(request.dead_credential.words), rows.SENTENCE)}"),)
         case NoticeKind.OUTCOME if request.outcome:
             return (Text(_outcome(outcome_words(request, request.outcome.kind), request.outcome.words)),)
         case _:
             return (Text(_OTHERWISE.get(notice.kind, f"{notice.kind.value.capitalize()}.")),)
+
+
+def _unfinished(kind: NoticeKind, request: Request) -> str:
+    """What did not come to its end: an agent that is not back, or a tool of which nobody knows what it did."""
+    effect = request.effect
+    if effect is None:
+        return _NOT_UNDONE if request.ask.undoes else _NOT_BACK
+    return (
+        f"It was started and {broke_off(effect)}: {_WHAT_NOW}"
+        if kind is NoticeKind.UNKNOWN
+        else _STARTED_AND_SILENT
+    )
 
 
 def _until(request: Request, writer: Writer) -> Spans:

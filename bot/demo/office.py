@@ -155,7 +155,9 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str, own: 
     bot_env, worker_env = _environments(folder, workplace, redis_url)
 
     def written(line: str) -> Settings:
-        file.write_text(policy + _tables(workplace, store=store, port=port, own=line) + tools, encoding="utf-8")
+        file.write_text(
+            policy + _tables(workplace, store=store, port=port, own=line) + tools, encoding="utf-8"
+        )
         return load_settings(file, {**bot_env, **worker_env})
 
     settings = written(own_line(place) if own else "")

@@ -45,7 +45,7 @@ def unasked_tools(settings: Settings) -> Sequence[str]:
     The demo lets it in and says so: whoever tries an agent has rated nothing yet. Raises: BadSetting, a sentence that
     says why no worker will run it.
     """
-    from ...agent.unguarded import Unguarded  # LangGraph takes half a second to load
+    from ...agent.unguarded import Unguarded  # noqa: PLC0415 only once LangGraph is known to be there
 
     try:
         asyncio.run(GatedTools(settings, offline=True).look(YOURS)())  # type: ignore[arg-type] # a look is a coroutine

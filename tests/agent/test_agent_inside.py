@@ -106,8 +106,8 @@ def test_where_it_can_be_seen_it_is_not_served(how: str) -> None:
 def test_an_agent_as_a_tool_that_nothing_governs_is_as_it_should_be() -> None:
     """And so is a governed one whose agent asks nobody."""
     ledger = Ledger()
-    asks = create_agent(Scripted(turns=[]), govern([mailer(ledger)]))
-    quiet = create_agent(Scripted(turns=[]), [reader(ledger)])
+    asks: Any = create_agent(Scripted(turns=[]), govern([mailer(ledger)]))
+    quiet: Any = create_agent(Scripted(turns=[]), [reader(ledger)])
 
     async def ask_clerk(question: str) -> str:
         """Ask a clerk."""

@@ -169,7 +169,7 @@ def test_what_can_only_be_governed_is_refused_elsewhere_in_one_sentence() -> Non
         return name
 
     with pytest.raises(TypeError, match=r"hand it to govern\(\[\.\.\.\]\).*without @tool"):
-        tool(wipe)  # type: ignore[call-overload] # that is the mistake
+        tool(wipe)
     with pytest.raises(TypeError, match="wipe is declared with @effect: hand it to govern"):
         create_agent(FakeListChatModel(responses=["Done."]), [wipe])
     with pytest.raises(TypeError, match="wipe is declared already"):

@@ -228,7 +228,7 @@ async def test_a_tool_that_broke_off_is_never_silently_run_again(
     assert record.effect.state is EffectState.UNKNOWN
     how = "ConnectionError: the mail server hung up"
     assert record.effect.how == f"broke off: {how}"
-    assert how in [one for one in caplog.records if one.message == "agent.raised"][0].__dict__["words"]
+    assert how in next(one for one in caplog.records if one.message == "agent.raised").__dict__["words"]
     trail = await world.store.trail(request.ask.run.thread)
     assert any(how in one.entry.words for one in trail)
     await world.worker.reconcile_once()

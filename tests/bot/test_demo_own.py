@@ -40,7 +40,9 @@ async def ask_clerk(question: str) -> str:
 
 graph = agent([ask_clerk])
 """
-MIDDLEWARE = "graph = agent([send_money, look_up], middleware=[HumanInTheLoopMiddleware({'send_money': True})])"
+MIDDLEWARE = (
+    "graph = agent([send_money, look_up], middleware=[HumanInTheLoopMiddleware({'send_money': True})])"
+)
 GOVERNED = "graph = agent(govern([send_money, look_up]))"
 
 
@@ -68,6 +70,8 @@ def test_an_ordinary_agent_is_let_in_and_what_it_may_do_unasked_is_said(
 def test_one_that_no_worker_would_run_still_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the words of `sayso check`."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.py").write_text(HEAD + SUPERVISOR.replace("agent([ask_clerk])", "agent(govern([ask_clerk]))"))
+    (tmp_path / "mine.py").write_text(
+        HEAD + SUPERVISOR.replace("agent([ask_clerk])", "agent(govern([ask_clerk]))")
+    )
     with pytest.raises(BadSetting, match="ask_clerk asks people itself"):
         own_tables("mine.py:graph", ())
