@@ -166,6 +166,15 @@ def watched_states() -> dict[str, Request]:
     }
 
 
+def broken_states() -> dict[str, Request]:
+    """Those whose tool said how it broke off."""
+    return {
+        "unknown_broke_off": effects.unknown(
+            running(), NOON + timedelta(minutes=9), how="broke off: RuntimeError: database says no"
+        ).request,
+    }
+
+
 def states() -> dict[str, Request]:
     """Name -> request, in the order of a life."""
     expired = fired(a_request(), 25)
@@ -193,9 +202,6 @@ def states() -> dict[str, Request]:
         "resuming": resuming(decided()),
         "running": running(),
         "unknown": unknown,
-        "unknown_broke_off": effects.unknown(
-            running(), NOON + timedelta(minutes=9), how="broke off: RuntimeError: database says no"
-        ).request,
         "closed_executed": done.request,
         "closed_executed_edited": closed(with_edit(route=FINANCE), OutcomeKind.EXECUTED, "Refunded 100.00 USD."),
         "closed_refused": closed(resuming(decided(Reject("Paid back on Monday."))), OutcomeKind.REFUSED, ""),
@@ -206,6 +212,6 @@ def states() -> dict[str, Request]:
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
         "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
         **watched_states(),
-        **foreign_states(), **unasked_states(),
+        **broken_states(), **foreign_states(), **unasked_states(),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
     }  # fmt: skip
