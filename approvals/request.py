@@ -96,6 +96,7 @@ class Effect:
             has ended without DONE or FAILED, what happened is UNKNOWN.
         result: What the tool returned, as JSON text; empty until DONE. Of a tool that FAILED what it says of that, empty
             where it says that it did nothing.
+        how: Of UNKNOWN how it ended ("broke off: KeyError: 7"), without tokens; empty where its worker never reported.
     """
 
     attempt: int
@@ -103,6 +104,7 @@ class Effect:
     started_at: datetime
     state: EffectState = EffectState.STARTED
     result: str = ""
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ from . import rows, values
 from .escape import clean, cut, line
 from .rows import Writer
 from .spans import Circle, Form, Row, Span, Spans, Text, plain
-from .standing import decided, outcome_words, verdict_words
+from .standing import broke_off, decided, outcome_words, verdict_words
 
 #: Longest text of an agent or a person in a notice, in UTF-16 units.
 REPORT = 2_400
@@ -50,11 +50,10 @@ _DID = {
     NoticeKind.HANDED_ON: " handed the question to the next line:",
     NoticeKind.GLASS_BROKEN: " broke the glass and approved alone. Please review it:",
 }
+_WHAT_NOW = "nobody knows whether it happened. Please look, then say on the card: it happened, run it again, or give up."
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
     NoticeKind.SIGN_IN: "It waited for a sign-in, and somebody has signed in.",
-    NoticeKind.UNKNOWN: "It was started and never reported: nobody knows whether it happened. Please look, then say "
-    "on the card: it happened, run it again, or give up.",
 }
 
 
@@ -187,15 +186,26 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (*actor, Text(_BROKE_OFF if failed else _NOT_AGAIN))
         case NoticeKind.EXPIRED:
             return (Text(_EXPIRED), *_requester(request, writer))
-        case NoticeKind.STUCK:
-            late = _NOT_UNDONE if request.ask.undoes else _NOT_BACK
-            return (Text(_STARTED_AND_SILENT if request.effect else late),)
+        case NoticeKind.UNKNOWN | NoticeKind.STUCK:
+            return (Text(_unfinished(notice.kind, request)),)
         case NoticeKind.SIGN_IN if request.dead_credential:
             return (Text(f"{_SIGN_IN} {cut(line(request.dead_credential.words), rows.SENTENCE)}"),)
         case NoticeKind.OUTCOME if request.outcome:
             return (Text(_outcome(outcome_words(request, request.outcome.kind), request.outcome.words)),)
         case _:
             return (Text(_OTHERWISE.get(notice.kind, f"{notice.kind.value.capitalize()}.")),)
+
+
+def _unfinished(kind: NoticeKind, request: Request) -> str:
+    """What did not come to its end: an agent that is not back, or a tool of which nobody knows what it did."""
+    effect = request.effect
+    if effect is None:
+        return _NOT_UNDONE if request.ask.undoes else _NOT_BACK
+    return (
+        f"It was started and {broke_off(effect)}: {_WHAT_NOW}"
+        if kind is NoticeKind.UNKNOWN
+        else _STARTED_AND_SILENT
+    )
 
 
 def _until(request: Request, writer: Writer) -> Spans:

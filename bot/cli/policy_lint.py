@@ -57,7 +57,8 @@ async def _found(settings: Settings) -> list[Lint]:
             broken.append(Lint(f"graphs.{name}", str(error).removesuffix("."), wrong=True))
             found = {}
         tools |= found
-        whole = whole and bool(found)  # nothing is concluded about a graph that shows no tool
+        # Nothing is concluded about a graph that shows no tool, or a tool with an agent that nobody sees.
+        whole = whole and bool(found) and not any(one.hides_agent for one in found.values())
     sight = Sight(tools, whole=whole and bool(tools))
     return [
         *broken,

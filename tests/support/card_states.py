@@ -173,6 +173,15 @@ def watched_states() -> dict[str, Request]:
     }
 
 
+def broken_states() -> dict[str, Request]:
+    """Those whose tool said how it broke off."""
+    return {
+        "unknown_broke_off": effects.unknown(
+            running(), NOON + timedelta(minutes=9), how="broke off: RuntimeError: database says no"
+        ).request,
+    }
+
+
 def states() -> dict[str, Request]:
     """Name -> request, in the order of a life."""
     expired = fired(a_request(), 25)
@@ -210,6 +219,6 @@ def states() -> dict[str, Request]:
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
         "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
         **watched_states(),
-        **foreign_states(), **unasked_states(),
+        **broken_states(), **foreign_states(), **unasked_states(),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
     }  # fmt: skip
