@@ -10,31 +10,32 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, assert_never
 
-import pydantic_core
+from langgraph.errors import GraphInterrupt
 
 from ..approvals import canonical, effects, lacking, machine, signing
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.credential import DeadCredential, Mending
 from ..approvals.errors import AlreadySettled, BadChange, BadVote, Halted
-from ..approvals.looks import withheld_in
 from ..approvals.quorum import enough
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from ..approvals.trust import Trust, ran_on
 from .credentials import CredentialDead, Token
-from .effect import Effect, NothingDone, SaysFailed
+from .effect import AsksInside, Effect, NothingDone, SaysFailed, asks_itself
 from .faults import facts_of
 from .not_now import HeldBack, OutcomeUnknown, RunAgain, SignInAwaited, StillRunning
 from .outcome import GateOutcome, allows_edited, outcome_of
 from .outgrown import outgrown
+from .resume import LeftOpen
 from .runtime import Runtime, acting
 from .schema import Answer
+from .told_by_tools import broke_off, told
 from .trusting import NOT_UNASKED, trust_in
 from .watching import may_run_unasked, with_undo
 
@@ -252,7 +253,7 @@ async def _overran(runtime: Runtime, tool: Effect, request: Request, task: async
     late = asyncio.create_task(_late_word(runtime, tool, request, task))
     runtime.late.add(late)
     late.add_done_callback(runtime.late.discard)
-    return await _left_open(runtime, tool, request, f"{tool.name} did not end within {tool.limit}")
+    return await _left_open(runtime, tool, request, f"did not end within {tool.limit}")
 
 
 async def _late_word(runtime: Runtime, tool: Effect, request: Request, task: asyncio.Task[Any]) -> None:
@@ -270,13 +271,25 @@ async def _report(runtime: Runtime, tool: Effect, request: Request, task: asynci
     error = task.exception() if not task.cancelled() else asyncio.CancelledError()
     if error is None:
         return await _done(runtime, request, tool, task.result())
+    withhold = runtime.broker.live.withheld
     if isinstance(error, NothingDone):
-        return await _failed(runtime, request, runtime.broker.live.withheld(str(error)))
+        return await _failed(runtime, request, withhold(str(error)))
     if isinstance(error, SaysFailed):
-        text, words = _told(runtime, error.said)
+        text, words = told(error.said, withhold)
         return await _failed(runtime, request, words or f"{tool.name} failed.", text)
-    _log.error("tool.raised", extra={"request": request.id, **facts_of(error)})
-    return await _left_open(runtime, tool, request, f"{tool.name} broke off ({type(error).__name__})")
+    if _asked_inside(error):
+        _log.error("tool.asks_itself", extra={"request": request.id, "tool": tool.name})
+        return await _failed(runtime, request, asks_itself(tool.name), json.dumps(asks_itself(tool.name)))
+    how = broke_off(error, withhold)
+    _log.error("tool.raised", extra={"request": request.id, "words": how, **facts_of(error)})
+    return await _left_open(runtime, tool, request, how)
+
+
+def _asked_inside(error: BaseException) -> bool:
+    """Whether an agent within the tool paused, or was kept from it: nobody is asked there."""
+    return isinstance(error, GraphInterrupt) or (
+        isinstance(error, LeftOpen) and isinstance(error.why, AsksInside)
+    )
 
 
 async def _failed(runtime: Runtime, request: Request, words: str, result: str = "") -> GateOutcome:
@@ -288,15 +301,8 @@ async def _failed(runtime: Runtime, request: Request, words: str, result: str = 
     return outcome_of(applied.request, None)
 
 
-def _told(runtime: Runtime, result: object) -> tuple[str, str]:
-    """What a tool returned, as JSON text, and in words where it is words."""
-    text = _as_json(result, runtime.broker.live.withheld)
-    told = json.loads(text)
-    return text, told if isinstance(told, str) and told.strip() else ""
-
-
 async def _done(runtime: Runtime, request: Request, tool: Effect, result: object) -> GateOutcome:
-    text, said = _told(runtime, result)
+    text, said = told(result, runtime.broker.live.withheld)
     words = said or f"{tool.name} ran."
 
     def step(record: Request, now: datetime) -> Change:
@@ -308,17 +314,6 @@ async def _done(runtime: Runtime, request: Request, tool: Effect, result: object
     return outcome_of(applied.request, None)
 
 
-def _as_json(result: object, withhold: Callable[[str], str]) -> str:
-    """What a tool returned, without any token; the tool has run, so nothing that it can return may keep that off the record."""
-    if isinstance(result, str):  # text from elsewhere may hold half a character
-        result = result.encode(errors="replace").decode()
-    try:
-        told = withheld_in(json.loads(pydantic_core.to_json(result, fallback=repr)), withhold)
-        return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        return json.dumps(f"(a {type(result).__name__} that cannot be kept as JSON)")
-
-
 def _same_run(record: Request, started: Request) -> Request:
     """The record, while this run of the tool is its newest: an earlier one has no say in it. Raises: Burnt."""
     newest, ours = record.effect, started.effect
@@ -327,30 +322,33 @@ def _same_run(record: Request, started: Request) -> Request:
     return record
 
 
-async def _left_open(runtime: Runtime, tool: Effect, request: Request, words: str) -> GateOutcome:
+async def _left_open(runtime: Runtime, tool: Effect, request: Request, how: str) -> GateOutcome:
     """What happened is not known: run again where that is harmless, else put to people."""
     if tool.idempotent:
-        raise RunAgain(f"{words}; it is run again with the same key")
-    return await _unknown(runtime, request, words)
+        raise RunAgain(f"{tool.name} {how}; it is run again with the same key")
+    return await _unknown(runtime, request, f"{tool.name} {how}", how)
 
 
-async def _unknown(runtime: Runtime, request: Request, words: str) -> GateOutcome:
+async def _unknown(runtime: Runtime, request: Request, words: str, how: str = "") -> GateOutcome:
     """Raises: OutcomeUnknown where people have to settle it."""
     said = f"{words}; it may or may not have happened"
-    applied = await runtime.store.change(request.id, lambda record, now: unknown(record, now, said))
+    applied = await runtime.store.change(request.id, lambda record, now: unknown(record, now, said, how))
     if applied.request.state is not State.CLOSED:
         raise OutcomeUnknown(said)
     return outcome_of(applied.request, None)
 
 
-def unknown(request: Request, now: datetime, words: str = "") -> Change:
+def unknown(request: Request, now: datetime, words: str = "", how: str = "") -> Change:
     """Nobody knows what happened: people settle it on the card.
 
     An action nobody was asked about has no card. It is closed as unknown, and its agent tells whoever asked.
 
+    Args:
+        how: How it broke off; empty where its worker never reported.
+
     Raises: Burnt when the tool is not started.
     """
-    change = effects.unknown(request, now, words)
+    change = effects.unknown(request, now, words, how)
     if request.oversight is not Oversight.FREE:
         return change
     said = f"{words or 'Its worker never reported'}."

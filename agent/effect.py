@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from string import Formatter
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -23,6 +23,9 @@ from ..approvals.errors import BadChange, SaysoError
 from ..approvals.risk import Level, RiskAssessment
 from .policy import Category, Policy
 from .risk import assess, strictness
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
 
 #: How long a tool may run unless it says otherwise.
 LIMIT = timedelta(minutes=5)
@@ -44,6 +47,18 @@ class SaysFailed(SaysoError):
     def __init__(self, said: object) -> None:
         super().__init__()
         self.said = said
+
+
+class AsksInside(SaysoError):
+    """A running tool called an agent that asks people, and LangGraph would run the tool again with each answer."""
+
+
+def asks_itself(name: str) -> str:
+    """What is said of a tool behind a gate whose own agent asks people."""
+    return (
+        f"{name} asks people itself, from within: give it to create_agent as it is, without govern, and rate it as "
+        "harmless; what its own agent does is asked about there"
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -77,6 +92,14 @@ class Effect:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
+
+    @property
+    def __name__(self) -> str:
+        """Asked for by whoever takes plain functions, `create_agent` and `@tool` among them: they would run it unasked."""
+        raise TypeError(
+            f"{self.name} is declared with @effect: hand it to govern([...]), whose tools create_agent takes, or to "
+            "Gate(...); above `def` stands @effect(...) alone, without @tool"
+        )
 
     def __reduce__(self) -> str:
         raise TypeError(f"the tool {self.name!r} is code, it cannot be kept in a state")
@@ -146,16 +169,31 @@ class Effect:
         return validated(self.arguments, arguments)
 
 
+def _plain_function(given: object, name: str) -> Callable[..., Any]:
+    """What is declared: a function, or that of a tool of LangChain's made from one. Raises: TypeError."""
+    if isinstance(given, Effect):
+        raise TypeError(f"{given.name} is declared already: write @effect(...) once")
+    made_from = getattr(given, "coroutine", None) or getattr(given, "func", None)
+    if made_from is not None and hasattr(given, "args_schema"):
+        return made_from  # type: ignore[no-any-return] # as LangChain types it
+    if not callable(given) or not (name or hasattr(given, "__name__")):
+        raise TypeError(
+            f"@effect(...) declares a function, not a {type(given).__name__}: write it directly above `def`, without "
+            "@tool, and hand what it makes to govern([...]) or Gate(...)"
+        )
+    return given
+
+
 def effect(
     *, category: str = "", irreversibility: str = "", blast_radius: str = "", compliance: str = "",
     undo: Effect | None = None, idempotent: bool = False, limit: timedelta = LIMIT, version: str = "1",
     name: str = "", summary: str = "", credential: Credentials = None,
-) -> Callable[[Callable[..., Any]], Effect]:  # fmt: skip
+) -> Callable[[Callable[..., Any] | BaseTool], Effect]:  # fmt: skip
     """Declare a function as a tool with consequences. Levels are "low", "medium" or "high"; empty is undeclared.
 
     Raises: ValueError for an unknown category or level, a limit that is not positive, two accounts of one provider; TypeError
-    for a signature that cannot be shown to people (positional-only, `*args`, `**kwargs`) and for an `undo` that wants what the
-    tool was never given; NameError for a type that is not there yet.
+    for what is neither a function nor a tool of LangChain's made from one, for a signature that cannot be shown to
+    people (positional-only, `*args`, `**kwargs`) and for an `undo` that wants what the tool was never given; NameError for a type that is not there yet.
     """
     stated = {"irreversibility": irreversibility, "blast_radius": blast_radius, "compliance": compliance}
     levels = {dimension: _level(dimension, text) for dimension, text in stated.items() if text}
@@ -165,9 +203,10 @@ def effect(
     if limit <= timedelta(0):
         raise ValueError(f"limit must be more than zero, not {limit}")
 
-    def declare(function: Callable[..., Any]) -> Effect:
+    def declare(given: Callable[..., Any] | BaseTool) -> Effect:
+        function = _plain_function(given, name)
         made = Effect(
-            function=function, name=name or function.__name__, category=str(category), levels=levels, undo=undo,
+            function=function, name=name or getattr(given, "name", "") or function.__name__, category=str(category), levels=levels, undo=undo,
             idempotent=idempotent, limit=limit, version=version, summary=summary, credential=credential,
         )  # fmt: skip
         _refuse_open_ended(function, made.name)

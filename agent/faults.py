@@ -40,7 +40,7 @@ def told_of(error: BaseException) -> dict[str, str]:
     No node is ever given a token. Still, words that might hold a secret are withheld as a whole. They may name a
     customer, so they are written to the worker's own log and nowhere else: not to the record, a card or a chat.
     """
-    return {"words": _safe(str(error)), **facts_of(error)}
+    return {"words": safe_words(str(error)), **facts_of(error)}
 
 
 def said_of(error: BaseException) -> str:
@@ -56,7 +56,8 @@ def place_of(error: BaseException) -> str:
     return f"{type(error).__name__}{at}"
 
 
-def _safe(text: str) -> str:
+def safe_words(text: str) -> str:
+    """The first line, cut; withheld as a whole where any of it may be a secret."""
     if looks_like_token(text) or _SUSPECT.search(text[:10_000]):
         return "(withheld: it may hold a secret)"
     line = text.partition("\n")[0][:QUOTED]

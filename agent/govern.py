@@ -26,13 +26,13 @@ from ..approvals.action import Action, Json
 from ..approvals.errors import BadChange, SaysoError
 from ..approvals.request import OutcomeKind
 from .called import Called, CalledTool, Unreadable, opened
-from .effect import Effect
+from .effect import AsksInside, Effect
 from .gate import LARGEST_PROPOSAL, BadGate, Gate
 from .outcome import GateOutcome
 from .policy import Policy
 from .resume import LeftOpen
 from .risk import NO_REASONING
-from .runtime import current, worker_loop
+from .runtime import current, is_acting, worker_loop
 from .tool_words import words_for_model
 
 #: In a tool message's artifact: what became of its call, for the next call of the same tool.
@@ -134,6 +134,8 @@ async def _call(
     effect: Called, gate: Gate, runtime: ToolRuntime[Any, Any], arguments: Mapping[str, Any]
 ) -> ToolMessage:
     """One call, from freezing to what the model reads. Raises: LeftOpen, and LangGraph's own pause."""
+    if is_acting():
+        raise LeftOpen(AsksInside())
     try:
         frozen = effect.freeze(arguments)
     except BadChange as error:

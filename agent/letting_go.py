@@ -6,6 +6,7 @@ LangGraph would run the step that broke off once more.
 
 from __future__ import annotations
 
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from ..approvals.verdict import RequestId
 from .acting import before_this_attempt
 from .dialects.middleware import BATCHED, PER_CALL
 from .dialects.reading import Reading
+from .faults import facts_of
 from .foreign_words import as_told
 from .handled import GateHeld
 from .not_now import HeldBack, OutcomeUnknown, StillRunning
@@ -31,9 +33,12 @@ from .remote.server import Undelivered
 from .runtime import Runtime, running
 from .settling import settled_by
 from .standing import Pause, Standing
+from .told_by_tools import broke_off
 
 if TYPE_CHECKING:
     from .held_thread import HeldThread
+
+_log = logging.getLogger(__name__)
 
 _BROKE_OFF = "the agent broke off while it was going on with the answer"
 _SILENT = "Its worker let the agent go on and never reported"
@@ -171,8 +176,8 @@ class LettingGo:
                 raise GateHeld("The pause was gone when it was answered.") from None
             except Undelivered:
                 raise  # whether it was taken is asked of the server, once it can be
-            except Exception:  # other people's code: what it did before it broke is theirs to know
-                await self._broke_off(burnt, before, pause, reading)
+            except Exception as error:  # other people's code: what it did before it broke is theirs to know
+                await self._broke_off(burnt, before, pause, reading, error)
                 raise
         crash_point("resume-after-graph")
         after = await self._held.standing()
@@ -183,8 +188,9 @@ class LettingGo:
         return after
 
     async def _broke_off(
-        self, burnt: Sequence[Request], before: Standing, pause: Pause | None, reading: Reading | None
-    ) -> None:
+        self, burnt: Sequence[Request], before: Standing, pause: Pause | None, reading: Reading | None,
+        error: Exception,
+    ) -> None:  # fmt: skip
         """What broke was the step that acts, unless the agent is one whose steps are known. Raises: OutcomeUnknown."""
         after = await self._held.standing()
         if pause is not None and pause.interrupt not in after.interrupts and after.left <= before.left:
@@ -194,7 +200,10 @@ class LettingGo:
         if steps is not None and after.step >= before.step + steps:
             await self._told(burnt, before, after)
             return
-        await self._unknown_now(burnt)
+        how = broke_off(error, self._runtime.broker.live.withheld)
+        for one in burnt:
+            _log.error("agent.raised", extra={"request": one.id, "words": how, **facts_of(error)})
+        await self._unknown_now(burnt, how)
 
     async def _told(self, burnt: Sequence[Request], before: Standing, after: Standing) -> None:
         worker, others = self._runtime.worker, len(before.interrupts & after.interrupts)
@@ -203,15 +212,16 @@ class LettingGo:
                 one, lambda record, now: effects.told(record, worker, as_told(record, others), now)
             )
 
-    async def _unknown_now(self, burnt: Sequence[Request]) -> None:
-        await self._unknown(burnt, _BROKE_OFF)
+    async def _unknown_now(self, burnt: Sequence[Request], how: str = "") -> None:
+        words = f"{_BROKE_OFF} ({how.removeprefix('broke off: ')})" if how else _BROKE_OFF
+        await self._unknown(burnt, words, how)
         if burnt:
             raise OutcomeUnknown(_BROKE_OFF)
 
-    async def _unknown(self, burnt: Sequence[Request], words: str) -> None:
+    async def _unknown(self, burnt: Sequence[Request], words: str, how: str = "") -> None:
         said = f"{words}; it may or may not have happened"
         for one in burnt:
-            await self._change(one, lambda record, now: effects.unknown(record, now, said))
+            await self._change(one, lambda record, now: effects.unknown(record, now, said, how))
 
     async def _neighbours(self, standing: Standing) -> list[Request]:
         """Requests about whatever could be run again by entering the thread."""

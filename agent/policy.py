@@ -130,6 +130,7 @@ class ToolPolicy:
         edits: What a typed edit by a reviewer leads to.
         flags: What stands at the top of its cards besides what its levels and category say.
         ttl: The approvers' time for this tool; None where its TTL class decides.
+        chain: Name of its own chain, which then decides; empty where its TTL class does.
         hints: What an MCP server says of it ("destructiveHint" -> True). Nobody vouches for them (modelcontextprotocol.io,
             "Tool annotations"), so they can raise a level and never lower one.
         undo_window: How long what ran watched can be undone; more than zero.
@@ -147,6 +148,7 @@ class ToolPolicy:
     edits: Edits = Edits.APPLY
     flags: tuple[str, ...] = ()
     ttl: timedelta | None = None
+    chain: str = ""
     hints: Mapping[str, bool] = field(default_factory=dict)
     undo_window: timedelta = UNDO_WINDOW
     log_only: bool = False
@@ -172,6 +174,7 @@ class Policy:
         denied: Persons who may decide nothing.
         rules: Asked of every action, in their order.
         low_confidence: Below this stated confidence (0 to 1) an action counts as uncertain.
+        written: Chains that are written out, by name.
         version: Digest of everything above, 12 hex digits; the same in every process.
     """
 
@@ -182,6 +185,7 @@ class Policy:
     rules: tuple[PolicyRule, ...] = ()
     denied: Annotated[frozenset[PersonId], PlainSerializer(sorted)] = frozenset()
     low_confidence: float = LOW_CONFIDENCE
+    written: Mapping[str, Chain] = field(default_factory=dict)
     version: str = ""
 
     def of(self, tool: str) -> ToolPolicy:
@@ -235,35 +239,56 @@ class Policy:
 
     def ttl_class_for(self, action: Action) -> TtlClass:
         """How urgent it is; a rule in doubt gives nobody more time."""
-        found = self.of(action.tool).ttl_class
-        for one in self.applying(action):
-            if one.rule.ttl_class and not (
-                one.doubt and self._lasts(one.rule.ttl_class) > self._lasts(found)
-            ):
-                found = one.rule.ttl_class
-        return found
-
-    def _lasts(self, ttl_class: TtlClass) -> timedelta:
-        return self.chains[ttl_class].ttl + self.chains[ttl_class].grace
+        return self._class_named(action) or self.of(action.tool).ttl_class
 
     def chain_for(self, action: Action) -> Chain:
-        """How long approvers of this action have and what happens meanwhile."""
-        return self.chain(self.ttl_class_for(action), action.tool)
+        """How long approvers of this action have and what happens meanwhile; a rule's class replaces the tool's chain."""
+        named = self._class_named(action)
+        return (
+            self.chain(named, action.tool, own=False)
+            if named
+            else self.chain(self.of(action.tool).ttl_class, action.tool)
+        )
 
-    def chain(self, ttl_class: TtlClass, tool: str = "") -> Chain:
-        """How long approvers have and what happens meanwhile; a tool's own time replaces its class's."""
-        chain, own = self.chains[ttl_class], self.of(tool).ttl
-        return replace(chain, ttl=own) if own else chain
+    def chain(self, ttl_class: TtlClass, tool: str = "", *, own: bool = True) -> Chain:
+        """How long approvers have and what happens meanwhile; a tool's own time replaces its class's.
+
+        Args:
+            own: Whether the tool's own chain counts.
+        """
+        asked = self.of(tool)
+        if own and asked.chain:
+            return self.written[asked.chain]
+        chain = self.chains[ttl_class]
+        return replace(chain, ttl=asked.ttl) if asked.ttl and not chain.steps else chain
+
+    def sets_for(self, action: Action) -> frozenset[str]:
+        """Every approver set that may ever decide this action. Raises: UnknownRoute."""
+        return frozenset((*self.route_for(action).all_sets, *self.chain_for(action).sets))
+
+    def _class_named(self, action: Action) -> TtlClass | None:
+        """What the last rule says that names a class; one in doubt gives nobody more time, and lets no others decide."""
+        tool, found = self.of(action.tool), None
+        before = self.written[tool.chain] if tool.chain else self.chains[tool.ttl_class]
+        for one in self.applying(action):
+            if one.rule.ttl_class is None:
+                continue
+            after = self.chains[one.rule.ttl_class]
+            longer = after.ttl + after.grace > before.ttl + before.grace
+            if not (one.doubt and (longer or not set(after.sets) <= set(before.sets))):
+                found, before = one.rule.ttl_class, after
+        return found
 
     @property
     def approver_sets(self) -> frozenset[str]:
-        """Every approver set that some route names, for checking that each one exists."""
-        return frozenset(
+        """Every approver set that some route or chain names, for checking that each one exists."""
+        routes = (
             name
             for route in self.routes.values()
             for name in (*route.all_sets, route.on_call, *route.rule.veto)
             if name
         )
+        return frozenset((*routes, *(name for chain in self.written.values() for name in chain.sets)))
 
 
 def _applied(rule: PolicyRule, seen: Circumstances) -> Applying | None:

@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..approvals import canonical
-from ..approvals.deadline import CHAINS, TtlClass
+from ..approvals.deadline import CHAINS, Chain, TtlClass
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
 from ..approvals.route import Route
+from .chain_tables import ChainTable
 from .policy import Policy
 from .policy_tables import PolicyTable
 from .setting_lines import with_lines
@@ -41,18 +42,54 @@ def read_policy(said: Mapping[str, Any]) -> Policy:
     except ValidationError as error:
         refuse(problems_of(error, PolicyTable))
         raise
-    chains = {kind: getattr(read.ttl, kind.value).chain(CHAINS[kind]) for kind in TtlClass}
+    written = {name: table.chain(name) for name, table in read.chains.items()}
+    hours = {name: table.hours(name) for name, table in read.hours.items()}
+    refuse([*_wrong_ttl(read), *_wrong_hours(read)])
+    chains = {kind: _chain_of(kind, read, written) for kind in TtlClass}
     policy = Policy(
         tools={name: tool.policy(name, read.default_route) for name, tool in read.tools.items()},
-        routes={name: route.route(name) for name, route in read.routes.items()},
+        routes={name: route.route(name, hours) for name, route in read.routes.items()},
         chains=chains,
         default_route=read.default_route,
         denied=frozenset(PersonId(person) for person in read.denied),
         low_confidence=read.low_confidence,
         rules=tuple(rule.rule() for rule in read.rules),
+        written=written,
     )
     refuse([*_wrong_chains(read, policy), *_wrong_names(policy)])
     return replace(policy, version=canonical.digest(canonical.encode(policy))[:12])
+
+
+def _chain_of(kind: TtlClass, read: PolicyTable, written: Mapping[str, Chain]) -> Chain:
+    table: ChainTable = getattr(read.ttl, kind.value)
+    return written[table.chain] if table.chain else table.chain_from(CHAINS[kind])
+
+
+def _wrong_ttl(read: PolicyTable) -> Iterator[str]:
+    """Chains that do not exist, and times that a chain replaces."""
+    for kind in TtlClass:
+        table: ChainTable = getattr(read.ttl, kind.value)
+        said = sorted(table.model_fields_set - {"chain"})
+        if table.chain not in ("", *read.chains):
+            yield f"ttl.{kind}.chain: {_no_chain(table.chain, read)}"
+        elif table.chain and said:
+            yield f"ttl.{kind}.{said[0]}: chains.{table.chain} says what happens and when; leave one of them out"
+    for name, tool in read.tools.items():
+        of_class = getattr(read.ttl, tool.ttl_class.value).chain
+        if tool.chain not in ("", *read.chains):
+            yield f"tools.{name}.chain: {_no_chain(tool.chain, read)}"
+        elif tool.ttl and (tool.chain or of_class):
+            yield f"tools.{name}.ttl: chains.{tool.chain or of_class} says when it ends; leave one of them out"
+
+
+def _wrong_hours(read: PolicyTable) -> Iterator[str]:
+    for name, route in read.routes.items():
+        if route.hours not in ("", *read.hours):
+            yield f"routes.{name}.hours: there is no [hours.{route.hours}]{did_you_mean(route.hours, read.hours)}"
+
+
+def _no_chain(name: str, read: PolicyTable) -> str:
+    return f"there is no [chains.{name}]{did_you_mean(name, read.chains)}"
 
 
 def _wrong_chains(read: PolicyTable, policy: Policy) -> Iterator[str]:
@@ -79,10 +116,10 @@ def _wrong_names(policy: Policy) -> Iterator[str]:
         if found is None:
             if named != policy.default_route:
                 yield f"{key}.route: {_no_route(named, policy)}"
-        elif policy.chain(kind, tool).pages and not (found.pager or found.on_call):
-            yield (
-                f"{key}: unanswered requests page on-call (ttl.{kind}.pages), "
-                f"but routes.{found.name} names neither pager nor on_call"
+        else:
+            chain = policy.chain(kind, tool, own=not key.startswith("rules"))
+            yield from _wrong_way(
+                key, chain, f"chains.{chain.name}" if chain.name else f"ttl.{kind}.pages", found
             )
 
 
@@ -94,8 +131,25 @@ def _wrong_route(route: Route) -> Iterator[str]:
         if seats.approvers not in route.rule.approvers:
             hint = did_you_mean(seats.approvers, route.rule.approvers)
             yield f"routes.{route.name}.seats: {seats.approvers} is none of its approvers{hint}"
+    pagers = (route.pager, *route.backup_pagers)
+    if route.backup_pagers and (not route.pager or len(set(pagers)) < len(pagers)):
+        yield f"routes.{route.name}.backup_pagers: name the first one as pager, and each one once"
     if route.fallback in route.places:
         yield f"routes.{route.name}.fallback: {route.fallback} is one of its places; name another channel"
+
+
+def _wrong_way(key: str, chain: Chain, named: str, route: Route) -> Iterator[str]:
+    """Where a route lacks what the chain of its requests needs."""
+    if chain.pages and not (route.pager or route.on_call):
+        yield (
+            f"{key}: unanswered requests page on-call ({named}), "
+            f"but routes.{route.name} names neither pager nor on_call"
+        )
+    for role in chain.asked_roles:
+        if not getattr(route, role):
+            yield f"{key}: its chain {named} asks the {role}, but routes.{route.name} names none"
+        elif role == "on_call" and not route.on_call_decides:
+            yield f"{key}: its chain {named} lets on_call decide, and routes.{route.name}.on_call_decides does not"
 
 
 def _ways(policy: Policy) -> Iterator[tuple[str, str, TtlClass, str]]:

@@ -3,53 +3,37 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     StringConstraints,
     model_validator,
 )
 
-from ..approvals.deadline import Chain, TtlClass
+from ..approvals.deadline import TtlClass
 from ..approvals.errors import BadSetting
+from ..approvals.hours import Hours
 from ..approvals.people import Place
 from ..approvals.request import Edits
 from ..approvals.risk import Dimension, Level, Oversight
 from ..approvals.route import Route
 from ..approvals.verdict import Rule, Seats
+from .chain_tables import ChainsTable, HoursTable, MaybeName, WrittenTable
 from .conditions import checked
 from .policy import LOW_CONFIDENCE, UNDO_WINDOW, Case, Category, PolicyRule, Rating, ToolPolicy
-from .setting_words import NAME, NAME_WORDS, Name, listed, written
+from .setting_words import Name, listed
+from .table_forms import Duration, Strict
 
-#: Longest time a policy may give anybody; a request that outlives its people helps nobody.
-LONGEST = timedelta(days=90)
 #: Longest time in which something can be undone; its record is kept for 30 days.
 LONGEST_UNDO = timedelta(days=14)
 
 #: What to write where cards should stand in Slack, and where to find it.
 SLACK_PLACE = """write "slack:" and the channel's id (C…), from the channel's details in Slack"""
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def _duration(value: object) -> object:
-    """The span that "24h" or "1h30m" means."""
-    if isinstance(value, timedelta):
-        return value
-    if not isinstance(value, str) or not re.fullmatch(r"([0-9]{1,6}[smhd])+", value):
-        raise ValueError('a time is written like "30m", "24h", "7d" or "1h30m"')
-    parts = re.findall(r"([0-9]+)([smhd])", value)
-    span = sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in parts), timedelta())
-    if not timedelta() < span <= LONGEST:
-        raise ValueError(f"a time is more than zero and at most {LONGEST.days} days")
-    return span
 
 
 def _undo_window(value: timedelta) -> timedelta:
@@ -95,16 +79,7 @@ def _place_or_none(value: str) -> str:
     return _place(value) if value else value
 
 
-#: "24h", "7d" or "1h30m".
-Duration = Annotated[
-    timedelta,
-    BeforeValidator(
-        _duration, json_schema_input_type=Annotated[str, Field(pattern=r"^([0-9]{1,6}[smhd])+$")]
-    ),
-]
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-#: Empty where there is none.
-MaybeName = Annotated[str, written(rf"({NAME.pattern})?", NAME_WORDS)]
 People = Annotated[tuple[Name, ...], listed("people's ids")]
 SetNames = Annotated[tuple[Name, ...], listed('set names, like ["finance"]')]
 Places = Annotated[
@@ -112,18 +87,9 @@ Places = Annotated[
 ]
 #: Empty where there is none.
 MaybePlace = Annotated[str, AfterValidator(_place_or_none)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-#: 0 means never.
-ShareOrNever = Annotated[float, Field(ge=0, lt=1)]
 Condition = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_condition)]
 Flag = Annotated[Words, StringConstraints(max_length=30)]
 LevelName = Literal["low", "medium", "high"]
-
-
-class Strict(BaseModel):
-    """A key that nobody reads is a misspelling, and a misspelt rule must not pass for one."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
 
 
 class _Case(Strict):
@@ -188,6 +154,7 @@ class ToolTable(Strict):
         route: Whom it asks, unless it is the default route.
         ttl_class: How long approvers have, as [ttl] says.
         ttl: The approvers' time for this tool instead of its class's.
+        chain: What happens while nobody answers, a name of [chains], instead of what its class says.
         edits: Whether edited arguments run as edited, or the agent plans again from them.
         flags: Words at the top of its cards.
         mcp: What its MCP server says of it; that can raise a level and never lower one.
@@ -202,6 +169,7 @@ class ToolTable(Strict):
     route: MaybeName = ""
     ttl_class: TtlClass = TtlClass.SENSITIVE
     ttl: Duration | None = None
+    chain: MaybeName = ""
     edits: Edits = Edits.APPLY
     flags: tuple[Flag, ...] = ()
     mcp: Hints = Hints()
@@ -214,7 +182,7 @@ class ToolTable(Strict):
             irreversibility=self.irreversibility.rating("irreversibility"),
             blast_radius=self.blast_radius.rating("blast radius"),
             compliance=self.compliance.rating("compliance exposure"),
-            ttl_class=self.ttl_class, ttl=self.ttl, edits=self.edits, flags=self.flags,
+            ttl_class=self.ttl_class, ttl=self.ttl, chain=self.chain, edits=self.edits, flags=self.flags,
             hints=self.mcp.model_dump(by_alias=True, exclude_none=True), undo_window=self.undo_window, log_only=self.log_only,
         )  # fmt: skip
 
@@ -292,25 +260,29 @@ class RouteTable(Strict):
         supervisor: A set that is told, and may decide too, shortly before the end.
         on_call: A set that is told when the time is over.
         pager: Who pages on-call, a name of [pagers].
+        backup_pagers: Tried in this order when that one does not take the page.
         fallback: Where cards go that stand nowhere else.
         on_call_decides: Whether those on call may decide once they are paged.
         unattended: Whether runs may ask here that no known person started.
+        hours: When its people are reminded, a name of [hours]; at any time unless given.
     """
 
     places: Places = Field(min_length=1)
     approvers: SetNames = Field(min_length=1)
     needed: int = Field(default=1, ge=1, le=20)
-    seats: dict[Name, Annotated[int, Field(ge=1, le=20)]] = {}
+    seats: dict[Name, Annotated[int, Field(ge=1, le=20)]] = Field(default={})
     veto: SetNames = ()
     second_line: MaybeName = ""
     supervisor: MaybeName = ""
     on_call: MaybeName = ""
     pager: MaybeName = ""
+    backup_pagers: Annotated[tuple[Name, ...], listed('names of [pagers], like ["backup"]')] = ()
     fallback: MaybePlace = ""
     on_call_decides: bool = False
     unattended: bool = False
+    hours: MaybeName = ""
 
-    def route(self, name: str) -> Route:
+    def route(self, name: str, hours: Mapping[str, Hours]) -> Route:
         seats = tuple(Seats(approvers=approvers, needed=needed) for approvers, needed in self.seats.items())
         rule = Rule(
             approvers=self.approvers,
@@ -321,48 +293,10 @@ class RouteTable(Strict):
         return Route(
             name=name, places=tuple(Place(place) for place in self.places),
             rule=rule, second_line=self.second_line,
-            supervisor=self.supervisor, on_call=self.on_call, pager=self.pager, fallback=Place(self.fallback),
-            on_call_decides=self.on_call_decides, unattended=self.unattended,
+            supervisor=self.supervisor, on_call=self.on_call, pager=self.pager, backup_pagers=self.backup_pagers,
+            fallback=Place(self.fallback),
+            on_call_decides=self.on_call_decides, unattended=self.unattended, hours=hours.get(self.hours),
         )  # fmt: skip
-
-
-class ChainTable(Strict):
-    """`[ttl.sensitive]`: how long approvers have and what happens meanwhile; what is not said keeps its default.
-
-    Attributes:
-        ttl: The approvers' time.
-        remind: Shares of it after which they are reminded.
-        second_line: The share after which the second line is told; 0 is never.
-        supervisor: The share after which the supervisor is told; 0 is never.
-        pages: Whether on-call is paged at the end.
-        grace: How long on-call has then.
-    """
-
-    ttl: Duration | None = None
-    remind: tuple[Share, ...] | None = None
-    second_line: ShareOrNever | None = None
-    supervisor: ShareOrNever | None = None
-    pages: bool | None = None
-    grace: Duration | None = None
-
-    def chain(self, default: Chain) -> Chain:
-        said = {name: value for name in type(self).model_fields if (value := getattr(self, name)) is not None}
-        chain = replace(default, **said)
-        return chain if chain.pages else replace(chain, grace=timedelta(0))
-
-
-class ChainsTable(Strict):
-    """`[ttl]`: what each class of urgency means.
-
-    Attributes:
-        routine: What can wait: a week unless you say otherwise.
-        sensitive: What should not wait: a day, and an hour after the page.
-        urgent: Where minutes count: half an hour, and ten minutes after the page.
-    """
-
-    routine: ChainTable = ChainTable()
-    sensitive: ChainTable = ChainTable()
-    urgent: ChainTable = ChainTable()
 
 
 class PolicyTable(Strict):
@@ -374,14 +308,18 @@ class PolicyTable(Strict):
         tools: How risky each tool is; one that is not named is taken at its worst.
         rules: What makes single actions stricter.
         ttl: How long approvers have.
+        chains: What happens while nobody answers, step by step.
+        hours: When people are at work, for reminders only.
         denied: People who may decide nothing.
         low_confidence: Below this stated confidence (0 to 1) an action counts as uncertain.
     """
 
     default_route: Name
     routes: dict[Name, RouteTable] = Field(min_length=1)
-    tools: dict[Name, ToolTable] = {}
+    tools: dict[Name, ToolTable] = Field(default={})
     rules: tuple[RuleTable, ...] = ()
     ttl: ChainsTable = ChainsTable()
+    chains: dict[Name, WrittenTable] = Field(default={})
+    hours: dict[Name, HoursTable] = Field(default={})
     denied: People = ()
     low_confidence: float = Field(default=LOW_CONFIDENCE, gt=0, le=1)

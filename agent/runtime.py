@@ -128,6 +128,11 @@ def token(provider: str = "") -> AccessToken:
     raise NotActing(f"This action names a credential of {named}, so there is no token of {provider}.")
 
 
+def is_acting() -> bool:
+    """Whether this code was called by a tool that runs behind a gate."""
+    return _CALL.get(None) is not None
+
+
 def idempotency_key() -> str:
     """The same for every run of the same approved action: hand it to the tool's backend. Raises: NotActing."""
     try:

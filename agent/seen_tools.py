@@ -16,7 +16,7 @@ from ..approvals.risk import Level
 from .called import CalledTool
 from .effect import Effect
 from .fingerprint import gates_of
-from .found_tools import graphs_called
+from .found_tools import graphs_called, hides_agent
 from .govern import Governed
 from .resume import Graph
 from .unguarded import callable_tools, tools_of
@@ -36,6 +36,7 @@ class SeenTool:
         hints: What an MCP server says of it.
         asks: Whether something in the graph asks the policy before it runs.
         runs_agent: Whether it calls an agent, whose tools are among the graph's.
+        hides_agent: Whether it may call one that cannot be seen, nor its tools.
     """
 
     name: str
@@ -46,6 +47,7 @@ class SeenTool:
     hints: Mapping[str, bool] = field(default_factory=dict)
     asks: bool = False
     runs_agent: bool = False
+    hides_agent: bool = False
 
 
 def seen_tools(graph: Graph) -> Mapping[str, SeenTool]:
@@ -67,14 +69,14 @@ def _of_effect(effect: Effect) -> SeenTool:
     words = tool.description if tool else inspect.getdoc(effect.function) or ""
     return SeenTool(
         name=effect.name, words=_first(words), schema=json.loads(effect.schema), category=effect.category,
-        levels=effect.levels, hints=_hints(tool), asks=True,
+        levels=effect.levels, hints=_hints(tool), asks=True, hides_agent=tool is not None and hides_agent(tool),
     )  # fmt: skip
 
 
 def _of_tool(tool: BaseTool, *, asks: bool) -> SeenTool:
     return SeenTool(
         name=tool.name, words=_first(tool.description), schema=_schema(tool), hints=_hints(tool), asks=asks,
-        runs_agent=any(graphs_called(tool)),
+        runs_agent=any(graphs_called(tool)), hides_agent=hides_agent(tool),
     )  # fmt: skip
 
 

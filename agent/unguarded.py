@@ -9,6 +9,8 @@ from langchain_core.tools import BaseTool
 
 from ..approvals.action import Action
 from ..approvals.errors import BadSetting
+from .effect import asks_itself
+from .fingerprint import gates_of
 from .found_tools import graphs_called, tools_at
 from .gate import GateGraph
 from .govern import Governed
@@ -40,6 +42,17 @@ def check_guarded(graph: Graph, policy: Policy) -> None:
         raise Unguarded(found)
 
 
+def check_asks_outside(graph: Graph) -> None:
+    """Whether no governed tool is itself an agent that asks people, as far as that can be seen. Raises: BadSetting."""
+    for tool in callable_tools(graph).values():
+        if isinstance(tool, Governed) and any(map(_may_pause, graphs_called(tool))):
+            raise BadSetting(asks_itself(tool.name))
+
+
+def _may_pause(graph: Graph) -> bool:
+    return bool(gates_of(graph)) or any(guarded for _, guarded in _tools(graph, ()))
+
+
 def tools_of(graph: Graph) -> Mapping[str, bool]:
     """Every tool that a model can call in a graph and in those within it, and whether something there asks first."""
     found = dict[str, bool]()
@@ -67,9 +80,10 @@ def _tools(graph: Graph, around: tuple[Graph, ...]) -> Iterator[tuple[BaseTool, 
     tools = [tool for node in builder.nodes.values() for tool in tools_at(node)]
     for tool in tools:
         yield tool, isinstance(tool, Governed) or tool.name in asked
-    called = [inner for tool in tools for inner in graphs_called(tool)]
-    for inner in [*(inner for _, inner in graph.get_subgraphs()), *called]:
-        yield from _tools(inner, (*around, graph))  # type: ignore[arg-type]
+    called = [(inner, isinstance(tool, Governed)) for tool in tools for inner in graphs_called(tool)]
+    for inner, governed in [*((inner, False) for _, inner in graph.get_subgraphs()), *called]:
+        for tool, guarded in _tools(inner, (*around, graph)):  # type: ignore[arg-type]
+            yield tool, guarded or governed
 
 
 def _asked_by_middleware(node: Any) -> Collection[str]:

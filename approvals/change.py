@@ -41,6 +41,7 @@ class Event(StrEnum):
     HANDED_ON = "handed to the next line"
     STEP = "step"
     PAGED = "on-call paged"
+    LOOKING = "somebody is on it"
     PAGE_CLOSED = "page closed"
     EXPIRED = "expired"
     RESUMING = "resuming"
@@ -114,6 +115,7 @@ class NoticeKind(StrEnum):
     NOBODY_THERE = "nobody there"  #: a circle is empty; the next step follows at once
     PAGED = "paged"
     HANDED_ON = "handed on"
+    LOOKING = "on it"
     DECIDED = "decided"
     GLASS_BROKEN = "glass broken"  #: one person decided alone; also told in a second channel
     EDITED = "edited"
@@ -138,6 +140,7 @@ class Notice:
         request: What it is about; None for a notice about a run.
         text: Words of the agent or of a person (untrusted); empty when the kind says it all.
         mention: Approver sets whose members are named in it.
+        people: Persons who are named in it, where only some of a set are meant.
         by: Whose act it tells (who edited, or handed the question on), or whose came to nothing; None for the clock
             and the agent.
     """
@@ -150,6 +153,7 @@ class Notice:
     text: str = ""
     mention: tuple[str, ...] = ()
     by: PersonId | None = None
+    people: tuple[PersonId, ...] = ()
 
 
 class WorkKind(StrEnum):

@@ -17,6 +17,10 @@ from .verdict import Vote
 GOES_ON_WITHIN = timedelta(hours=6)
 
 
+#: In place of the result of a tool that never gave one, for the agent to read; JSON text.
+_HAPPENED = '"A person confirmed that this was done; what the tool itself returned is not known."'
+
+
 class Burnt(SaysoError):
     """This approval has been used: the tool was already started."""
 
@@ -109,13 +113,16 @@ def failed(request: Request, worker: str, words: str, now: datetime, *, result: 
     return replace(change, audit=(entry, *change.audit))
 
 
-def unknown(request: Request, now: datetime, words: str = "") -> Change:
-    """The tool's lease ended without a word: never run again silently, put to people. Raises: Burnt."""
+def unknown(request: Request, now: datetime, words: str = "", how: str = "") -> Change:
+    """The tool broke off, as `how` says, or its lease ended without a word: never run again silently, put to people.
+
+    Raises: Burnt.
+    """
     effect = request.effect
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.STARTED:
         raise Burnt
     after = replace(
-        request, effect=replace(effect, state=EffectState.UNKNOWN), votes=(), resume_by=now + RESUME_WITHIN,
+        request, effect=replace(effect, state=EffectState.UNKNOWN, how=how), votes=(), resume_by=now + RESUME_WITHIN,
         paged_at=request.paged_at or now,
     )  # fmt: skip
     said = words or f"{effect.worker} started the tool and never reported; it may or may not have happened"
@@ -129,7 +136,7 @@ def unknown(request: Request, now: datetime, words: str = "") -> Change:
 
 def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change:
     """A person says: it happened. Raises: AlreadySettled."""
-    effect = replace(_unknown(request), state=EffectState.DONE, result='"confirmed by a person"')
+    effect = replace(_unknown(request), state=EffectState.DONE, result=_HAPPENED)
     return _settled(
         request, effect, _happened(request), f"{person} confirmed that it happened.", person=person, now=now
     )
@@ -138,9 +145,8 @@ def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change
 def given_up(request: Request, person: PersonId, now: datetime) -> Change:
     """A person gives up finding out. Raises: AlreadySettled."""
     effect = _unknown(request)
-    return _settled(
-        request, effect, OutcomeKind.UNKNOWN, f"{person} gave up finding out.", person=person, now=now
-    )
+    words = f"{person} gave up finding out{f'; it {effect.how}' if effect.how else ''}."
+    return _settled(request, effect, OutcomeKind.UNKNOWN, words, person=person, now=now)
 
 
 def run_again(

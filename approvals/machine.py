@@ -170,7 +170,9 @@ def fire(request: Request, now: datetime, circles: Circles = NO_CIRCLES) -> Chan
         return expired(request, now)
     change = Change(request=request, before=request.ask.deadline.expires_at)
     reminded = False
-    while (step := change.request.next_step) and (now >= step.at or _nobody_there(change.request, circles)):
+    while (step := change.request.next_step) and (
+        _is_due(change.request, now) or _nobody_there(change.request, circles)
+    ):
         if step.kind is StepKind.EXPIRE:
             break
         if step.kind is StepKind.REMIND and reminded:
@@ -183,6 +185,10 @@ def fire(request: Request, now: datetime, circles: Circles = NO_CIRCLES) -> Chan
             audit=(*change.audit, *fired.audit), notices=(*change.notices, *fired.notices),
         )  # fmt: skip
     return change
+
+
+def _is_due(request: Request, now: datetime) -> bool:
+    return request.due_at is not None and now >= request.due_at
 
 
 def _nobody_there(request: Request, circles: Circles) -> bool:
@@ -202,13 +208,15 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
     names = (*request.circles, step.adds) if step.adds else request.circles
     reached = sorted(circles.get(step.adds, frozenset()) - request.requesters)[:MOST_DIRECT]
     after = replace(
-        request, fired=request.fired + 1, circles=tuple(dict.fromkeys(names)),
+        request, fired=request.fired + 1, looking=request.looking if step.kind is StepKind.REMIND else None, circles=tuple(dict.fromkeys(names)),
         places=tuple(dict.fromkeys((*request.places, *(Place(f"person:{person}") for person in reached)))),
     )  # fmt: skip
     match step.kind:
         case StepKind.REMIND:
             entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
             notice = say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
+            if missing := _missing(request, circles):
+                notice = replace(notice, mention=(), people=missing)
         case StepKind.WIDEN if _is_empty(step.adds, circles):
             entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
             notice = say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
@@ -224,12 +232,21 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
     return Change(request=after, audit=(entry,), notices=(notice,), before=request.ask.deadline.expires_at)
 
 
+def _missing(request: Request, circles: Circles) -> tuple[PersonId, ...]:
+    """Who could still vote, where some have; empty where nobody has, or where it is not known."""
+    sets = request.approver_sets
+    if not request.votes or not all(name in circles for name in sets):
+        return ()
+    able = frozenset[PersonId]().union(*(circles[name] for name in sets)) - request.requesters
+    return tuple(sorted(able - {vote.person for vote in request.votes}))[:MOST_DIRECT]
+
+
 def expired(request: Request, now: datetime) -> Change:
     """Nobody answered in time: cancelled aloud, and the agent is told; what nobody undid stays done."""
     if request.ask.undoes:
         return closed(request, OutcomeKind.EXPIRED, "Nobody undid it in time; it stays done.", now)
     after = replace(
-        request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN, paged_at=None,
+        request, state=State.EXPIRED, votes=(), resume_by=now + RESUME_WITHIN, paged_at=None, lost_pagers=(),
         fired=len(request.ask.deadline.steps),
     )  # fmt: skip
     return Change(
@@ -340,7 +357,12 @@ def decided(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
     """Decided by this vote; whether it is enough is for its caller to know."""
     decision = Decision(verdict=vote.verdict, by=by, at=now, glass=vote.glass)
     after = replace(
-        request, state=State.DECIDED, decision=decision, resume_by=now + RESUME_WITHIN, paged_at=None
+        request,
+        state=State.DECIDED,
+        decision=decision,
+        resume_by=now + RESUME_WITHIN,
+        paged_at=None,
+        lost_pagers=(),
     )
     entry = AuditEntry(
         event=Event.DECIDED, by=vote.person, words=f"Decided: {vote.verdict.type}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from .change import Change, Notice, NoticeId
+from .deadline import StepKind
 from .naming import PARTITIONS, partition_of
 from .request import Request, State
 from .store import Lane, Target, TargetKind
@@ -31,9 +32,12 @@ def of_request(before: Request | None, after: Request) -> list[tuple[Lane, Targe
         )
         for place in after.card_places
     ]
-    paged = after.paged_at or (before is not None and before.paged_at)
-    if paged and after.ask.pager:
-        marks.append((Lane.PAGE, Target(kind=TargetKind.PAGE, id=after.id, where=after.ask.pager)))
+    if after.paged_at or (before is not None and before.paged_at):
+        marks += [
+            (Lane.PAGE, Target(kind=TargetKind.PAGE, id=after.id, where=name))
+            for turn in range(1, turn_of(after) + 1)
+            for name in page_names(after, turn)
+        ]
     return marks
 
 
@@ -49,6 +53,37 @@ def of_change(
     return marks
 
 
-def page_is_wanted(request: Request) -> bool:
-    """Whether on-call should be paged now; a decision, the expiry and the end each take the page back."""
-    return request.paged_at is not None and request.state is not State.CLOSED
+def turn_of(request: Request) -> int:
+    """Which page of the deadline it is at, from 1; each pages anew, also somebody who is looking already."""
+    fired = request.ask.deadline.steps[: request.fired]
+    return max(sum(step.kind is StepKind.PAGE for step in fired), 1)
+
+
+def page_names(request: Request, turn: int) -> tuple[str, ...]:
+    """What the pages of one turn are called, in the order in which pagers are tried: "primary", later "primary#2"."""
+    pagers = (request.ask.pager, *request.ask.backup_pagers) if request.ask.pager else ()
+    return tuple(name if turn == 1 else f"{name}#{turn}" for name in pagers)
+
+
+def pager_of(page: str) -> str:
+    """The pager that takes a page of this name."""
+    return page.partition("#")[0]
+
+
+def page_is_wanted(request: Request, page: str) -> bool:
+    """Whether on-call should be paged by this page now; a decision, the expiry and the end each take all pages back.
+
+    Of one turn the first pager that is not lost is wanted, and where all are lost, any that can be had.
+    """
+    if request.paged_at is None or request.state is State.CLOSED:
+        return False
+    names = page_names(request, turn_of(request))
+    left = [name for name in names if name not in request.lost_pagers]
+    return page in names if not left else page == left[0]
+
+
+def next_page(request: Request, page: str) -> str:
+    """What is tried when this page is lost; empty where nothing is left."""
+    names = page_names(request, turn_of(request))
+    left = [name for name in names if name not in (*request.lost_pagers, page)]
+    return left[0] if left and page in names else ""

@@ -52,7 +52,10 @@ class RedisCalls:
         sources = redis_scripts.texts(demo=demo)
         self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
         self._renew = self._sync.register_script(sources["RENEW"])
-        failover = read_address(url).kind is Kind.SENTINEL
+        kind, stems = read_address(url).kind, [self._stem(partition) for partition in range(PARTITIONS)]
+        #: Partitions that one script may look at; each by itself on a Cluster, where they lie on several servers.
+        self._together = [[stem] for stem in stems] if kind is Kind.CLUSTER else [stems]
+        failover = kind is Kind.SENTINEL
         self._copies = Copies(self._redis, failover=failover)
         self._waker = Waker(url, self._channel, PARTITIONS)
         #: Milliseconds the server's clock was seen to go back; 0 is healthy.

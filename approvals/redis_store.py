@@ -231,8 +231,8 @@ class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisTrusts
     @down
     async def due(self, limit: int = 100) -> Sequence[RequestId]:
         found: list[RequestId] = []
-        for partition in range(PARTITIONS):
-            ids = await self._call("DUE", self._stem(partition), limit)
+        for stems in self._together:
+            ids = await self._scripts["DUE"](keys=stems, args=[limit])
             found += [RequestId(id.decode()) for id in ids]
         return found
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from . import canonical
 from .action import Action, Json
 from .credential import DeadCredential
-from .deadline import Deadline, Step, TtlClass
+from .deadline import Deadline, Looking, Step, TtlClass, fires_at
 from .naming import PauseKey
 from .people import PersonId, Place
 from .risk import Oversight, RiskAssessment
@@ -96,6 +96,7 @@ class Effect:
             has ended without DONE or FAILED, what happened is UNKNOWN.
         result: What the tool returned, as JSON text; empty until DONE. Of a tool that FAILED what it says of that, empty
             where it says that it did nothing.
+        how: Of UNKNOWN how it ended ("broke off: KeyError: 7"), without tokens; empty where its worker never reported.
     """
 
     attempt: int
@@ -103,6 +104,7 @@ class Effect:
     started_at: datetime
     state: EffectState = EffectState.STARTED
     result: str = ""
+    how: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +219,7 @@ class Ask:
         deadline: Its clock, frozen.
         places: Where cards stand from the start.
         pager: Name of the pager; empty when the route has none.
+        backup_pagers: Pagers that are tried in this order when that one does not take the page.
         fallback: Where a card stands once none is left that all approvers could see; empty when the route has none.
         edits: What a typed edit leads to.
         schema: JSON Schema of the tool's arguments, as JSON text; forms are drawn from it.
@@ -245,6 +248,7 @@ class Ask:
     revises: RequestId | None = None
     dialect: str = ""
     ways: tuple[Way, ...] = GATE_WAYS
+    backup_pagers: tuple[str, ...] = ()
     watched: bool = False
     undoes: Undoes | None = None
 
@@ -271,7 +275,9 @@ class Request:
         places: Where cards stand beyond `ask.places`.
         unreachable: Those of its places that took no card when it was last tried.
         fired: How many steps of the deadline have fired.
+        looking: Who is on it, and which step waits for them; None where nobody is.
         paged_at: UTC; since when on-call is paged. None before, and again once decided or expired.
+        lost_pagers: Pages that their pager could not be brought to take, as `marks.page_names` calls them.
         resume_by: UTC; the clock after a decision.
         stuck_at: UTC; since when people know that no worker brings the agent back. None again once one does.
         worker: Who is resuming the agent.
@@ -289,7 +295,9 @@ class Request:
     places: tuple[Place, ...] = ()
     unreachable: tuple[Place, ...] = ()
     fired: int = 0
+    looking: Looking | None = None
     paged_at: datetime | None = None
+    lost_pagers: tuple[str, ...] = ()
     decision: Decision | None = None
     resume_by: datetime | None = None
     stuck_at: datetime | None = None
@@ -374,7 +382,7 @@ class Request:
             case State.CLOSED:
                 return None
             case State.OPEN:
-                return self.next_step.at if self.next_step else self.ask.deadline.expires_at
+                return fires_at(self.ask.deadline, self.fired, self.looking)
             case _:
                 return self.resume_by
 

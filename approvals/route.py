@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .action import Action
-from .deadline import Chain, TtlClass, plan
+from .deadline import Chain, Deadline, TtlClass, plan
 from .errors import SaysoError
+from .hours import Hours
 from .naming import PauseKey, request_id
 from .people import Place
 from .request import Ask, Edits, Revision, Run
@@ -26,9 +27,11 @@ class Route:
         second_line, supervisor, on_call: Approver sets of the wider circles; empty when there are none.
         pager: Name of the pager that is triggered when the approvers' time ends, or when they cannot be reached; empty
             when there is none.
+        backup_pagers: Pagers that are tried in this order when that one does not take the page.
         fallback: A channel that gets the card when `places` take none; empty when there is none.
         on_call_decides: Whether the paged set may decide.
         unattended: Whether it takes runs without a known human behind them.
+        hours: When its people are reminded; None is at any time.
     """
 
     name: str
@@ -38,15 +41,24 @@ class Route:
     supervisor: str = ""
     on_call: str = ""
     pager: str = ""
+    backup_pagers: tuple[str, ...] = ()
     fallback: Place = Place("")
     on_call_decides: bool = False
     unattended: bool = False
+    hours: Hours | None = None
 
     @property
     def all_sets(self) -> tuple[str, ...]:
         """Every set that may ever decide on this route."""
         wider = (self.second_line, self.supervisor, self.on_call if self.on_call_decides else "")
         return (*self.rule.approvers, *(name for name in wider if name))
+
+    def clock(self, chain: Chain, opened_at: datetime) -> Deadline:
+        """The fixed times of a request on this route."""
+        return plan(
+            chain, opened_at, second_line=self.second_line, supervisor=self.supervisor,
+            on_call=self.on_call if self.on_call_decides else "", hours=self.hours,
+        )  # fmt: skip
 
 
 def asks_others(route_for: Callable[[Action], Route], before: Action, after: Action) -> bool:
@@ -65,14 +77,11 @@ def compose(
     revises: RequestId | None = None, partitions: int = 16,
 ) -> Ask:  # fmt: skip
     """The `Ask` of one pause: its id, its clock and everything that is frozen with it."""
-    deadline = plan(
-        chain, opened_at, second_line=route.second_line, supervisor=route.supervisor,
-        on_call=route.on_call if route.on_call_decides else "",
-    )  # fmt: skip
+    deadline = route.clock(chain, opened_at)
     origin = (run.origin,) if run.origin else ()
     return Ask(
         id=request_id(key, partitions), key=key, run=run, first=first, route=route.name, rule=route.rule,
         ttl_class=ttl_class, opened_at=opened_at, deadline=deadline,
-        places=tuple(dict.fromkeys((*origin, *route.places))), pager=route.pager, fallback=route.fallback,
+        places=tuple(dict.fromkeys((*origin, *route.places))), pager=route.pager, backup_pagers=route.backup_pagers, fallback=route.fallback,
         edits=edits, schema=schema, fingerprint=fingerprint, revises=revises,
     )  # fmt: skip

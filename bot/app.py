@@ -7,14 +7,14 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from ..approvals.errors import BadSetting, SaysoError, StoreDown
+from ..approvals.errors import SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
-from .directory import ApproverSet, ConfiguredDirectory
+from .directory import Accounts, ApproverSet, ConfiguredDirectory
 from .front import Front
 from .halting import Halting
 from .langgraph_version import check_langgraph
@@ -59,7 +59,8 @@ async def run(
         one_policy = OnePolicy(store, settings.policy)
         if parts & {BOT, SCHEDULER}:
             platforms = await stack.enter_async_context(_connected(settings))
-            directory = _directory(settings, platforms)
+            schedules = await stack.enter_async_context(_schedules(settings))
+            directory = directory_of(settings, platforms, schedules, now=store.now)
             if BOT in parts:
                 deliverer = await stack.enter_async_context(
                     _bot(settings, store, directory, platforms, url=url, front=front, one_policy=one_policy)
@@ -155,17 +156,48 @@ async def _connected(settings: Settings) -> AsyncIterator[Mapping[str, Platform]
         yield platforms
 
 
-def _directory(settings: Settings, platforms: Mapping[str, Platform]) -> ConfiguredDirectory:
+@asynccontextmanager
+async def _schedules(settings: Settings) -> AsyncIterator[Mapping[str, Accounts]]:
+    """PagerDuty, where the settings name it: it says who is on call. Raises: BadSetting."""
+    if settings.pagerduty is None:
+        yield {}
+        return
+    import httpx
+
+    from .pagerduty_schedules import PagerDutySchedules
+
+    token = settings.secret(settings.pagerduty.token, "[pagerduty] needs it.")
+    async with httpx.AsyncClient() as http:
+        yield {"pagerduty": PagerDutySchedules(http, settings.pagerduty.api, token)}
+
+
+@asynccontextmanager
+async def directory_opened(
+    settings: Settings, *, now: Callable[[], Awaitable[datetime]]
+) -> AsyncIterator[ConfiguredDirectory]:
+    """Everybody of the settings, for a command that asks and ends. Raises: BadSetting."""
+    async with _connected(settings) as platforms, _schedules(settings) as schedules:
+        yield directory_of(settings, platforms, schedules, now=now)
+
+
+def directory_of(
+    settings: Settings, platforms: Mapping[str, Platform], schedules: Mapping[str, Accounts], *,
+    now: Callable[[], Awaitable[datetime]],
+) -> ConfiguredDirectory:  # fmt: skip
+    """Everybody of the settings, checked against the platforms; `now` says which turn of a rotation it is."""
     return ConfiguredDirectory(
         people=[
             Person(id=PersonId(id), name=table.name, accounts=table.accounts)
             for id, table in settings.people.items()
         ],
         sets={
-            name: ApproverSet(people=tuple(map(PersonId, table.people)), groups=table.groups)
+            name: ApproverSet(
+                people=tuple(map(PersonId, table.people)), groups=table.groups,
+                rotation=settings.rotations.get(name), fallback=table.fallback,
+            )
             for name, table in settings.sets.items()
         },
-        platforms={name: platform.accounts for name, platform in platforms.items()},
+        platforms={**{name: platform.accounts for name, platform in platforms.items()}, **schedules}, now=now,
     )  # fmt: skip
 
 
@@ -264,26 +296,12 @@ def _readiness(
 async def _pages(
     settings: Settings, store: RedisStore, desk: Desk, channels: Mapping[str, Channel]
 ) -> AsyncIterator[Pages]:
-    """What keeps pages as the record wants them. Raises: BadSetting, for a routing key that is none."""
-    import httpx
-
-    from ..scheduler.pagerduty import PagerDuty, RoutingKey
-    from ..scheduler.paging import Pager, Pages
+    """What keeps pages as the record wants them. Raises: BadSetting, for a secret that is none."""
+    from ..scheduler.paging import Pages
     from .page_words import PageWriter
+    from .pagers import open_pagers
 
-    async with httpx.AsyncClient() as http:
-        pagers = {}
-        for name, table in settings.pagers.items():
-            secret = settings.secret(
-                table.routing_key, f"pagers.{name}.routing_key says it holds the pager's key."
-            )
-            try:
-                key = RoutingKey(secret)
-            except ValueError:
-                raise BadSetting(
-                    f"{table.routing_key} must be the pager's 32-character routing key."
-                ) from None
-            pagers[name] = Pager(sender=PagerDuty(table.url, http), key=key)
+    async with open_pagers(settings) as pagers:
         words = PageWriter(store=store, channels=channels, name=desk.name)
         yield Pages(store=store, pagers=pagers, words=words, source="sayso")
 
@@ -326,10 +344,12 @@ async def _linking(settings: Settings, store: RedisStore) -> AsyncIterator[None]
 async def _ticking(
     settings: Settings, store: RedisStore, directory: ConfiguredDirectory
 ) -> AsyncIterator[None]:
-    """Fires what is due, once a second, at once when it starts; says once a day what ran freely."""
+    """Fires what is due, once a second, at once when it starts; says once a day what ran freely, and outside that all is well."""
     from ..scheduler.daily import DailyLines
     from ..scheduler.sweep import Sweeper
     from ..scheduler.ticking import Job, ticking
+    from ..scheduler.watchdog import Watchdog
+    from .heartbeat import EVERY, open_heartbeat
 
     sweeper, halting = Sweeper(store, directory), Halting(store=store, operators=())
     jobs = [
@@ -342,5 +362,7 @@ async def _ticking(
             zone=ZoneInfo(daily.time_zone),
         )  # fmt: skip
         jobs.append(Job(name="daily", every=DAILY_LOOK, run=lines.look))
-    async with ticking(*jobs):
-        yield
+    async with open_heartbeat(settings) as beat:
+        watchdog = Watchdog(store, beat)
+        async with ticking(*jobs, Job(name="watchdog", every=EVERY, run=watchdog.look)):
+            yield

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
 
-from ..agent.policy_tables import Strict
+from ..agent.table_forms import Strict
 
 
 def _zone(name: str) -> str:

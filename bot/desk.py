@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from ..agent.policy import Policy
-from ..approvals import effects, machine
+from ..approvals import effects, looking, machine
 from ..approvals.action import Action
 from ..approvals.authority import Glass
 from ..approvals.change import AuditEntry, Change, Event
@@ -94,7 +94,7 @@ class _Voter:
 
 
 #: What an answer does to the record, once the voter is known to be allowed.
-_Counting = Callable[[Request, Electorate, _Voter, datetime], Change]
+_Counting = Callable[[Request, Electorate, _Voter, datetime], Change | None]
 
 
 class Desk:
@@ -167,6 +167,14 @@ class Desk:
             if request.state is State.OPEN:
                 must_show(request, revision, shown)
             return machine.hand_on(request, voter.person.id, revision, reason, now, circles=circles)
+
+        return await self._decide(id, who, counting, token)
+
+    async def on_it(self, id: RequestId, who: Identity, *, token: str) -> Answered:
+        """Say that they look at it: one step waits a little for them. Raises as `answer`."""
+
+        def counting(request: Request, _: Electorate, voter: _Voter, now: datetime) -> Change | None:
+            return looking.on_it(request, voter.person.id, now)
 
         return await self._decide(id, who, counting, token)
 
@@ -341,18 +349,15 @@ class Desk:
     async def _commit(self, request: Request, voter: _Voter, counting: _Counting, token: str) -> Answered:
         electorate = await self._electing.of(request)
 
-        def step(current: Request, now: datetime) -> Change:
+        def step(current: Request, now: datetime) -> Change | None:
             if asks_people(current):  # a settled request says who settled it, to everybody
                 if any(name not in electorate.roster.frozen for name in current.approver_sets):
                     raise _CirclesGrew
                 electorate.check(current, voter.person.id, voter.verdict)
             changed = counting(current, electorate, voter, now)
-            return of_answer(
-                changed,
-                voter.person.id,
-                str(voter.account),
-                able=electorate.members,
-                policy=self._electing.rules.version,
+            policy = self._electing.rules.version
+            return changed and of_answer(
+                changed, voter.person.id, str(voter.account), able=electorate.members, policy=policy
             )
 
         crash_point("decide-before-commit")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from ..approvals.errors import BadSetting, NotAllowed, WhyNot
 from ..approvals.people import Identity, Person, PersonId
 from .fresh import Fresh
+from .rotations import RotationFile
 
 
 class Accounts(Protocol):
@@ -35,10 +37,14 @@ class ApproverSet:
     Attributes:
         people: Listed one by one.
         groups: Groups whose members belong to it, as "platform:id" ("slack:S0FINANCE").
+        rotation: Says who of it is on call; None where it has none.
+        fallback: The set that counts while nobody is in this one; empty where there is none.
     """
 
     people: tuple[PersonId, ...] = ()
     groups: tuple[str, ...] = ()
+    rotation: RotationFile | None = None
+    fallback: str = ""
 
 
 class ConfiguredDirectory:
@@ -46,9 +52,12 @@ class ConfiguredDirectory:
 
     def __init__(
         self, *, people: Iterable[Person], sets: Mapping[str, ApproverSet], platforms: Mapping[str, Accounts],
-        monotonic: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic, now: Callable[[], Awaitable[datetime]] | None = None,
     ) -> None:  # fmt: skip
-        """Raises: BadSetting, for a person listed twice or a set naming somebody who is not listed."""
+        """Take the store's time as `now`, where some set has a rotation.
+
+        Raises: BadSetting, for a person listed twice or a set naming somebody who is not listed.
+        """
         everybody = tuple(people)
         self._people = {person.id: person for person in everybody}
         if len(self._people) != len(everybody):
@@ -58,6 +67,8 @@ class ConfiguredDirectory:
             if strangers:
                 raise BadSetting(f"sets.{name}: there is no person {strangers[0]!r}")
         self._sets = dict(sets)
+        self._now = now
+        self._on_call = dict[str, PersonId | None]()
         self._platforms = dict(platforms)
         self._by_account = _by_account(everybody)
         self._standing = Fresh(self._ask_standing, monotonic=monotonic)
@@ -71,10 +82,18 @@ class ConfiguredDirectory:
         return self._people[self._owner(identity.platform, identity.user)]
 
     async def members(self, approvers: str) -> frozenset[PersonId]:
-        """Who is in this approver set right now. Raises: DirectoryDown."""
+        """Who is in this approver set right now, or in its fallback. Raises: DirectoryDown, StoreDown."""
         listed = self._sets.get(approvers, ApproverSet())
         groups = await asyncio.gather(*(self._groups.get(group) for group in listed.groups))
-        return frozenset(listed.people).union(*groups)
+        found = frozenset(listed.people).union(*groups, await self._turn(approvers, listed))
+        return await self.members(listed.fallback) if listed.fallback and not found else found
+
+    async def _turn(self, name: str, listed: ApproverSet) -> frozenset[PersonId]:
+        """Who is on call by the set's rotation."""
+        if listed.rotation is None or self._now is None:
+            return frozenset()
+        who = self._on_call[name] = listed.rotation.rotation.on_call(await self._now())
+        return frozenset([who] if who else ())
 
     def known(self, id: PersonId) -> Person | None:
         """The person of the configuration."""
@@ -95,7 +114,8 @@ class ConfiguredDirectory:
         def find(name: str) -> tuple[str, ...]:
             listed = self._sets.get(name, ApproverSet())
             groups = [group.partition(":") for group in listed.groups]
-            accounts = map(self.account(platform), listed.people)
+            turn = self._on_call.get(name)  # as of the last time that somebody asked who it is
+            accounts = map(self.account(platform), (*listed.people, *([turn] if turn else ())))
             return (*(id for where, _, id in groups if where == platform), *filter(None, accounts))
 
         return find

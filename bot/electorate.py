@@ -5,32 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
-from ..approvals.action import Action
 from ..approvals.authority import Roster
 from ..approvals.errors import NotAllowed, SaysoError, WhyNot
 from ..approvals.handover import StandIns, stand_ins, with_stand_ins
 from ..approvals.people import Directory, Identity, PersonId
 from ..approvals.quorum import stricter
 from ..approvals.request import Request
-from ..approvals.route import Route
 from ..approvals.signing import Verifier
 from ..approvals.store import Store
 from ..approvals.verdict import Reject, Rule, Verdict
 from ..approvals.watched import decides_about
-
-
-class Rules(Protocol):
-    """What today's policy says about who decides; `agent.policy.Policy` is one."""
-
-    @property
-    def version(self) -> str: ...
-    @property
-    def denied(self) -> frozenset[PersonId]: ...
-    def route_for(self, action: Action) -> Route:
-        """Where this action's requests go. Raises: SaysoError, when there is no such route any more."""
-        ...
+from .rules import Rules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,23 +81,21 @@ class Electing:
 
         Today's route is that of the action: which one it was asked on stands in the record alone.
         """
+        action, rule = decides_about(request), request.ask.rule
         try:
-            route: Route | None = self.rules.route_for(decides_about(request))
+            rule, allowed = stricter(rule, self.rules.route_for(action).rule), self.rules.sets_for(action)
         except SaysoError:
-            route = None  # today's policy has no such route: nobody may decide
-        names = dict.fromkeys(
-            (*request.approver_sets, *request.ask.rule.veto, *(route.all_sets if route else ()))
-        )
+            allowed = frozenset()  # today's policy has no such route: nobody may decide
+        names = dict.fromkeys((*request.approver_sets, *request.ask.rule.veto, *sorted(allowed)))
         acting, found = await asyncio.gather(
             self._acting(request), asyncio.gather(*map(self.directory.members, names))
         )
         members = {name: with_stand_ins(people, acting) for name, people in zip(names, found, strict=True)}
         roster = Roster(
             frozen={name: members[name] for name in request.approver_sets},
-            current=frozenset().union(*(members[name] for name in route.all_sets)) if route else frozenset(),
+            current=frozenset().union(*(members[name] for name in allowed)),
             denied=self.rules.denied,
         )  # fmt: skip
-        rule = stricter(request.ask.rule, route.rule) if route else request.ask.rule
         now = Electorate(roster=roster, rule=rule, members=members, acting=acting)
         moved = {
             vote.person for vote in request.votes if set(vote.fills) != set(now.fills(request, vote.person))

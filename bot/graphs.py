@@ -24,6 +24,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from ..agent.faults import told_of
 from ..agent.kept import Kept, UnfitSaver, check_saver, kept
 from ..agent.setting_words import did_you_mean
+from ..agent.unguarded import check_asks_outside
 from ..approvals.errors import BadSetting, SaysoError
 from .langgraph_json import read_project
 
@@ -62,9 +63,10 @@ class GraphLoader:
             graph = await _made(found, spec, stack)
             try:
                 ready = kept(graph, saver)
+                check_asks_outside(ready.graph)
                 if ready.own is not None and try_own:
                     await check_saver(ready.own)
-            except UnfitSaver as error:
+            except (UnfitSaver, BadSetting) as error:
                 raise BadSetting(f"{spec}: {error}") from error
             except ValueError as error:  # LangGraph's own, about nodes and edges
                 words = told_of(error)["words"] or type(error).__name__
@@ -127,8 +129,20 @@ class GraphLoader:
         module = importlib.util.module_from_spec(about)
         sys.modules[about.name] = module  # dataclasses and type hints in the file look themselves up here
         with _own_code(spec, "cannot be imported"):
-            about.loader.exec_module(module)
+            try:
+                about.loader.exec_module(module)
+            except ModuleNotFoundError as error:
+                self._refuse_beside(error.name or "", path, spec)
+                raise
         return module
+
+    def _refuse_beside(self, imported: str, path: Path, spec: str) -> None:
+        """Raises: BadSetting where a file imports another one beside it, which only a module can."""
+        beside = path.parent / imported.partition(".")[0]
+        found = imported and (beside.with_suffix(".py").is_file() or beside.is_dir())
+        if found and path.parent in (self._folder.resolve(), Path.cwd().resolve()):
+            better = f"{path.stem}:{spec.rpartition(':')[2]}"
+            raise BadSetting(f'it imports {imported!r} from beside it, so name it as a module: "{better}"')
 
 
 def _part_of_package(path: Path, spec: str) -> ModuleType:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..agent.policy_tables import Duration
+from ..agent.table_forms import Duration
 from ..approvals import canonical
 from ..approvals.change import AuditEntry, Event
 from ..approvals.errors import AnswerRefused, Halted

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from ..agent.policy_tables import LONGEST
+from ..agent.table_forms import LONGEST
 from ..approvals.change import AuditEntry, Event
 from ..approvals.errors import AnswerRefused, NotAllowed, WhyNot
 from ..approvals.handover import HandOver

@@ -11,7 +11,7 @@ from ..approvals.request import Request
 from ..approvals.store import Outbox, Target, TargetKind
 from ..cards.page_words import page_details, page_summary
 from ..cards.spans import place_words
-from ..scheduler.pagerduty import Link
+from ..scheduler.pager import Link
 from ..scheduler.paging import PageWords
 from .channel import Channel, ChannelError
 

@@ -28,12 +28,14 @@ from .credential_tables import Credential, OAuthTable, VaultTable
 from .daily_table import DailyTable
 from .evidence.table import AuditTable
 from .langgraph_json import graphs_of
+from .pager_table import PagerTable
+from .rotations import RotationFile
 from .tables import (
     STORE,
     STORE_WORDS,
     AgentServerTable,
     ApiTable,
-    PagerTable,
+    PagerDutyTable,
     PersonTable,
     ServerTable,
     SetTable,
@@ -41,6 +43,7 @@ from .tables import (
     SlackTable,
     StoreTable,
     TeamsTable,
+    WatchdogTable,
     WorkerTable,
 )
 
@@ -50,7 +53,17 @@ DEFAULT_FILE = "sayso.toml"
 _TEAMS_PLACE = (
     'write "teams:" and the channel\'s id (19:…@thread.tacv2), decoded from the link that Teams copies'
 )
-_POLICY_KEYS = ("default_route", "routes", "tools", "rules", "ttl", "denied", "low_confidence")
+_POLICY_KEYS = (
+    "default_route",
+    "routes",
+    "tools",
+    "rules",
+    "ttl",
+    "chains",
+    "hours",
+    "denied",
+    "low_confidence",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +75,7 @@ class Settings:
         answers: What each graph is told, by "reject" and "expired"; empty where its dialect's own words hold.
         unguarded: Those whose models may call any tool without asking.
         redis_url: None means the embedded store in `store.data_dir`; it may hold a password.
+        rotations: By the set whose members they name.
         shadow: The next policy, which is held against every action and changes nothing; None where there is none.
         daily: When people read what ran the day before without anybody being asked; None: never.
         glass: Who may approve alone in an emergency.
@@ -80,6 +94,9 @@ class Settings:
     slack: SlackTable | None
     teams: TeamsTable | None
     pagers: Mapping[str, PagerTable]
+    watchdog: WatchdogTable | None
+    pagerduty: PagerDutyTable | None
+    rotations: Mapping[str, RotationFile]
     credentials: Mapping[str, Credential]
     vault: VaultTable | None
     store: StoreTable
@@ -189,12 +206,14 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     refuse(problems)
     assert policy is not None
     assert read is not None
+    rotations = _rotations(path, read)
     shadow = _shadow(path.parent / read.shadow.policy) if read.shadow else None
     settings = Settings(
         file=path, graphs={name: table.graph for name, table in read.graphs.items()},
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
+        watchdog=read.watchdog, pagerduty=read.pagerduty, rotations=rotations,
         credentials=read.credentials, vault=read.vault, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
         daily=read.daily, glass=Glass(people=frozenset(map(PersonId, read.break_glass.people)), tell=tuple(map(Place, read.break_glass.tell)))
@@ -204,6 +223,19 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
     )  # fmt: skip
     refuse(_wrong_names(settings))
     return settings
+
+
+def _rotations(path: Path, read: SettingsFile) -> Mapping[str, RotationFile]:
+    """Raises: BadSettings."""
+    found, problems = {}, []
+    for name, table in read.sets.items():
+        if table.rotation:
+            try:
+                found[name] = RotationFile((path.parent / table.rotation).absolute(), read.people)
+            except BadSetting as error:
+                problems.append(f"sets.{name}.rotation: {error}")
+    refuse(problems)
+    return found
 
 
 def _shadow(path: Path) -> Policy:
@@ -221,8 +253,7 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
         yield from _strangers(f"servers.{name}", filter(None, (server.asked_by, server.owner)), settings)
     for name, members in settings.sets.items():
         yield from _strangers(f"sets.{name}", members.people, settings)
-        if not members.people and not members.groups:
-            yield f"sets.{name}: it has neither people nor a slack_group nor an entra_group, so nobody is in it"
+        yield from _wrong_set(name, members, settings)
         if members.slack_group and settings.slack is None:
             yield f"sets.{name}.slack_group: {members.slack_group} needs a [slack] table"
         if members.entra_group and settings.teams is None:
@@ -245,6 +276,18 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
             yield f"people: the {platform.capitalize()} account {account} is listed for more than one person"
 
 
+def _wrong_set(name: str, members: SetTable, settings: Settings) -> Iterator[str]:
+    if not (members.people or members.groups or members.rotation):
+        yield f"sets.{name}: it has neither people nor a slack_group nor an entra_group, so nobody is in it"
+    if members.pagerduty_schedule and settings.pagerduty is None:
+        yield f"sets.{name}.pagerduty_schedule: {members.pagerduty_schedule} needs a [pagerduty] table"
+    if members.fallback and members.fallback not in settings.sets:
+        hint = did_you_mean(members.fallback, settings.sets)
+        yield f"sets.{name}.fallback: there is no sets.{members.fallback}{hint}"
+    elif members.fallback and (members.fallback == name or settings.sets[members.fallback].fallback):
+        yield f"sets.{name}.fallback: name a set that has no fallback of its own"
+
+
 def _wrong_glass(settings: Settings) -> Iterator[str]:
     """Glass that is broken by strangers, or where nobody else would hear of it."""
     glass = settings.glass
@@ -258,7 +301,11 @@ def _wrong_glass(settings: Settings) -> Iterator[str]:
 
 
 def _nowhere(settings: Settings) -> Iterator[str]:
-    """Providers that say no address."""
+    """Chains that ask nobody, and providers that say no address."""
+    for chain in settings.policy.written.values():
+        for circle in chain.sets:
+            if circle not in settings.sets:
+                yield f"chains.{chain.name}.steps: there is no sets.{circle}{did_you_mean(circle, settings.sets)}"
     if settings.vault and settings.vault.problem:
         yield f"vault: {settings.vault.problem}"
     for name, one in settings.credentials.items():
@@ -284,12 +331,12 @@ def _wrong_route(route: Route, settings: Settings) -> Iterator[str]:
     for circle, name in circles:
         if name and name not in settings.sets:
             yield f"{key}.{circle}: there is no sets.{name}{did_you_mean(name, settings.sets)}"
-    if route.pager and route.pager not in settings.pagers:
-        hint = did_you_mean(route.pager, settings.pagers)
-        yield f"{key}.pager: there is no [pagers.{route.pager}]{hint}"
+    for which, pager in (("pager", route.pager), *(("backup_pagers", name) for name in route.backup_pagers)):
+        if pager and pager not in settings.pagers:
+            yield f"{key}.{which}: there is no [pagers.{pager}]{did_you_mean(pager, settings.pagers)}"
     sets = [settings.sets[name] for name in route.rule.approvers if name in settings.sets]
     able = {person for members in sets for person in members.people} - settings.policy.denied
-    closed = all(members.people and not members.groups for members in sets)
+    closed = all(members.people and not (members.groups or members.rotation) for members in sets)
     closed = closed and len(sets) == len(route.rule.approvers)
     if closed and len(able) < route.rule.needed:
         yield (
@@ -333,4 +380,4 @@ def _place_problem(place: str, settings: Settings) -> str:
 def _accounts_here(settings: Settings, person: str) -> bool:
     """Whether one of their accounts is on a platform that is connected."""
     connected = {"slack": settings.slack, "teams": settings.teams}
-    return any(connected[platform] for platform in settings.people[person].accounts)
+    return any(connected.get(platform) for platform in settings.people[person].accounts)

@@ -10,20 +10,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     Field,
     StringConstraints,
 )
 
-from ..agent.policy_tables import Duration, Places
+from ..agent.chain_tables import MaybeName
+from ..agent.policy_tables import Places
 from ..agent.setting_words import Name, listed, written
+from ..agent.table_forms import Duration
 from ..approvals.address import SCHEMES
 from ..approvals.server_check import Accepted
 from .credential_tables import AnyCredential, VaultTable
 from .daily_table import DailyTable
 from .evidence.table import AuditTable
+from .pager_table import PagerTable
 from .table_parts import Table as _Table
+from .table_parts import Url
 from .table_parts import variable as _variable
 from .teams.registration import Registration
 
@@ -31,6 +34,8 @@ _MEMBER = 'a Slack member id begins with U or W, from the profile\'s menu "Copy 
 _GROUP = "a Slack user group's id begins with S, from the group's menu in Slack's directory"
 _OBJECT = "a Teams account is its object id in Entra, from the person's page in the Entra admin center"
 _ENTRA_GROUP = "a group is its object id in Entra, from the group's page in the Entra admin center"
+_DUTY = "a PagerDuty user's id begins with P, from the end of their profile's address"
+_SCHEDULE = "a PagerDuty schedule's id begins with P, from the end of its address"
 _APP = "it is the Application (client) ID of the bot's app registration in Entra"
 _TENANT = "it is the Directory (tenant) ID of the bot's app registration in Entra"
 _SET = 'write a list of people like ["bo", "cy"], { slack_group = "S0123ABC" } or { entra_group = "…" }'
@@ -54,7 +59,6 @@ Id = Name
 #: Entra's ids mean the same in capitals.
 GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 Guid = Annotated[str, StringConstraints(to_lower=True)]
-Url = Annotated[str, written(r"https?://\S+", "it must begin with https:// or http://")]
 People = Annotated[tuple[Id, ...], listed("people's ids")]
 _HOST = "a host is its name in lower case, with its port where that is not the usual one, like hooks.example.com:8443"
 Host = Annotated[str, written(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[1-9][0-9]{0,4})?", _HOST)]
@@ -67,24 +71,40 @@ class PersonTable(_Table):
     name: str = Field(min_length=1, max_length=80)
     slack: Annotated[str, written(r"[UW][A-Z0-9]{2,}", _MEMBER)] | None = None
     teams: Annotated[Guid, written(GUID, _OBJECT)] | None = None
+    pagerduty: Annotated[str, written(r"P[A-Z0-9]{2,}", _DUTY)] | None = None
 
     @property
     def accounts(self) -> Mapping[str, str]:
         """Their account on each platform where they have one."""
-        return {name: id for name, id in (("slack", self.slack), ("teams", self.teams)) if id}
+        return {
+            name: id
+            for name, id in (("slack", self.slack), ("teams", self.teams), ("pagerduty", self.pagerduty))
+            if id
+        }
 
 
 class SetTable(_Table):
-    """`[sets.finance]`: persons, a Slack user group, a group of Entra, or several of them."""
+    """`[sets.finance]`: persons, a group of Slack or Entra, whoever is on call, or several of them.
+
+    Attributes:
+        pagerduty_schedule: A schedule of PagerDuty; who is on call by it belongs to the set.
+        rotation: A file that says who takes turns, beside this one; who is on call by it belongs to the set.
+        fallback: A set that counts instead while nobody at all is in this one.
+    """
 
     people: People = ()
     slack_group: Annotated[str, written(r"S[A-Z0-9]{2,}", _GROUP)] | None = None
     entra_group: Annotated[Guid, written(GUID, _ENTRA_GROUP)] | None = None
+    pagerduty_schedule: Annotated[str, written(r"P[A-Z0-9]{2,}", _SCHEDULE)] | None = None
+    rotation: Path | None = None
+    fallback: MaybeName = ""
 
     @property
     def groups(self) -> tuple[str, ...]:
         """Its groups as the directory knows them."""
-        named = (("slack", self.slack_group), ("teams", self.entra_group))
+        named = (
+            ("slack", self.slack_group), ("teams", self.entra_group), ("pagerduty", self.pagerduty_schedule),
+        )  # fmt: skip
         return tuple(f"{platform}:{id}" for platform, id in named if id)
 
 
@@ -139,12 +159,17 @@ class TeamsTable(_Table):
         return self.authority or f"https://login.microsoftonline.com/{self.tenant}"
 
 
-class PagerTable(_Table):
-    """`[pagers.primary]`: PagerDuty Events v2; `routing_key` names the environment variable that holds it."""
+class PagerDutyTable(_Table):
+    """`[pagerduty]`: its REST API, asked for schedules; `token` names the environment variable that holds a read-only key."""
 
-    kind: Literal["pagerduty"] = "pagerduty"
-    routing_key: Annotated[str, _variable("key", "PAGER_ROUTING_KEY")]
-    url: Url = "https://events.pagerduty.com"
+    token: Annotated[str, _variable("key", "PAGERDUTY_API_TOKEN")]
+    api: Url = "https://api.pagerduty.com"
+
+
+class WatchdogTable(_Table):
+    """`[watchdog]`: `heartbeat` names the environment variable with an address that is called while nothing is overdue."""
+
+    heartbeat: Annotated[str, _variable("address", "HEARTBEAT_URL")]
 
 
 class StoreTable(_Table):
@@ -274,7 +299,7 @@ class AgentServerTable(_Table):
     reads: Annotated[tuple[str, ...], listed('dialects, like ["langchain middleware"]')] = ()
 
 
-class SettingsFile(_Table, BaseModel):  # named again for the linter, which knows its defaults
+class SettingsFile(_Table):
     """The file without its policy; it names graphs, servers, or both.
 
     Attributes:
@@ -286,6 +311,8 @@ class SettingsFile(_Table, BaseModel):  # named again for the linter, which know
         slack: The workspace.
         teams: The bot's registration in Entra.
         pagers: Who pages on-call.
+        watchdog: Told once a minute that no clock is late.
+        pagerduty: Asked who is on call, for sets with a pagerduty_schedule.
         credentials: Where fresh tokens come from.
         vault: A Vault that keeps refresh tokens.
         store: Where the record is kept.
@@ -301,16 +328,18 @@ class SettingsFile(_Table, BaseModel):  # named again for the linter, which know
 
     graphs: dict[
         Id, Annotated[GraphTable, BeforeValidator(_graph_only, json_schema_input_type=str | GraphTable)]
-    ] = {}
-    servers: dict[Id, AgentServerTable] = {}
+    ] = Field(default={})
+    servers: dict[Id, AgentServerTable] = Field(default={})
     people: dict[Id, PersonTable] = Field(min_length=1)
     sets: dict[
         Id, Annotated[SetTable, BeforeValidator(_people_only, json_schema_input_type=People | SetTable)]
     ] = Field(min_length=1)
     slack: SlackTable | None = None
     teams: TeamsTable | None = None
-    pagers: dict[Id, PagerTable] = {}
-    credentials: dict[Id, AnyCredential] = {}
+    pagers: dict[Id, PagerTable] = Field(default={})
+    watchdog: WatchdogTable | None = None
+    pagerduty: PagerDutyTable | None = None
+    credentials: dict[Id, AnyCredential] = Field(default={})
     vault: VaultTable | None = None
     store: StoreTable = StoreTable()
     server: ServerTable = ServerTable()

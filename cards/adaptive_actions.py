@@ -93,8 +93,9 @@ def turning(request: Request, number: int, of: int, surface: Surface) -> list[El
 
 def rows_of(buttons: Sequence[Button], press: str, surface: Surface) -> list[Element]:
     """The answers, and Details below them: more than three buttons in a row are too wide for a telephone."""
-    given = [one for one in buttons if one.verb not in (Verb.DETAILS, Verb.RECONNECT)]
-    others = [one for one in buttons if one.verb in (Verb.DETAILS, Verb.RECONNECT)]
+    aside = (Verb.ON_IT, Verb.DETAILS, Verb.RECONNECT)
+    given = [one for one in buttons if one.verb not in aside]
+    others = [one for one in buttons if one.verb in aside]
     first, *more = [pressing(row, press, surface) for row in (given, others) if row] or [[]]
     made = ([*first, *dialogs(buttons, press, surface)], *more)
     return [action_set(row) for row in made if row]

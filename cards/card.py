@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from ..approvals.credential import Mending
 from ..approvals.lacking import waits_for_sign_in
+from ..approvals.looking import can_hold
 from ..approvals.people import PersonId
 from ..approvals.request import Request, State
 from ..approvals.verdict import RequestId, Way
@@ -28,6 +29,7 @@ class Verb(StrEnum):
     APPROVE = "approve"
     MODIFY = "modify"
     REJECT = "reject"
+    ON_IT = "on_it"
     DETAILS = "details"
     HAPPENED = "happened"
     AGAIN = "again"
@@ -58,6 +60,7 @@ class Button:
     confirm: str = ""
 
 
+ON_IT = Button(Verb.ON_IT, "I am on it")
 DETAILS = Button(Verb.DETAILS, "Details")
 #: The answers, in the order people read them; no request takes all of them.
 ANSWERS = (
@@ -154,13 +157,16 @@ def _open(request: Request, writer: Writer) -> Card:
     body = (
         *rows.open_rows(request, proposal, writer),
         rows.deadline(request, writer),
+        *rows.on_it(request, writer),
         rows.needs(request, writer),
     )
     hint = () if writer.whole else (TOO_LONG,)
+    waiting = (ON_IT,) if can_hold(request) else ()
     return Card(
         request=request.id, revision=request.revision, digest=request.question, version=request.version,
         push=" — ".join(filter(None, [flag_line(first), summary])), flags=first, summary=summary,
-        rows=(*body, *hint), buttons=(*(answers(request) if writer.whole else ()), *reconnect(request), DETAILS),
+        rows=(*body, *hint),
+        buttons=(*(answers(request) if writer.whole else ()), *waiting, *reconnect(request), DETAILS),
     )  # fmt: skip
 
 

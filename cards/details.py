@@ -220,8 +220,9 @@ def _proof(request: Request, action: Action) -> Iterator[Row]:
         yield _words("Credential", json.dumps(stated, ensure_ascii=False))
     if not action.credentials:
         yield Row("Credential", (Text("none"),))
-    if request.effect:
-        yield Row("Tool", (Text(f"attempt {request.effect.attempt}: {request.effect.state.value}"),))
+    if effect := request.effect:
+        how = f"; it {visible(effect.how)}" if effect.how else ""
+        yield Row("Tool", (Text(f"attempt {effect.attempt}: {effect.state.value}{how}"),))
     yield Row(
         "Request",
         (Text(f"{request.id}, revision {request.revision}, thread {visible(request.ask.run.thread)}"),),

@@ -181,6 +181,13 @@ def deadline(request: Request, writer: Writer) -> Row:
     return Row("Answer by", (writer.when(page.at), Text(f"; then {circle} is paged; cancelled "), *cancelled))
 
 
+def on_it(request: Request, writer: Writer) -> Iterator[Row]:
+    """Who looks at it already, and what waits for them."""
+    if looking := request.looking:
+        until = (Text("; the next step waits until "), writer.when(looking.until), Text(" at most"))
+        yield Row("On it", (writer.who(looking.person), Text(" since "), writer.when(looking.since), *until))
+
+
 def _goal(request: Request, action: Action, writer: Writer) -> Row:
     return Row("Goal", (Text(f"{cut(line(action.goal), SENTENCE)} · "), *asked_for(request, writer)))
 

@@ -8,7 +8,17 @@ from ..approvals.action import Json
 from ..approvals.errors import SaysoError
 from ..approvals.lacking import waits_for_sign_in, waits_for_token
 from ..approvals.quorum import enough
-from ..approvals.request import Decision, Edits, EffectState, Outcome, OutcomeKind, Request, RunEnd, State
+from ..approvals.request import (
+    Decision,
+    Edits,
+    Effect,
+    EffectState,
+    Outcome,
+    OutcomeKind,
+    Request,
+    RunEnd,
+    State,
+)
 from ..approvals.verdict import Approve, Modify, Reject, Respond, Undo, Verdict, is_edit
 from . import values
 from .escape import cut, line
@@ -54,6 +64,11 @@ def is_unknown(request: Request) -> bool:
     if request.state is not State.RESUMING or effect is None or effect.state is not EffectState.UNKNOWN:
         return False
     return not enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > effect.attempt))
+
+
+def broke_off(effect: Effect) -> str:
+    """How a tool ended of which nobody knows what it did; an error's words are its author's."""
+    return cut(line(effect.how), SENTENCE).rstrip(".") or "never reported"
 
 
 def is_stuck(request: Request) -> bool:
@@ -194,9 +209,7 @@ def _now(request: Request) -> str:
         case State.RESUMING, None if request.asked:
             return "Nothing is done; a worker is telling the agent."
         case State.RESUMING, effect if effect and effect.state is EffectState.UNKNOWN:
-            return (
-                f"Not known whether it happened: attempt {effect.attempt} began and never reported. What now?"
-            )
+            return f"Not known whether it happened: attempt {effect.attempt} began and {broke_off(effect)}. What now?"
         case _ if request.ask.undoes:
             return "It is being undone."
         case _ if request.ask.dialect:

@@ -27,7 +27,7 @@ from . import rows, values
 from .escape import clean, cut, line
 from .rows import Writer
 from .spans import Circle, Form, Row, Span, Spans, Text, plain
-from .standing import decided, outcome_words, verdict_words
+from .standing import broke_off, decided, outcome_words, verdict_words
 
 #: Longest text of an agent or a person in a notice, in UTF-16 units.
 REPORT = 2_400
@@ -47,11 +47,14 @@ _BROKE_OFF = " sent this back. The agent broke off before it asked again; nothin
 _NOT_BACK = "The agent has not come back in time. Nothing was done; it is tried again, and operators know."
 _NOT_UNDONE = "No worker has undone it in time. Nothing was done; it is tried again, and operators know."
 _STARTED_AND_SILENT = "It was started and has not reported in time; operators know."
+_DID = {
+    NoticeKind.HANDED_ON: " handed the question to the next line:",
+    NoticeKind.GLASS_BROKEN: " broke the glass and approved alone. Please review it:",
+}
+_WHAT_NOW = "nobody knows whether it happened. Please look, then say on the card: it happened, run it again, or give up."
 _OTHERWISE = {
     NoticeKind.UNREACHABLE: "A card could not be posted where it belongs:",
     NoticeKind.SIGN_IN: "It waited for a sign-in, and somebody has signed in.",
-    NoticeKind.UNKNOWN: "It was started and never reported: nobody knows whether it happened. Please look, then say "
-    "on the card: it happened, run it again, or give up.",
 }
 
 
@@ -68,7 +71,10 @@ def notice_text(
         return tuple(Row("", (Text(cut(line(one), rows.PROSE)),)) for one in lines)
     if request is None:
         return (Row("", (Text(f"{notice.kind.value.capitalize()}."),)), *quoted)
-    called = _called(notice.mention)
+    called = (
+        *_called(notice.mention),
+        *(span for one in notice.people for span in (writer.who(one), Text(" "))),
+    )
     head = Row("", (*called, *_said(notice, request, writer)))
     about = Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),))
     match notice.kind:
@@ -183,10 +189,10 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
         case NoticeKind.NOBODY_THERE:
             circle = cut(line(notice.text), rows.LABEL)
             return (Text(f"Nobody is in {circle} now; the next step follows at once."),)
-        case NoticeKind.HANDED_ON:
-            return (*actor, Text(" handed the question to the next line:"))
-        case NoticeKind.GLASS_BROKEN:
-            return (*actor, Text(" broke the glass and approved alone. Please review it:"))
+        case NoticeKind.HANDED_ON | NoticeKind.GLASS_BROKEN:
+            return (*actor, Text(_DID[notice.kind]))
+        case NoticeKind.LOOKING:
+            return (*actor, Text(" is on it. "), *_waits(request, writer))
         case NoticeKind.DECIDED if request.decision:
             return decided(request.decision, request.ask.edits, writer)
         case NoticeKind.EDITED:
@@ -196,9 +202,8 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (*actor, Text(_BROKE_OFF if failed else _NOT_AGAIN))
         case NoticeKind.EXPIRED:
             return (Text(_EXPIRED), *_requester(request, writer))
-        case NoticeKind.STUCK:
-            late = _NOT_UNDONE if request.ask.undoes else _NOT_BACK
-            return (Text(_STARTED_AND_SILENT if request.effect else late),)
+        case NoticeKind.UNKNOWN | NoticeKind.STUCK:
+            return (Text(_unfinished(notice.kind, request)),)
         case NoticeKind.SIGN_IN if request.dead_credential:
             return (Text(f"{_SIGN_IN} {cut(line(request.dead_credential.words), rows.SENTENCE)}"),)
         case NoticeKind.OUTCOME if request.outcome:
@@ -207,11 +212,30 @@ def _said(notice: Notice, request: Request, writer: Writer) -> Spans:
             return (Text(_OTHERWISE.get(notice.kind, f"{notice.kind.value.capitalize()}.")),)
 
 
+def _unfinished(kind: NoticeKind, request: Request) -> str:
+    """What did not come to its end: an agent that is not back, or a tool of which nobody knows what it did."""
+    effect = request.effect
+    if effect is None:
+        return _NOT_UNDONE if request.ask.undoes else _NOT_BACK
+    return (
+        f"It was started and {broke_off(effect)}: {_WHAT_NOW}"
+        if kind is NoticeKind.UNKNOWN
+        else _STARTED_AND_SILENT
+    )
+
+
 def _until(request: Request, writer: Writer) -> Spans:
     row = rows.deadline(request, writer)
     return (
         (Text("" if request.paged_at else f"{row.label} "), *row.spans) if request.state is State.OPEN else ()
     )
+
+
+def _waits(request: Request, writer: Writer) -> Spans:
+    if request.looking is None:
+        return ()
+    end = (Text("; it is cancelled "), writer.when(request.ask.deadline.expires_at), Text(" as before."))
+    return (Text("The next step waits until "), writer.when(request.looking.until), *end)
 
 
 def _requester(request: Request, writer: Writer) -> Spans:

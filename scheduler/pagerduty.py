@@ -6,52 +6,37 @@ may follow, since PagerDuty would open a new incident for it.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 
 import httpx
 
-from ..approvals.looks import withheld
-
-#: A whole attempt, from name look-up to the last byte of the answer.
-ATTEMPT_LIMIT: Final = timedelta(seconds=10)
-
-#: The first pause between two attempts; each further one is twice as long, up to the longest.
-FIRST_PAUSE: Final = timedelta(seconds=5)
-LONGEST_PAUSE: Final = timedelta(minutes=5)
-
-#: What "429" means when the answer does not say how long; PagerDuty's own advice for events.
-PAUSE_WHEN_TOLD_TO_SLOW_DOWN: Final = timedelta(seconds=30)
+from .pager import (
+    ATTEMPT_LIMIT,
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    UNREADABLE_IN_DETAILS,
+    Alarm,
+    Closing,
+    Link,
+    Result,
+    Severity,
+    attempt,
+    clean,
+    cut,
+)
+from .pager import base_url as safe_url
 
 MAX_SUMMARY: Final = 1024  # characters
 MAX_DEDUP_KEY: Final = 255  # characters
 MAX_TEXT: Final = 1024  # characters, ours, for every other text beside the details
 MAX_LINKS: Final = 20  # ours
 MAX_EVENT: Final = 512_000  # bytes of JSON; the API says 512 KB and we take the smaller reading
-
-
-#: Connecting ends well before the whole attempt does, so that "the event never left" can be told from "answer lost".
-_PHASES: Final = httpx.Timeout(ATTEMPT_LIMIT.total_seconds(), connect=5.0, pool=5.0)
-
-#: Control, zero-width and direction characters: JSON readers or people's eyes stumble over them.
-_UNREADABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-_UNREADABLE_IN_DETAILS: Final = re.compile(_UNREADABLE.pattern.replace(r"\x00-\x1f", r"\x00-\x08\x0b-\x1f"))
-
-
-class Severity(StrEnum):
-    """How bad it is; the only words that PagerDuty takes."""
-
-    CRITICAL = "critical"
-    ERROR = "error"
-    WARNING = "warning"
-    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +51,6 @@ class RoutingKey:
 
     def __str__(self) -> str:
         return "RoutingKey(...)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
-    """Something to open from the incident: an address and the words to click on."""
-
-    href: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,37 +85,10 @@ class Page:
         if not isinstance(self.severity, Severity):
             raise TypeError(f"severity must be one of {', '.join(Severity)}, as a Severity")
         for name in ("dedup_key", "summary", "source"):
-            if not _clean(getattr(self, name)):
+            if not clean(getattr(self, name)):
                 raise ValueError(f"{name} must not be empty")
         if self.at.utcoffset() is None:
             raise ValueError("at needs a time zone")
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """PagerDuty has the event; people are paged soon after."""
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """PagerDuty will never take this event; `reason` is for operators and holds no routing key."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RetryLater:
-    """Not accepted, as far as the answer says; try again, but not before `after` (zero: as you like)."""
-
-    after: timedelta = timedelta(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The answer was lost: the event may have been accepted. The same event may be sent again."""
-
-
-Result = Accepted | Refused | RetryLater | Unknown
 
 
 class PagerDuty:
@@ -150,12 +100,7 @@ class PagerDuty:
         Raises:
             ValueError: The address is neither https nor on this machine: the routing key would travel in the clear.
         """
-        try:
-            url = httpx.URL(base_url)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"the pager's address is no address: {error}") from error
-        if not url.host or (url.scheme != "https" and not _on_this_machine(url)):
-            raise ValueError("the pager's address must begin with https:// (http:// only on this machine)")
+        url = safe_url(base_url)
         self._enqueue = url.copy_with(path=url.path.rstrip("/") + "/v2/enqueue")
         self._http = http
 
@@ -172,34 +117,44 @@ class PagerDuty:
         return await self._send(routing_key, _encode_follow_up("resolve", routing_key, dedup_key))
 
     async def _send(self, routing_key: RoutingKey, event: bytes) -> Result:
-        try:
-            async with asyncio.timeout(ATTEMPT_LIMIT.total_seconds()):
-                answer = await self._http.post(
-                    self._enqueue,
-                    content=event,
-                    headers={"Content-Type": "application/json"},
-                    follow_redirects=False,
-                    timeout=_PHASES,
-                )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError):
-            return RetryLater()  # the event never left
-        except (httpx.RequestError, TimeoutError):
-            return Unknown()
-        return _read_answer(answer, routing_key)
+        return await attempt(self._http, self._enqueue, event, who="PagerDuty", secret=routing_key.secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagerDutyPager:
+    """One integration of the settings, as a `Pager`."""
+
+    sender: PagerDuty
+    key: RoutingKey
+
+    @property
+    def platform(self) -> str:
+        return "pagerduty"
+
+    async def trigger(self, alarm: Alarm) -> Result:
+        page = Page(
+            routing_key=self.key, dedup_key=alarm.key, summary=alarm.summary, severity=alarm.severity,
+            source=alarm.source, at=alarm.at, details=alarm.details, links=alarm.links, class_="approval",
+            component=alarm.component, group=alarm.group,
+        )  # fmt: skip
+        return await self.sender.trigger(page)
+
+    async def resolve(self, closing: Closing) -> Result:
+        return await self.sender.resolve(self.key, closing.key)
 
 
 def next_attempt(
-    attempt: int, now: datetime, not_after: datetime, jitter: float, *, after: timedelta = timedelta(0)
+    number: int, now: datetime, not_after: datetime, jitter: float, *, after: timedelta = timedelta(0)
 ) -> datetime | None:
-    """When to try again after attempt number `attempt` (from 1) has failed; None when it is time for the next pager.
+    """When to try again after attempt number `number` (from 1) has failed; None when it is time for the next pager.
 
     An attempt that starts at the returned time has ended by `not_after`. The pause doubles, plus up to a quarter by
     `jitter` (0 to 1), and is never shorter than `after`; where it would go too far there is one last attempt.
     """
-    if attempt < 1 or not 0 <= jitter <= 1:
-        raise ValueError("attempt counts from 1 and jitter lies between 0 and 1")
+    if number < 1 or not 0 <= jitter <= 1:
+        raise ValueError("number counts from 1 and jitter lies between 0 and 1")
     latest = not_after - ATTEMPT_LIMIT
-    pause = min(FIRST_PAUSE * (1 << min(attempt - 1, 16)), LONGEST_PAUSE)
+    pause = min(FIRST_PAUSE * (1 << min(number - 1, 16)), LONGEST_PAUSE)
     planned = now + max(pause, after) * (1 + jitter / 4)
     if planned <= latest:
         return planned
@@ -211,19 +166,19 @@ def encode_trigger(page: Page) -> bytes:
     event = _event("trigger", page.routing_key, page.dedup_key)
     event["client"] = "sayso"
     if page.client_url and len(page.client_url) <= MAX_TEXT:
-        event["client_url"] = _clean(page.client_url)
+        event["client_url"] = clean(page.client_url)
     payload: dict[str, object] = {
-        "summary": _cut(page.summary, MAX_SUMMARY),
-        "source": _cut(page.source, MAX_TEXT),
+        "summary": cut(page.summary, MAX_SUMMARY),
+        "source": cut(page.source, MAX_TEXT),
         "severity": page.severity.value,
         "timestamp": page.at.isoformat(timespec="milliseconds"),
     }
     for name, text in (("component", page.component), ("group", page.group), ("class", page.class_)):
         if text:
-            payload[name] = _cut(text, MAX_TEXT)
+            payload[name] = cut(text, MAX_TEXT)
     event["payload"] = payload
-    if links := [link for link in page.links if 0 < len(_clean(link.href)) <= MAX_TEXT][:MAX_LINKS]:
-        event["links"] = [{"href": _clean(link.href), "text": _cut(link.text, MAX_TEXT)} for link in links]
+    if links := [link for link in page.links if 0 < len(clean(link.href)) <= MAX_TEXT][:MAX_LINKS]:
+        event["links"] = [{"href": clean(link.href), "text": cut(link.text, MAX_TEXT)} for link in links]
     return _with_details(event, payload, page.details)
 
 
@@ -231,7 +186,7 @@ def _with_details(event: dict[str, object], payload: dict[str, object], details:
     size = sum(len(name) + len(text) for name, text in details.items())
     if details and size <= MAX_EVENT:  # a character is a byte or more: nothing bigger is worth encoding
         payload["custom_details"] = {
-            _clean(name): _clean(text, _UNREADABLE_IN_DETAILS) for name, text in details.items()
+            clean(name): clean(text, UNREADABLE_IN_DETAILS) for name, text in details.items()
         }
         encoded = _encode(event)
         if len(encoded) <= MAX_EVENT:
@@ -247,7 +202,7 @@ def _encode_follow_up(action: str, routing_key: RoutingKey, dedup_key: str) -> b
 
 
 def _event(action: str, routing_key: RoutingKey, dedup_key: str) -> dict[str, object]:
-    key = _clean(dedup_key)
+    key = clean(dedup_key)
     if not key:
         raise ValueError("dedup_key must not be empty")
     if len(key) > MAX_DEDUP_KEY:
@@ -257,36 +212,3 @@ def _event(action: str, routing_key: RoutingKey, dedup_key: str) -> dict[str, ob
 
 def _encode(event: Mapping[str, object]) -> bytes:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def _read_answer(answer: httpx.Response, routing_key: RoutingKey) -> Result:
-    status = answer.status_code
-    if answer.is_success:
-        return Accepted()
-    if status == httpx.codes.TOO_MANY_REQUESTS:
-        return RetryLater(_retry_after(answer.headers.get("Retry-After", "")))
-    if status == httpx.codes.REQUEST_TIMEOUT or answer.is_server_error:
-        return RetryLater()
-    # An answer may echo the event, and the first thing in it is the key.
-    said = _cut(answer.text.replace(routing_key.secret, "..."), 300)
-    return Refused(f"PagerDuty answered {status}: {said}" if said else f"PagerDuty answered {status}")
-
-
-def _retry_after(seconds: str) -> timedelta:
-    if seconds.isascii() and seconds.isdecimal() and len(seconds) <= 4:  # longer than hours is no instruction
-        return timedelta(seconds=int(seconds))
-    return PAUSE_WHEN_TOLD_TO_SLOW_DOWN
-
-
-def _on_this_machine(url: httpx.URL) -> bool:
-    return url.scheme == "http" and url.host in {"127.0.0.1", "::1", "localhost"}
-
-
-def _clean(text: str, unreadable: re.Pattern[str] = _UNREADABLE) -> str:
-    """Without tokens and what a strict JSON reader refuses, lone surrogates among it: a page is not lost for them."""
-    return unreadable.sub(" ", withheld(text.encode("utf-8", "replace").decode())).strip()
-
-
-def _cut(text: str, limit: int) -> str:
-    clean = _clean(text)
-    return clean if len(clean) <= limit else clean[: limit - 3] + "..."

@@ -19,7 +19,9 @@ from ..approvals.verdict import RequestId
 log = logging.getLogger(__name__)
 
 #: Requests fired at the same time, so that an outage is made up for quickly and the store stays responsive.
-AT_ONCE = 16
+AT_ONCE = 32
+#: Of one partition at a time; as long as that many are due, the next ones follow without waiting for the next tick.
+AT_MOST = 100
 
 
 class Sweeper:
@@ -34,9 +36,13 @@ class Sweeper:
 
         Raises: StoreDown.
         """
-        at_once = asyncio.Semaphore(AT_ONCE)
-        moved = await asyncio.gather(*(self._moved(id, at_once) for id in await self._store.due()))
-        return sum(moved)
+        at_once, total = asyncio.Semaphore(AT_ONCE), 0
+        while True:
+            due = await self._store.due(AT_MOST)
+            moved = sum(await asyncio.gather(*(self._moved(id, at_once) for id in due)))
+            total += moved
+            if not moved or len(due) < AT_MOST:
+                return total
 
     async def _moved(self, id: RequestId, at_once: asyncio.Semaphore) -> bool:
         async with at_once:
@@ -50,16 +56,22 @@ class Sweeper:
 
     async def _fire(self, id: RequestId) -> bool:
         """Whether this sweep, and not another one, moved it."""
-        found = await self._store.get(id)
-        circles, halted = await self._circles(found), await self._halted(found)
         fired: list[Change | None] = []
+        known: tuple[machine.Circles, bool] | None = None
 
         def step(request: Request, now: datetime) -> Change | None:
-            fired.append((halted and held_back(request, now)) or machine.fire(request, now, circles))
+            if known is None and (_asks_people(request, now) or _may_be_halted(request, now)):
+                raise _LookUp(request)
+            circles, halted = known or (machine.NO_CIRCLES, False)
+            fired.append((halted and _held_back(request, now)) or machine.fire(request, now, circles))
             return fired[-1]
 
         crash_point("step-before-fired")
-        await self._store.change(id, step)
+        try:
+            await self._store.change(id, step)
+        except _LookUp as asked:
+            known = await self._circles(asked.request), await self._halted(asked.request)
+            await self._store.change(id, step)
         crash_point("step-after-fired")
         return fired[-1] is not None
 
@@ -74,12 +86,39 @@ class Sweeper:
         return False
 
     async def _circles(self, request: Request) -> machine.Circles:
-        """Members of the circles still to be added, and of the last one; those that can be looked up."""
+        """Members of the circles still to be added, of the last one, and of those that have voted in part."""
         steps = request.ask.deadline.steps[max(request.fired - 1, 0) :]
+        asked = request.approver_sets if request.votes and request.state is State.OPEN else ()
         found = {}
-        for circle in dict.fromkeys(step.adds for step in steps if step.adds):
+        for circle in dict.fromkeys((*(step.adds for step in steps if step.adds), *asked)):
             try:
                 found[circle] = await self._directory.members(circle)
             except DirectoryDown:
                 log.warning("sweep.directory_down request=%s circle=%s", request.id, circle)
         return found
+
+
+class _LookUp(Exception):
+    """What is due tells people, or may wait for the end of a pause; who and whether is looked up first."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__()
+        self.request = request
+
+
+def _asks_people(request: Request, now: datetime) -> bool:
+    """Whether a step may tell people by name; what has ended tells where the cards stand."""
+    return request.state is State.OPEN and _is_due(request, now) and now < request.ask.deadline.expires_at
+
+
+def _may_be_halted(request: Request, now: datetime) -> bool:
+    """Whether a pause would put off what is due."""
+    return _held_back(request, now) is not None
+
+
+def _held_back(request: Request, now: datetime) -> Change | None:
+    return held_back(request, now) if _is_due(request, now) else None
+
+
+def _is_due(request: Request, now: datetime) -> bool:
+    return request.due_at is not None and request.due_at <= now

@@ -14,6 +14,7 @@ from ...approvals.errors import BadSetting
 from ...approvals.sealing import STATE_KEYS
 from ...approvals.watched import can_be_undone
 from ...scheduler.pagerduty import RoutingKey
+from ..api.signature import CallbackSecret
 from ..opening import open_store
 from ..settings import DEFAULT_FILE, Settings, load_settings
 from ..signing_keys import kept_signer, load_signer, load_verifier, public_text
@@ -102,15 +103,31 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
     if settings.api:
         yield from api_keys(settings, settings.api)
     for name, pager in settings.pagers.items():
-        yield pager.routing_key, _routing_key(settings, pager.routing_key, name)
+        for variable in pager.variables:
+            yield variable, _pager_secret(settings, variable, name, pager.kind)
+    if settings.pagerduty:
+        yield settings.pagerduty.token, _there(settings, settings.pagerduty.token, "[pagerduty]")
+    if settings.watchdog:
+        yield settings.watchdog.heartbeat, _there(settings, settings.watchdog.heartbeat, "[watchdog]")
     yield from credential_secrets(settings)
 
 
-def _routing_key(settings: Settings, variable: str, pager: str) -> Look:
+def _there(settings: Settings, variable: str, table: str) -> Look:
+    async def look() -> str:
+        settings.secret(variable, f"{table} needs it")
+        return f"set, for {table}"
+
+    return look
+
+
+def _pager_secret(settings: Settings, variable: str, pager: str, kind: str) -> Look:
     async def look() -> str:
         secret = settings.secret(variable, f"pagers.{pager} needs it")
         try:
-            RoutingKey(secret)
+            if kind == "pagerduty":
+                RoutingKey(secret)
+            elif kind == "webhook":
+                CallbackSecret(secret)
         except ValueError as error:
             raise Wrong(f"{variable}: {error}") from error
         return f"set, for pagers.{pager}"

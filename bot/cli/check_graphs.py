@@ -58,6 +58,7 @@ class GatedTools:
         from langgraph.checkpoint.memory import InMemorySaver
 
         from ...agent.fingerprint import gates_of
+        from ...agent.seen_tools import seen_tools
         from ...agent.unguarded import check_guarded, tools_of
         from ..graphs import GraphLoader
 
@@ -69,7 +70,8 @@ class GatedTools:
                     for tool in gate.tools:
                         self._graphs.setdefault(tool, []).append(name)
                 self._callable |= set(tools_of(kept.graph))
-                self._seen.add(name)
+                if not any(one.hides_agent for one in seen_tools(kept.graph).values()):
+                    self._seen.add(name)
             if name in self._settings.unguarded:
                 return f"{kept.words}; its model may call any tool without asking"
             check_guarded(kept.graph, self._settings.policy)

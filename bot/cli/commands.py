@@ -203,6 +203,14 @@ def show(
 
 
 @app.command()
+def oncall(settings: SettingsFile = None) -> None:
+    """Say who is on call, now and next. Exits 1 when somewhere nobody is."""
+    from .oncall import print_on_call
+
+    raise typer.Exit(print_on_call(settings))
+
+
+@app.command()
 def connect(
     provider: Annotated[
         str, typer.Argument(help='As in \\[credentials.PROVIDER] of the settings, with kind = "oauth".')

@@ -161,7 +161,7 @@ def _settings(chosen: Chosen) -> Iterator[str]:
 def _unrated(table: str) -> Iterator[str]:
     """For a tool that says nothing of itself, lines to begin from."""
     yield "# Taken at its worst until you rate it: people are asked about every call. Low in every way, it runs by itself."
-    said = ('category = "read"', *(f'{key} = "low"' for key in _KEYS[1:4]))
+    said = ('category = "internal_change"', *(f'{key} = "high"' for key in _KEYS[1:4]))
     yield from (f"# {line}" for line in (table, *said))
 
 

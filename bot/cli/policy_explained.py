@@ -16,7 +16,7 @@ from ...agent.conditions import Circumstances
 from ...agent.policy import Policy
 from ...agent.risk import assess, assess_call
 from ...approvals.action import Action
-from ...approvals.deadline import Step, StepKind, plan
+from ...approvals.deadline import Step, StepKind
 from ...approvals.errors import BadSetting
 from ...approvals.risk import Level, Oversight
 from ..settings import Settings, load_settings
@@ -114,13 +114,13 @@ def _print_route(out: Console, policy: Policy, action: Action) -> None:
         who += f" ({' and '.join(rule.veto)} may reject)"
     out.print(f"Asked    on {route.name}: {who}, in {', '.join(route.places)}")
     now = datetime.now(UTC)
-    on_call = route.on_call if route.on_call_decides else ""
-    clock = plan(
-        policy.chain_for(action), now, second_line=route.second_line, supervisor=route.supervisor, on_call=on_call
-    )  # fmt: skip
-    out.print(f"Clock    {kind}")
+    chain = policy.chain_for(action)
+    clock = route.clock(chain, now)
+    out.print(f"Clock    {kind}{f', chain {chain.name}' if chain.name else ''}")
     for step in clock.steps:
         out.print(f"  after {span_words(step.at - now):<12} {' '.join(_step(step, route.pager))}")
+    if route.hours:
+        out.print(f"  reminders wait for hours.{route.hours.name} ({route.hours.zone}); nothing else does")
 
 
 def _step(step: Step, pager: str) -> Iterator[str]:

@@ -57,7 +57,8 @@ async def _found(settings: Settings) -> list[Lint]:
             broken.append(Lint(f"graphs.{name}", str(error).removesuffix("."), wrong=True))
             found = {}
         tools |= found
-        whole = whole and bool(found)  # nothing is concluded about a graph that shows no tool
+        # Nothing is concluded about a graph that shows no tool, or a tool with an agent that nobody sees.
+        whole = whole and bool(found) and not any(one.hides_agent for one in found.values())
     sight = Sight(tools, whole=whole and bool(tools))
     return [
         *broken,
@@ -133,6 +134,7 @@ def _able(sets: Collection[str], settings: Settings) -> set[str]:
     for name in sets:
         members = settings.sets[name]
         platforms = {group.partition(":")[0] for group in members.groups}
-        able |= set(members.people)
+        turns = settings.rotations[name].rotation if name in settings.rotations else None
+        able |= {*members.people, *(turns.people if turns else ())}
         able |= {id for id, person in settings.people.items() if platforms & set(person.accounts)}
     return able - set(map(str, settings.policy.denied))

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.text import Text
 
 from ...agent.advice import advice
-from ...agent.policy_tables import Duration
 from ...agent.shadow import Difference, differences
+from ...agent.table_forms import Duration
 from ...approvals.change import AuditRecord
 from ...approvals.errors import BadSetting
 from ...approvals.request import Request

@@ -242,7 +242,7 @@ def trail_line(record: AuditRecord, first: datetime, name: Name, width: int) -> 
     """One line of the trail; what goes on stands under its words."""
     entry = record.entry
     after = "+" + span_words(max(record.at - first, timedelta(0)))
-    who = cut(line(name(entry.by)), 20)
+    who = cut(line(name(entry.facts.get("person") or entry.by)), 20)
     head = f"  {record.at.astimezone(local_zone()):%H:%M:%S}  {after:<12}  {who:<14}  "
     words = textwrap.wrap(happened(record), max(width - len(head), 24), break_on_hyphens=False) or [""]
     return f"\n{' ' * len(head)}".join([head + words[0], *words[1:]])

@@ -196,7 +196,8 @@ class Guide:
         live = [one for one in requests if one.live]  # of the same moment as what the other panels show
         with suppress(sqlite3.OperationalError):  # a tool holds it for a moment; what was read before will do
             self._rows = await asyncio.to_thread(rows_now, self._stage)
-        return {"steps": [self._step(n, step, live) for n, step in enumerate(STEPS, start=1)]}
+        steps = [self._step(n, step, live) for n, step in enumerate(STEPS, start=1)]
+        return {"steps": steps, "own": self._stage.office.own}
 
     def _step(self, n: int, step: Suggestion, live: Sequence[Request]) -> Json:
         asked = self._asked.get(n, "")

@@ -20,7 +20,7 @@ from ..front import SLACK_PATH, TEAMS_PATH
 from ..settings import Settings, load_settings
 from ..signing_keys import load_signer
 from ..valkey import EmbeddedValkey
-from .own_agent import check_own, own_tables
+from .own_agent import own_line, own_tables, own_words, unasked_tools
 from .process import Served
 
 _TABLES = """
@@ -101,6 +101,7 @@ class Office:
         back_office: The SQLite file whose rows change.
         back_office_clock: By how many seconds its clock runs ahead of this machine's.
         bot, worker: Two processes; either may be killed and started again.
+        own: How to ask somebody's own agent, and which of its tools ask nobody; empty without one.
     """
 
     folder: Path
@@ -111,6 +112,7 @@ class Office:
     back_office_clock: Path
     bot: Served
     worker: Served
+    own: str = ""
 
     @property
     def logs(self) -> tuple[Path, Path]:
@@ -149,12 +151,19 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str, own: 
     file = folder / "sayso.toml"
     policy = (resources.files("sayso.agent.ops") / "catalog.toml").read_text(encoding="utf-8")
     store = f'url = "{redis_url}"' if redis_url else ""
-    line, tools = own_tables(own, tomllib.loads(policy)["tools"]) if own else ("", "")
-    file.write_text(policy + _tables(workplace, store=store, port=port, own=line) + tools, encoding="utf-8")
+    place, tools = own_tables(own, tomllib.loads(policy)["tools"]) if own else ("", "")
     bot_env, worker_env = _environments(folder, workplace, redis_url)
-    settings = load_settings(file, {**bot_env, **worker_env})
-    if own:
-        check_own(settings)
+
+    def written(line: str) -> Settings:
+        file.write_text(
+            policy + _tables(workplace, store=store, port=port, own=line) + tools, encoding="utf-8"
+        )
+        return load_settings(file, {**bot_env, **worker_env})
+
+    settings = written(own_line(place) if own else "")
+    unasked = unasked_tools(settings) if own else ()
+    if unasked:
+        settings = written(own_line(place, unasked))
     load_signer(settings)  # so that the worker finds the public key whoever starts first
     return Office(
         folder=folder, settings=settings, workplace=workplace, redis_url=redis_url, back_office=folder / "back-office.db",
@@ -162,7 +171,7 @@ def _furnished(folder: Path, workplace: ThreadedWorkplace, redis_url: str, own: 
             "bot", ("bot", "scheduler"), env=bot_env, log=folder / "bot.log",
             ready_url=f"http://127.0.0.1:{port}/readyz", settings=file,
         ),
-        worker=Served("worker", ("worker",), env=worker_env, log=folder / "worker.log", settings=file),
+        own=own_words(unasked) if own else "", worker=Served("worker", ("worker",), env=worker_env, log=folder / "worker.log", settings=file),
     )  # fmt: skip
 
 

@@ -77,6 +77,8 @@ def _stay(office: Office, console: Console, *, browser: bool) -> None:
         if browser:
             show_in_browser(page.url)
         _what_is_where(console, office)
+        if office.own:
+            console.print(f"\n  {office.own}", highlight=False, markup=False)
         if not sys.stdin.isatty():
             threading.Event().wait()
         stage = Stage(office, Story(console))

@@ -96,6 +96,8 @@ class Clicks:
                 await desk.settle(id, press.revision, way, who, token=token, shown=press.shown)
                 if isinstance(screen, InView):
                     await screen.tell("Noted. The card shows how it goes on.")
+            case Verb.ON_IT:
+                await desk.on_it(id, who, token=token)
             case Verb.MODIFY:
                 await self._form(press, screen, views.modify_view)
             case Verb.REJECT:

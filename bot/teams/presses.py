@@ -35,6 +35,7 @@ T = TypeVar("T")
 #: Seconds until somebody who waits is answered without the outcome; Teams gives up, as documented for dialogs, after five.
 PATIENCE = 2.5
 _HANDED_ON = "The next line is asked now."
+_ON_IT = "Noted: the next step waits a little. The deadline stays."
 _NOTED = "Noted. The card shows how it goes on."
 _TITLES = {Verb.MODIFY: "Modify", Verb.REJECT: "Reject", Verb.UNDO: "Undo", Verb.DETAILS: "Details"}
 _FORMS = {Verb.MODIFY: adaptive.modify_form, Verb.REJECT: adaptive.reject_form, Verb.UNDO: adaptive.undo_form}
@@ -127,6 +128,9 @@ class Presses:
                 way = WayOn(press.said.verb)
                 done = await desk.settle(id, revision, way, press.who, token=press.token, shown=shown)
                 return screen.counted(done.request, _NOTED)
+            case Verb.ON_IT:
+                done = await desk.on_it(id, press.who, token=press.token)
+                return screen.counted(done.request, _ON_IT)
             case Verb.RECONNECT if self._connecting is not None:
                 link = await self._connecting.link(id, press.who, token=press.token)
                 return screen.show("Reconnect", adaptive.words_view(LINK_WORDS, press.said.press, Link(link)))

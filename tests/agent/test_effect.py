@@ -13,7 +13,11 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain.agents import create_agent
+from langchain_core.language_models import FakeListChatModel
+from langchain_core.tools import tool
 from pydantic import AfterValidator, Field
+from sayso import govern
 from sayso.agent.effect import effect
 from sayso.approvals.editing import check_arguments
 from sayso.approvals.errors import BadChange
@@ -139,3 +143,36 @@ def test_a_tool_cannot_slip_into_a_state() -> None:
     """Code is no state: it would be pickled, and run as it is tomorrow."""
     with pytest.raises(TypeError, match="cannot be kept in a state"):
         pickle.dumps(transfer)
+
+
+def test_over_a_tool_of_langchains_it_declares_its_function() -> None:
+    """In the wrong order it means the same, also when it is governed."""
+
+    @effect(category="financial_transaction", irreversibility="high")
+    @tool("pay")
+    async def pays(amount: Decimal) -> str:
+        """Pay."""
+        return f"Paid {amount}."
+
+    assert (pays.name, pays.category, pays.is_async) == ("pay", "financial_transaction", True)
+    assert asyncio.run(pays(Decimal(5))) == "Paid 5."
+    (governed,) = govern([pays])
+    assert governed.name == "pay"
+
+
+def test_what_can_only_be_governed_is_refused_elsewhere_in_one_sentence() -> None:
+    """`@tool` over it and `create_agent` would run it without asking: both say what to do instead."""
+
+    @effect(category="deletion")
+    def wipe(name: str) -> str:
+        """Wipe."""
+        return name
+
+    with pytest.raises(TypeError, match=r"hand it to govern\(\[\.\.\.\]\).*without @tool"):
+        tool(wipe)
+    with pytest.raises(TypeError, match="wipe is declared with @effect: hand it to govern"):
+        create_agent(FakeListChatModel(responses=["Done."]), [wipe])
+    with pytest.raises(TypeError, match="wipe is declared already"):
+        effect()(wipe)
+    with pytest.raises(TypeError, match="declares a function, not a int"):
+        effect()(7)  # type: ignore[arg-type] # that is the mistake

@@ -28,7 +28,11 @@ from sayso.approvals import effects, machine
 from sayso.approvals.change import Change, Work, WorkKind
 from sayso.approvals.request import EffectState, OutcomeKind, Request
 from sayso.approvals.signing import Signer
-from scenes import ALEX, BO, a_run, a_vote
+from sayso.cards.card import WAYS_ON, card_of
+from sayso.cards.details import details
+from sayso.cards.spans import plain
+from sayso.cards.words import notice_text
+from scenes import ALEX, BO, NOON, a_run, a_vote
 
 ONE = says("Dana asked for it.", call(1))
 TWO = says("Both.", call(1), call(2))
@@ -70,8 +74,57 @@ async def test_a_tool_that_broke_off_is_put_to_people() -> None:
     await world.store.change(request.id, lambda r, now: effects.settled_as_done(r, BO, now))
     await world.work()
     assert len(world.ledger.done) == 1
-    assert await told(world) == [("success", "confirmed by a person")]
+    assert await told(world) == [
+        ("success", "A person confirmed that this was done; what the tool itself returned is not known.")
+    ]
     assert (await world.events())[-1] == "run finished"
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("the bank says: <!channel> *no*", "RuntimeError: the bank says: <!channel> *no*"),
+        ("no\u202e\nApproved by cy", "RuntimeError: no"),
+        ("xoxb-" + "1" * 12 + "-" + "a" * 24, "RuntimeError: (withheld: a Slack token)"),
+        ("postgres://shop:hunter2@db/", "RuntimeError: (withheld: it may hold a secret)"),
+        ("x" * 5000, "RuntimeError: " + "x" * 200),
+        ("half \ud83d of a sign", "RuntimeError: half ? of a sign"),
+        ("", "RuntimeError"),
+    ],
+)
+async def test_what_it_raised_stands_on_card_details_notice_record_and_log(
+    said: str, shown: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It reported at once, so nobody reads that it never did; whoever looks what happened begins with its words."""
+
+    def breaks() -> None:
+        raise RuntimeError(said)
+
+    ledger = Ledger()
+    world = governed_world(ONE, ledger=ledger, tools=[mailer(ledger, breaks)])
+    await world.ask()
+    (request,) = await open_requests(world)
+    await world.answer(request)
+    await world.work()
+    broken = await world.request(request)
+    assert broken.effect is not None
+    assert broken.effect.how.rstrip() == f"broke off: {shown}"
+    (logged,) = [one for one in caplog.records if one.message == "tool.raised"]
+    assert shown in logged.__dict__["words"]
+    assert any(shown in entry.entry.words for entry in await world.store.trail(request.ask.run.thread))
+    card = card_of(broken, name=str)
+    rows = " ".join(plain(row.spans) for row in card.rows)
+    assert f"attempt 1 began and broke off: {shown}. What now?" in rows
+    assert set(WAYS_ON) <= set(card.buttons)
+    started = replace(broken, effect=replace(broken.effect, state=EffectState.STARTED))
+    (notice,) = effects.unknown(started, NOON).notices
+    words = " ".join(plain(row.spans) for row in notice_text(notice, broken, name=str))
+    assert f"It was started and broke off: {shown}: nobody knows whether it happened." in words
+    in_details = " ".join(plain(row.spans) for row in details(broken, name=str))
+    assert f"attempt 1: unknown; it broke off: {shown}" in in_details
+    await world.store.change(request.id, lambda r, now: effects.given_up(r, BO, now))
+    await world.work()
+    assert f"it broke off: {shown}" in (await told(world))[0][1]
 
 
 async def test_people_order_it_once_more() -> None:

@@ -215,8 +215,10 @@ def breaking(times: int) -> Any:
 
 
 @pytest.mark.parametrize("mode", ["batched", "per_call"])
-async def test_a_tool_that_broke_off_is_never_silently_run_again(mode: str) -> None:
-    """It sent, then raised: people say what happened; nobody orders it, so nothing is sent again."""
+async def test_a_tool_that_broke_off_is_never_silently_run_again(
+    mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It sent, then raised, as record and log say: people say what happened; nobody orders it, so nothing is sent again."""
     world, sent, request = await one_call(mode, breaks=breaking(1))
     await world.answer(request)
     await world.work()
@@ -224,6 +226,11 @@ async def test_a_tool_that_broke_off_is_never_silently_run_again(mode: str) -> N
     record = await world.request(request)
     assert record.effect is not None
     assert record.effect.state is EffectState.UNKNOWN
+    how = "ConnectionError: the mail server hung up"
+    assert record.effect.how == f"broke off: {how}"
+    assert how in next(one for one in caplog.records if one.message == "agent.raised").__dict__["words"]
+    trail = await world.store.trail(request.ask.run.thread)
+    assert any(how in one.entry.words for one in trail)
     await world.worker.reconcile_once()
     await world.work()
     assert len(sent) == 1

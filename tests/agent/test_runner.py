@@ -239,12 +239,12 @@ async def test_a_free_action_that_breaks_off_is_told_by_its_agent() -> None:
 
     @effect(name="look_up")
     async def look_up(order: int, amount: Decimal) -> str:
-        raise RuntimeError
+        raise RuntimeError("database says: no such order")
 
     world = World(look_up, ledger=ledger)
     await world.ask()
     assert await world.reports() == [
-        "unknown: look_up broke off (RuntimeError); it may or may not have happened."
+        "unknown: look_up broke off: RuntimeError: database says: no such order; it may or may not have happened."
     ]
     assert await world.store.live() == []
     assert "effect unknown" in await world.events()

@@ -218,6 +218,10 @@ def a_told_and_refused_request(url: str) -> Request:
         words = "You asked for this, so somebody else has to decide it."
         refusal = AuditEntry(event=Event.REFUSED_ANSWER, by=ALEX, words=words)
         await store.note(refusal, thread=request.ask.run.thread, request=request.id)
+        seen = AuditEntry(
+            event=Event.DETAILS_SEEN, by="slack:T0X/U0CY", words="Looked", facts={"person": "cy"}
+        )
+        await store.note(seen, thread=request.ask.run.thread, request=request.id)
         ref = MessageRef(platform="slack", channel="C0FIN", message="1700.5")
         target = Target(kind=TargetKind.CARD, id=request.id, where="slack:C0FIN")
         await store.set_told(target, Told(ref=ref, version=1, revision=1))
@@ -250,6 +254,8 @@ def test_show_tells_the_whole_life(office: Path, redis_url: str, capsys: pytest.
     assert [life.index(event) for event in events] == sorted(life.index(event) for event in events)
     assert "Alex Asker" in life
     assert "Bo Berg" in life
+    assert "Cy Chen" in life
+    assert "slack:T0X" not in life
     assert "+0 s" in life
 
 

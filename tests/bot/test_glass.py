@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import pytest
 from chat_scene import Chat
 from desk_scene import SIGNER
+from sayso.agent.policy import Policy
 from sayso.approvals import signing
 from sayso.approvals.authority import Glass
 from sayso.approvals.change import Event, NoticeKind
@@ -42,7 +44,7 @@ class Emergency(Chat):
     def __init__(self, tell: tuple[Place, ...] = (SECURITY,)) -> None:
         super().__init__()
         self.desk = Desk(
-            store=self.store, directory=self.desk._directory, rules=self.desk._electing.rules, signer=SIGNER,
+            store=self.store, directory=self.desk._directory, rules=cast("Policy", self.desk._electing.rules), signer=SIGNER,
             assess=lambda _: an_assessment(), operators={PersonId("kim")},
             glass=Glass(people=frozenset({PersonId("kim"), PersonId("alex"), PersonId("bo")}), tell=tell),
         )  # fmt: skip

@@ -330,3 +330,19 @@ async def test_what_a_graph_reads_as_a_no_goes_with_it(tmp_path: Path) -> None:
     async with open_graphs(load_settings(file, {}), InMemorySaver()) as graphs:
         said = {name: (graph.config or {}).get("metadata", {}) for name, graph in graphs.items()}
     assert said == {"ops": {}, "mails": {ANSWERS: {"reject": False}}}
+
+
+def test_a_file_that_imports_another_one_beside_it_is_told_how_to_be_named(tmp_path: Path) -> None:
+    """The cure stands in the sentence; with a module that is nowhere there is none."""
+    (tmp_path / "my_words.py").write_text("there = True")
+    (tmp_path / "mw3.py").write_text("import my_words\n" + FORMS)
+    (tmp_path / "mw4.py").write_text("import my_wrods")
+    with pytest.raises(
+        BadSetting, match=r"^mw3\.py:graph: it imports 'my_words' .* as a module: \"mw3:graph\"$"
+    ):
+        asyncio.run(ran(tmp_path, "mw3.py:graph"))
+    with pytest.raises(
+        BadSetting, match=r"cannot be imported: ModuleNotFoundError: No module named 'my_wrods'"
+    ):
+        asyncio.run(ran(tmp_path, "mw4.py:graph"))
+    assert asyncio.run(ran(tmp_path, "mw3:graph"))

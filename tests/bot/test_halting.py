@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -151,6 +152,19 @@ async def test_the_clocks_run_on_and_nobody_is_called_for_what_waits() -> None:
     talk.store.advance(HOUR)
     await sweeper.sweep()
     assert (await talk.store.get(decided.id)).stuck_at is not None
+
+
+async def test_whoever_looks_second_at_what_waits_for_a_pause_puts_nothing_on_record() -> None:
+    """The other scheduler has put it off already."""
+    talk = Talk()
+    await talk.says("pause for 2d: the refunds look wrong")
+    decided = await talk.asks()
+    await talk.approve(decided, "bo")
+    talk.store.advance(HOUR)
+    first, second = Sweeper(talk.store, Nobody()), Sweeper(talk.store, Nobody())
+    due = await talk.store.due(10)
+    moved = [await sweeper._moved(id, asyncio.Semaphore(1)) for sweeper in (first, second) for id in due]
+    assert moved == [True, False]
 
 
 async def test_its_end_is_put_on_record_once() -> None:

@@ -205,7 +205,9 @@ def test_tools_that_say_nothing_of_themselves_are_there_to_be_rated(folder: Path
     settings.file.write_text(text.replace("# [tools.look_up]", "[tools.look_up]"))
     for line in lines[1:]:
         settings.file.write_text(settings.file.read_text().replace(line, line.removeprefix("# "), 1))
-    assert load_settings(settings.file, {}).policy.of("look_up").known
+    rated = load_settings(settings.file, {}).policy.of("look_up")
+    assert rated.known
+    assert (rated.irreversibility.level.name, rated.category) == ("HIGH", "internal_change")
 
 
 def test_names_in_any_script_get_ids_of_their_own() -> None:

@@ -113,6 +113,23 @@ async def test_a_wider_circle_may_take_any_seat() -> None:
     assert (await scene.approve(request, "kim")).state is State.DECIDED
 
 
+async def test_a_circle_that_only_a_chain_names_may_take_any_seat() -> None:
+    """Today's policy knows the directors from its chain alone; without that chain they decide nothing any more."""
+    steps = [{"after": "1h", "do": "widen", "to": "directors"}, {"after": "2h", "do": "cancel"}]
+    chain = {"chains": {"payments": {"steps": steps}}, "ttl": {"sensitive": {"chain": "payments"}}}
+    policy = read_policy({**a_policy(seats={"security": 1}), **chain})
+    scene = Sets(each(security=1))
+    nobody, kim = ApproverSet(people=()), ApproverSet(people=(PersonId("kim"),))
+    scene.sets = {**scene.sets, "on-call": nobody, "directors": kim}
+    request = await scene.asks(route=each(security=1))
+    await scene.store.change(request.id, lambda r, _: Change(request=replace(r, circles=("directors",))))
+    scene.desk = scene.a_desk({"routes": policy.routes})
+    assert await scene.why(request, "kim") is WhyNot.NOT_ANY_MORE
+    scene.desk = scene.a_desk({"routes": policy.routes, "chains": policy.chains})
+    after = await scene.approve(request, "kim", token="with the chain")
+    assert (after.state, after.votes[0].fills) == (State.DECIDED, ("security",))
+
+
 # ---- veto
 
 

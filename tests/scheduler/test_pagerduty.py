@@ -17,22 +17,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sayso.sandbox.pager import problems_of_event
-from sayso.scheduler import pagerduty
-from sayso.scheduler.pagerduty import (
+from sayso.scheduler import pager as port
+from sayso.scheduler.pager import (
     ATTEMPT_LIMIT,
-    MAX_EVENT,
     Accepted,
     Link,
-    Page,
-    PagerDuty,
     Refused,
     Result,
     RetryLater,
-    RoutingKey,
     Severity,
     Unknown,
-    next_attempt,
 )
+from sayso.scheduler.pagerduty import MAX_EVENT, Page, PagerDuty, RoutingKey, encode_trigger, next_attempt
 from tokens import CANARIES
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -121,7 +117,7 @@ async def sent(page: Page, answer: Answer) -> tuple[Result, Server]:
 def test_a_page_holds_no_token() -> None:
     """Whatever the words of a page were made of."""
     said = f"Close the rule that {CANARIES['GitHub']} opened"
-    event = pagerduty.encode_trigger(
+    event = encode_trigger(
         a_page(
             summary=said,
             source=said,
@@ -227,7 +223,7 @@ async def test_nobody_listening_means_certainly_not_accepted() -> None:
 async def test_a_dripping_server_is_given_up_and_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit holds for the whole attempt, and the loop goes on turning meanwhile."""
     assert timedelta(seconds=10) == ATTEMPT_LIMIT
-    monkeypatch.setattr(pagerduty, "ATTEMPT_LIMIT", timedelta(seconds=1))
+    monkeypatch.setattr(port, "ATTEMPT_LIMIT", timedelta(seconds=1))
     async with a_server(drips) as (server, pager):
         attempt = asyncio.create_task(pager.trigger(a_page(details={"d": "x" * 400_000})))
         began, waited, worked = time.monotonic(), 0.0, 0.0
@@ -260,7 +256,7 @@ def test_a_flood_of_details_is_not_even_looked_at() -> None:
     """Forty megabytes would stop the event loop while they are cleaned and encoded."""
     page = a_page(details={"log": "ü" * 20_000_000})
     began = time.thread_time()
-    event = pagerduty.encode_trigger(page)
+    event = encode_trigger(page)
     assert time.thread_time() - began < 0.05
     assert b"Details left out: 20,000,003 characters" in event
 
@@ -300,7 +296,7 @@ def test_whatever_an_agent_writes_pagerduty_takes_the_page(**texts: Any) -> None
         page = a_page(**texts)
     except ValueError:
         return
-    assert problems_of_event(json.loads(pagerduty.encode_trigger(page))) == []
+    assert problems_of_event(json.loads(encode_trigger(page))) == []
 
 
 @pytest.mark.parametrize("secret", ["", "c" * 31, "c" * 33, "c" * 31 + " ", "c" * 31 + "\n", "ü" * 32])

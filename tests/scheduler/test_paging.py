@@ -16,8 +16,9 @@ from sayso.approvals.store import Lane, MessageRef, Target, TargetKind, Told
 from sayso.sandbox.faults import FOREVER, Dropped, LostReply, RateLimited, Status
 from sayso.sandbox.pager import Pager as PagerStandIn
 from sayso.sandbox.workplace import Workplace
-from sayso.scheduler.pagerduty import Link, PagerDuty, RoutingKey
-from sayso.scheduler.paging import Pager, Pages, PageWords
+from sayso.scheduler.pager import Link
+from sayso.scheduler.pagerduty import PagerDuty, PagerDutyPager, RoutingKey
+from sayso.scheduler.paging import Pages, PageWords
 from scenes import BO, a_request, a_vote
 
 ENQUEUE = "/v2/enqueue"
@@ -69,7 +70,7 @@ async def scene() -> AsyncIterator[Scene]:
             )
 
         key = RoutingKey(workplace.pager.routing_key)
-        pager = Pager(sender=PagerDuty(workplace.pager.url, http), key=key)
+        pager = PagerDutyPager(sender=PagerDuty(workplace.pager.url, http), key=key)
         pages = Pages(store=store, pagers={"primary": pager}, words=words, source="sayso", jitter=lambda: 0.0)
         yield Scene(store=store, phone=workplace.pager, pages=pages, request=request)
 

@@ -24,8 +24,8 @@ from sayso.bot.slack.transport import SlackChannel, slack_client
 from sayso.sandbox.pager import Pager as PagerStandIn
 from sayso.sandbox.slack import Slack
 from sayso.sandbox.teams import Teams
-from sayso.scheduler.pagerduty import PagerDuty, RoutingKey
-from sayso.scheduler.paging import Pager, Pages
+from sayso.scheduler.pagerduty import PagerDuty, PagerDutyPager, RoutingKey
+from sayso.scheduler.paging import Pages
 from scenes import FINANCE, a_request, a_run, a_vote
 from teams_bot import Bot, teams_bot
 
@@ -130,7 +130,7 @@ async def both_channels(
         channels: dict[str, Channel] = {"slack": slack_channel, "teams": bot.channel}
         channels = {name: channels[name] for name in sorted(channels, key=lambda name: name != first)}
         store, phone = store or MemoryStore(), bot.workplace.pager
-        pager = Pager(sender=PagerDuty(phone.url, http), key=RoutingKey(phone.routing_key))
+        pager = PagerDutyPager(sender=PagerDuty(phone.url, http), key=RoutingKey(phone.routing_key))
         pages = Pages(
             store=store, pagers={"primary": pager}, source="sayso", jitter=lambda: jitter,
             words=PageWriter(store=store, channels=channels, name=str),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from sayso.approvals import corrected, effects, machine
+from sayso.approvals import corrected, effects, looking, machine
 from sayso.approvals.credential import CredentialRef
 from sayso.approvals.deadline import TtlClass
 from sayso.approvals.editing import edited
@@ -53,6 +53,13 @@ def with_edit(*, route: object = TWO) -> Request:
 def fired(request: Request, hours: float) -> Request:
     """What the clock has made of it after some hours."""
     change = machine.fire(request, NOON + timedelta(hours=hours))
+    assert change is not None
+    return change.request
+
+
+def on_it_after(hours: float) -> Request:
+    """The approvers were reminded, and an hour later Bo says that he looks at it."""
+    change = looking.on_it(fired(a_request(), hours), BO, NOON + timedelta(hours=hours + 1))
     assert change is not None
     return change.request
 
@@ -166,6 +173,15 @@ def watched_states() -> dict[str, Request]:
     }
 
 
+def broken_states() -> dict[str, Request]:
+    """Those whose tool said how it broke off."""
+    return {
+        "unknown_broke_off": effects.unknown(
+            running(), NOON + timedelta(minutes=9), how="broke off: RuntimeError: database says no"
+        ).request,
+    }
+
+
 def states() -> dict[str, Request]:
     """Name -> request, in the order of a life."""
     expired = fired(a_request(), 25)
@@ -175,7 +191,6 @@ def states() -> dict[str, Request]:
     done = effects.done(
         running(), "worker-1", '"ok"', "Refunded 129.90 USD, receipt 7.", NOON + timedelta(minutes=7)
     )
-    changed = Modify({"amount": "100.00"})
     voted = a_request(route=TWO)
     return {
         "open": a_request(),
@@ -183,6 +198,7 @@ def states() -> dict[str, Request]:
         "open_with_votes": machine.vote(voted, a_vote(voted, BO), PEOPLE, 2, SOON).request,
         "open_edited": with_edit(),
         "open_wider_circles": fired(a_request(), 22),
+        "open_somebody_on_it": on_it_after(12),
         "open_in_grace": fired(a_request(), 24.5),
         "open_too_long": too_long(),
         "decided_approved": decided(),
@@ -196,13 +212,13 @@ def states() -> dict[str, Request]:
         "closed_executed": done.request,
         "closed_executed_edited": closed(with_edit(route=FINANCE), OutcomeKind.EXECUTED, "Refunded 100.00 USD."),
         "closed_refused": closed(resuming(decided(Reject("Paid back on Monday."))), OutcomeKind.REFUSED, ""),
-        "closed_revised": closed(resuming(decided(changed, a_request(edits=Edits.REPLAN))), OutcomeKind.REVISED, ""),
+        "closed_revised": closed(resuming(decided(Modify({"amount": "100.00"}), a_request(edits=Edits.REPLAN))), OutcomeKind.REVISED, ""),
         "closed_expired": closed(resuming(expired), OutcomeKind.EXPIRED, ""),
         "closed_withdrawn": machine.withdrawn(a_request(), ALEX, "Alex took it back.", LATER).request,
         "closed_invalidated": machine.invalidated(a_request(), "The agent's code has changed.", LATER).request,
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
         "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
         **watched_states(),
-        **foreign_states(), **unasked_states(),
+        **broken_states(), **foreign_states(), **unasked_states(),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
     }  # fmt: skip

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from desk_scene import SIGNER, Scene, who
+from sayso.agent.policy import Policy
 from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import Request, State
 from sayso.approvals.store import MessageRef, Target, TargetKind, Told
@@ -25,7 +28,7 @@ class Chat(Scene):
     def __init__(self) -> None:
         super().__init__()
         self.desk = Desk(
-            store=self.store, directory=self.desk._directory, rules=self.desk._electing.rules, signer=SIGNER,
+            store=self.store, directory=self.desk._directory, rules=cast("Policy", self.desk._electing.rules), signer=SIGNER,
             assess=lambda _: an_assessment(), operators={PersonId("kim")},
         )  # fmt: skip
         self.ear = Ear(desk=self.desk, answering=answers_nothing, help="")

@@ -22,7 +22,7 @@ export function renderPanels(root, state, act, page) {
   ]);
   root.getElementById("guide").hidden = !guide;
   root.getElementById("work").classList.toggle("unguided", !guide);
-  patch(root.getElementById("guide-body"), guide && (problemOf(guide) ?? drawGuide(guide.steps, state)));
+  patch(root.getElementById("guide-body"), guide && (problemOf(guide) ?? drawGuide(guide, state)));
   renderOffice(root.getElementById("office-body"), state, page);
 }
 
@@ -136,7 +136,7 @@ function alive(processes) {
 
 // ---- the guide
 
-function drawGuide(steps, state) {
+function drawGuide({ steps, own }, state) {
   if (!steps.some((step) => step.n === opened)) opened = (steps.find((step) => !step.done) ?? steps[0])?.n ?? 0;
   return [
     h(
@@ -144,6 +144,7 @@ function drawGuide(steps, state) {
       { key: "how", class: "how" },
       "Each makes the first move; the rest is yours to click. Change who you are above, or click a name.",
     ),
+    own && h("p", { key: "own", class: "how" }, own),
     h(
       "ol",
       { key: "steps", class: "steps" },
