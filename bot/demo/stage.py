@@ -109,9 +109,9 @@ class Stage:
         return ThreadId(f"teams:{self.work.teams.tenant_id}:{asked.conversation}:{asked.id}")
 
     def live_of(self, asked: Message | TeamsMessage) -> Request | None:
-        """The newest live request of a mention's run; None before there is one."""
+        """The newest live request of a mention's run that people are asked about; None before there is one."""
         thread = self.thread(asked)
-        found = [r for r in self.wait(self.store.live()) if r.ask.run.thread == thread]
+        found = [r for r in self.wait(self.store.live()) if r.ask.run.thread == thread and r.asked]
         return found[-1] if found else None
 
     def request(self, asked: Message | TeamsMessage) -> Request:
