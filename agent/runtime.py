@@ -20,8 +20,6 @@ from .policy import Policy
 
 #: How long a started tool is believed to be alive without a sign of life.
 LEASE = timedelta(seconds=10)
-#: How the names of graphs begin whose runs are resumed by the process that asked for them, and by no worker.
-OWN = "own:"
 
 
 class NotInWorker(SaysoError):

@@ -1,4 +1,4 @@
-"""What may run because somebody trusts it for a while: what never may, and what this worker finds and believes."""
+"""What may run because somebody trusts it for a while: what this worker finds and believes."""
 
 from __future__ import annotations
 
@@ -7,32 +7,16 @@ from dataclasses import replace
 
 from pydantic import ValidationError
 
-from ..approvals.action import Action
 from ..approvals.request import Proposal
 from ..approvals.sealing import CannotOpen
 from ..approvals.trust import Trust, trusted_as
 from .effect import Effect
-from .policy import Policy
-from .risk import always_asked
-from .runtime import OWN, Runtime
+from .never_trusted import never_trusted
+from .runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
 NOT_UNASKED = "This worker's own policy does not let this action run without asking, and nobody's trust in it holds (any more)."
-
-
-def never_trusted(action: Action, policy: Policy, graph: str) -> str:
-    """Why people are asked about this action every time; empty when it may be trusted for a while.
-
-    Raises: UnknownRoute.
-    """
-    if always := always_asked(action, policy.of(action.tool)):
-        return f"{always[0].reason} It cannot be trusted ahead."
-    if policy.route_for(action).rule.needed > 1:
-        return "More than one person has to agree to this, so one alone cannot trust it ahead."
-    if graph.startswith(OWN):
-        return "Its run ends with its owner's process, so people are asked every time."
-    return ""
 
 
 async def trust_in(runtime: Runtime, tool: Effect, proposal: Proposal) -> Trust | None:

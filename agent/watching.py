@@ -13,13 +13,13 @@ from ..approvals.action import Action, IncompleteAction, Json
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.deadline import Deadline, Step, StepKind
 from ..approvals.errors import BadChange
-from ..approvals.naming import PauseKey, request_id
+from ..approvals.naming import OWN, PauseKey, request_id
 from ..approvals.request import Ask, Proposal, Request, Revision, Undoes
 from ..approvals.risk import Oversight
 from ..approvals.verdict import Way
 from .effect import RESULT, Effect
 from .policy import Policy
-from .runtime import OWN, Runtime
+from .runtime import Runtime
 
 _log = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from ..approvals.change import AuditEntry, Event, WorkKind
 from ..approvals.connection import AWAY, is_away
 from ..approvals.crash import crash_point
 from ..approvals.errors import StoreDown
+from ..approvals.naming import OWN
 from ..approvals.signing import Verifier
 from ..approvals.store import Store, WorkItem
 from .checkpoint_steps import StaleFence
@@ -28,7 +29,7 @@ from .remote.server import AgentServer, ServerAway, ThreadGone
 from .remote.watch import WATCH_EVERY, Watcher, graphs_at
 from .resume import Graph
 from .runner import TRIES, GivenUp, Runner, ThreadLost, WorkLost
-from .runtime import LEASE, OWN
+from .runtime import LEASE
 from .serializer import TokenInState
 
 _log = logging.getLogger(__name__)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from .verdict import RequestId, ThreadId
 
+#: How the names of graphs begin whose runs are resumed by the process that asked for them, and by no worker.
+OWN = "own:"
 #: How many partitions a new store gets; the number is kept in the store.
 PARTITIONS = 16
 

@@ -26,12 +26,12 @@ from ..agent.kept import UnfitSaver, check_saver, kept
 from ..agent.not_now import OutcomeUnknown, RunAgain, StillRunning
 from ..agent.resume import Graph
 from ..agent.runner import TRIES, Runner, ThreadLost
-from ..agent.runtime import OWN
 from ..agent.standing import Standing
 from ..agent.worker import worker_name
 from ..approvals.change import Event
 from ..approvals.connection import AWAY, is_away
 from ..approvals.errors import BadSetting, SaysoError, StoreDown
+from ..approvals.naming import OWN
 from ..approvals.people import PersonId
 from ..approvals.request import Request, Run, State
 from ..approvals.store import Store

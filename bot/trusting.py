@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from ..agent.never_trusted import never_trusted
 from ..agent.policy import Policy
-from ..agent.trusting import never_trusted
 from ..approvals.change import AuditEntry, Event
 from ..approvals.errors import AnswerRefused, BadVote
 from ..approvals.people import Directory, Identity, PersonId, Place

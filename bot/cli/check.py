@@ -71,11 +71,10 @@ async def _all(settings: Settings, checks: Checks, offline: bool) -> None:
     if offline:
         return
     if await checks.each(("store", lambda: _store(settings))):
-        await checks.each(
-            ("policy", lambda: same_policy(settings)),
-            ("audit", lambda: audit_trail(settings)),
-            ("paused", lambda: nothing_paused(settings)),
-        )
+        # One after the other: each opens the embedded store, and whoever closes it last ends its server.
+        await checks.each(("policy", lambda: same_policy(settings)))
+        await checks.each(("audit", lambda: audit_trail(settings)))
+        await checks.each(("paused", lambda: nothing_paused(settings)))
     if settings.slack:
         await check_slack(settings, settings.slack, checks)
     if settings.teams:

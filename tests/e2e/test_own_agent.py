@@ -11,20 +11,6 @@ from sayso.bot.demo.stage import FINANCE, OPS, Stage, soon
 from whole_office import quiet
 
 EXAMPLE = "with_govern:graph"
-BARE = """
-from langchain.agents import create_agent
-from langchain_core.language_models import FakeListChatModel
-
-def wipe_disk(name: str) -> str:
-    "Wipe it."
-    return "Wiped."
-
-class Scripted(FakeListChatModel):
-    def bind_tools(self, tools, **more):
-        return self
-
-graph = create_agent(Scripted(responses=["Done."]), [wipe_disk])
-"""
 
 
 def asked_in_slack(stage: Stage) -> set[str]:
@@ -50,18 +36,10 @@ def test_ones_own_agent_works_beside_the_demos(tmp_path: Path, monkeypatch: pyte
             stage.close()
 
 
-@pytest.mark.parametrize(
-    ("spec", "words"),
-    [
-        ("nowhere.py:graph", "there is no file"),
-        ("bare.py:graph", "can call wipe_disk without asking anybody"),
-    ],
-)
 def test_an_agent_that_could_not_run_is_told_before_anything_opens(
-    spec: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One sentence, and nothing is left running."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "bare.py").write_text(BARE)
-    with pytest.raises(BadSetting, match=words), opened(tmp_path / "demo", spec):
+    with pytest.raises(BadSetting, match="there is no file"), opened(tmp_path / "demo", "nowhere.py:graph"):
         pass
