@@ -113,12 +113,13 @@ async def test_start_follows_what_begins_now(tabs: Tabs, stage: Stage) -> None:
     tab = await tabs.opened("bo", request=old.id)
     choice = tab.office.get_by_role("combobox", name="Request")
     await expect(choice).to_have_value(old.id)
+    await tab.goes_to("slack", "finance-approvals")
+    await tab.presses(tab.card("slack", "order 1044"), "Approve")
+    await expect(tab.line("done, once")).to_be_visible()
     await tab.page.locator("#guide").get_by_role("button", name="Start").click()
     await expect(choice).to_have_value("")
-    await tab.goes_to("slack", "finance-approvals")
-    for _ in range(2):
-        await tab.presses(tab.card("slack", "Refund"), "Approve")
-        await expect(tab.line("done, once")).to_be_visible()
+    await tab.presses(tab.card("slack", "Refund"), "Approve")
+    await expect(tab.line("done, once")).to_be_visible()
 
 
 async def test_the_trail_says_the_day_where_it_changes(tabs: Tabs) -> None:
