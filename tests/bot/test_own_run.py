@@ -84,7 +84,7 @@ def office(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> P
 async def the_people(settings: Path, redis_url: str) -> AsyncIterator[People]:
     store = await RedisStore.connect(redis_url)
     try:
-        async with asyncio.timeout(30):  # a run that waits for ever fails
+        async with asyncio.timeout(120):  # a run that waits for ever fails
             yield People(store, load_signer(load_settings(settings)))
     finally:
         await store.close()
