@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
+import signal
+from collections.abc import Iterator
 from datetime import timedelta
 
 from rich.console import Console
@@ -40,6 +42,8 @@ Everything on the page can be typed here, too; Ctrl-C ends everything.
   pages   mails   orders             the pager, the mailbox, the back office
   help    quit
 """
+#: How often the wait for input looks for signals.
+WAKE_SECONDS = 0.5
 _SPANS = {"m": "minutes", "h": "hours", "d": "days"}
 _ORDERS = """
 SELECT o.number, coalesce(c.name, '-'), o.items, o.paid_cents, o.currency,
@@ -48,12 +52,28 @@ FROM orders o LEFT JOIN customers c ON c.id = o.customer WHERE o.number BETWEEN 
 """
 
 
+@contextlib.contextmanager
+def _waking() -> Iterator[None]:
+    """Ctrl-C is heard in half a second whenever it comes.
+
+    Python's readline looks for signals only when one interrupts its wait: a Ctrl-C between the prompt and the wait would
+    be heard with the next key.
+    """
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    signal.setitimer(signal.ITIMER_REAL, WAKE_SECONDS, WAKE_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 def prompt(console: Console, stage: Stage, hands: Hands) -> None:
     """Read and do until the end of input."""
     console.print(HELP, highlight=False, markup=False)
     while True:
         try:
-            said = console.input("[bold cyan]sayso demo>[/] ").strip()
+            with _waking():
+                said = console.input("[bold cyan]sayso demo>[/] ").strip()
         except EOFError:
             return
         if said in ("quit", "exit"):

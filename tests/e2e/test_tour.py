@@ -167,18 +167,10 @@ class Terminal:
         self._process.send_signal(signal.SIGHUP)
 
     def ended(self) -> int:
-        """Wait for its end; the exit status. Python drops an interrupt that comes in a destructor: a person presses again.
-
-        What has not heard two is told to end (`kill`), which a person would try next.
-        """
-        unheard = 0
+        """Wait for its end; the exit status. Python drops an interrupt that comes in a destructor: a person presses again."""
         while not select.select([self._end], [], [], PATIENCE)[0]:
             assert self._process.poll() is None
-            unheard += 1
-            if unheard < 2:
-                self.types(CTRL_C)
-            else:
-                self._process.terminate()
+            self.types(CTRL_C)
         while self._more():
             pass
         return self._process.wait(30)
