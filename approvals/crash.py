@@ -29,12 +29,19 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
-#: The environment variable that names the point.
+#: The environment variable that names the point, or a file, as `@path`, in which it may come to stand at any time.
 CRASH_AT = "SAYSO_CRASH_AT"
 
 
 def crash_point(name: str) -> None:
-    """Die here by SIGKILL if this is the point that was asked for."""
-    if os.environ.get(CRASH_AT) == name:
+    """Die here by SIGKILL if this is the point that was asked for; a file is removed first, so it happens once."""
+    asked = os.environ.get(CRASH_AT, "")
+    file = Path(asked[1:]) if asked.startswith("@") else None
+    if file and file.exists():
+        asked = file.read_text()
+    if asked == name:
+        if file:
+            file.unlink()
         os.kill(os.getpid(), signal.SIGKILL)

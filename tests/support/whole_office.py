@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -44,22 +43,20 @@ def quiet() -> Story:
     return Story(Console(quiet=True))
 
 
-def restarted(served: Served, *, crash_at: str = "") -> None:
-    """Kill it if it runs, and start it again; with `crash_at` it dies at that point, once."""
+def restarted(served: Served) -> None:
+    """Kill it if it runs, and start it again."""
     served.kill()
-    with _environment(crash_at):
-        served.start()
+    served.start()
     served.wait_ready()
 
 
-@contextmanager
-def _environment(crash_at: str) -> Iterator[None]:
-    if crash_at:
-        os.environ[CRASH_AT] = crash_at
-    try:
-        yield
-    finally:
-        os.environ.pop(CRASH_AT, None)
+def dies_at(served: Served, point: str) -> None:
+    """It dies, once, when it next comes to this point."""
+    file = served._log.with_suffix(".dies-at")
+    if CRASH_AT not in served._env:
+        served._env[CRASH_AT] = f"@{file}"
+        restarted(served)
+    file.write_text(point)
 
 
 class Doomed:
@@ -71,7 +68,7 @@ class Doomed:
         self._served = served
         # What the death before left undone is done first: it would be that work which dies here, beside this scene's.
         assert within(60, lambda: not work_left(stage)), "the work of the scene before is not done"
-        restarted(served, crash_at=point)
+        dies_at(served, point)
 
     def until(self, seen: Callable[[], T | None], what: str, *, seconds: float = 40) -> T:
         """The first truthy `seen()`, over the process's dead body if need be."""
