@@ -22,7 +22,6 @@ from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
 from ..approvals.credential import DeadCredential, Mending
 from ..approvals.errors import AlreadySettled, BadChange, BadVote, Halted
-from ..approvals.quorum import enough
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from ..approvals.trust import Trust, ran_on
@@ -109,8 +108,7 @@ async def _ended_before(runtime: Runtime, tool: Effect, request: Request) -> Gat
                 return None
             return await _unknown(runtime, request, f"{effect.worker} started the tool and never reported")
         case EffectState.UNKNOWN:
-            again = [vote for vote in request.votes if vote.attempt == effect.attempt + 1]
-            if not enough(request.ask.rule, again):
+            if not effects.ordered_again(request):
                 raise OutcomeUnknown
             return None
         case EffectState.DONE | EffectState.FAILED:

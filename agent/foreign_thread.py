@@ -15,8 +15,8 @@ from ..approvals import machine
 from ..approvals.action import Json
 from ..approvals.change import AuditEntry, Change, Event
 from ..approvals.crash import crash_point
+from ..approvals.effects import ordered_again
 from ..approvals.errors import AlreadySettled, BadVote
-from ..approvals.quorum import enough
 from ..approvals.request import EffectState, OutcomeKind, Request, State
 from ..approvals.verdict import RequestId
 from .acting import note_forgery
@@ -130,7 +130,7 @@ class ForeignThread:
         """Raises: StillRunning, OutcomeUnknown while it is not known whether an earlier answer arrived."""
         begun = [one for one in requests if one.live and one.effect is not None]
         await self._letting_go.put_to_people(begun)
-        if not all(_ordered_again(one) for one in begun if one.id not in self._letting_go.unsent):
+        if not all(ordered_again(one) for one in begun if one.id not in self._letting_go.unsent):
             raise OutcomeUnknown
 
     # ---- the answer
@@ -323,9 +323,3 @@ def _may_act(settled: Settled, reading: Reading) -> bool:
 
 def _may_have_happened(request: Request) -> bool:
     return request.effect is not None and request.effect.state is not EffectState.FAILED
-
-
-def _ordered_again(request: Request) -> bool:
-    """Whether enough people, not knowing whether it happened, want it to go on once more."""
-    attempt = request.effect.attempt if request.effect else 0
-    return enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > attempt))

@@ -173,6 +173,19 @@ def run_again(
     return Change(request=after, audit=(entry,), work=(work_for(request),))
 
 
+def ordered_again(request: Request) -> bool:
+    """Whether enough people, not knowing whether it happened, want it to go on once more."""
+    attempt = request.effect.attempt if request.effect else 0
+    return enough(request.ask.rule, (vote for vote in request.votes if vote.attempt > attempt))
+
+
+def not_known(request: Request) -> bool:
+    """Whether it waits for people to say what happened, or to order it once more."""
+    effect = request.effect
+    unknown = request.live and effect is not None and effect.state is EffectState.UNKNOWN
+    return unknown and not ordered_again(request)
+
+
 def _settled(
     request: Request, effect: Effect, kind: OutcomeKind, words: str, *, person: PersonId, now: datetime
 ) -> Change:

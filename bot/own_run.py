@@ -30,6 +30,7 @@ from ..agent.standing import Standing
 from ..agent.worker import worker_name
 from ..approvals.change import Event
 from ..approvals.connection import AWAY, is_away
+from ..approvals.effects import not_known
 from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.naming import OWN
 from ..approvals.people import PersonId
@@ -185,9 +186,11 @@ class _Owned:
                     return None
                 standing = await _led_on(held, self._requests)
         except OutcomeUnknown:
-            versions = await self._versions()
-            if not versions:
-                return None  # settled already
+            waits = {one.id: one.version for one in await self._requests() if not_known(one)}
+            if not waits:  # people have settled it in between
+                await asyncio.sleep(LOOK_SECONDS)
+                return None
+            versions |= waits
             standing = before or Standing(began=True, unfinished=True)  # people settle it: that is a change
         except StillRunning:
             await asyncio.sleep(AGAIN_SECONDS)
@@ -212,15 +215,15 @@ async def _led_on(held: HeldThread, requests: Callable[[], Any]) -> Standing:
     """Begin, bring back whatever was decided, go on with the rest, and see where the thread stands then."""
     if not (await held.standing()).began:
         await held.start()
-    not_known = None
+    unknown = None
     for request in await requests():
         if request.state is not State.OPEN:
             try:
                 await held.resume(request)
             except OutcomeUnknown as error:
-                not_known = error  # the others do not have to wait for that
-    if not_known is not None:
-        raise not_known
+                unknown = error  # the others do not have to wait for that
+    if unknown is not None:
+        raise unknown
     await held.start()
     for pause in (await held.standing()).pauses:
         newest = await held.pauses.newest(held.run.thread, pause.interrupt)

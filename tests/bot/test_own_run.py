@@ -243,11 +243,16 @@ async def test_an_outcome_that_nobody_knows_waits_for_people(office: Path, redis
     assert len(ledger.done) == 1
 
 
+@pytest.mark.parametrize("at_once", [False, True])
 async def test_a_foreign_step_that_broke_off_goes_on_when_people_order_it(
-    office: Path, redis_url: str
+    at_once: bool, office: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The step behind the question sent and broke off: nothing enters the thread before people have said so."""
+    """The step behind the question sent and broke off: nothing enters the thread before people have said so.
+
+    They may say it before the run has looked at the record again (`at_once`): it is heard all the same.
+    """
     acted: list[str] = []
+    ordered = asyncio.Event()
 
     def act(state: Shared) -> dict[str, Any]:
         acted.append("sent")
@@ -255,6 +260,8 @@ async def test_a_foreign_step_that_broke_off_goes_on_when_people_order_it(
             raise ConnectionError
         return {"report": "Sent."}
 
+    if at_once:
+        monkeypatch.setattr(own_run, "connect", lambda url, _: looking_late(url, ordered))
     builder = asks_first(act)
     async with the_people(office, redis_url) as people:
         program = people.starts(builder, office)
@@ -263,9 +270,27 @@ async def test_a_foreign_step_that_broke_off_goes_on_when_people_order_it(
         at = await people.store.now()
         vote = a_vote(broken, BO, at=at, signer=people.signer, changed={"attempt": 2})
         await people.store.change(broken.id, lambda r, now: effects.run_again(r, vote, MAY, 1, now))
+        ordered.set()
         ended = await program
     assert ended["report"] == "Sent."
     assert acted == ["sent", "sent"]
+
+
+@asynccontextmanager
+async def looking_late(url: str, ordered: asyncio.Event) -> AsyncIterator[RedisStore]:
+    """A store whose answer on what is live, once an outcome is not known, comes when people have ordered something."""
+
+    class Late(RedisStore):
+        async def live(self) -> list[Request]:
+            if any(one.effect and one.effect.state is EffectState.UNKNOWN for one in await super().live()):
+                await ordered.wait()
+            return await super().live()
+
+    store = await Late.connect(url)
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 async def test_what_cannot_be_started_is_refused_before_anything_is_kept(

@@ -12,13 +12,13 @@ from sayso.bot.demo.stage import Stage
 async def test_a_refund_is_asked_for_approved_and_seen_in_the_back_office(tabs: Tabs, stage: Stage) -> None:
     """Alex writes, Bo presses: the row is marked, the line tells it from the pause to the end, the answer is in the thread."""
     tab = await tabs.opened("alex")
-    await tab.asks("refund order 1042 129.90")
+    await tab.asks("refund order 1046 129.90")
     await expect(tab.line("waits for finance")).to_be_visible()
     await tab.becomes("Bo Berg")
     for pane in PANES:
         await tab.goes_to(pane, "finance-approvals")
         await expect(tab.card(pane, "Refund 129.90 USD")).to_be_visible()
-    assert stage.refunded(1042) == 0
+    assert stage.refunded(1046) == 0
 
     await tab.presses(tab.card("slack", "Refund 129.90 USD"), "Approve")
 
@@ -26,10 +26,10 @@ async def test_a_refund_is_asked_for_approved_and_seen_in_the_back_office(tabs: 
     for words in (f"paused in process {worker}", "state checkpointed", "decided by Bo in Slack",
                   f"resumed in process {worker}", "done, once"):  # fmt: skip
         await expect(tab.line(words)).to_be_visible()
-    await expect(tab.row("changed 1042 129.90 USD")).to_be_visible()
-    assert stage.refunded(1042) == 12990
+    await expect(tab.row("changed 1046 129.90 USD")).to_be_visible()
+    assert stage.refunded(1046) == 12990
     for pane in PANES:
-        await expect(tab.said(pane, "Refunded 129.90 USD for order 1042.")).to_be_visible()
+        await expect(tab.said(pane, "Refunded 129.90 USD for order 1046.")).to_be_visible()
         await expect(tab.card(pane, "Refund 129.90 USD")).to_have_count(0)
     await tab.becomes("Alex Asker")
     await expect(tab.said("slack", "Refunded 129.90")).to_be_visible()
