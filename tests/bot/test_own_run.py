@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import runpy
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -281,7 +281,7 @@ async def looking_late(url: str, ordered: asyncio.Event) -> AsyncIterator[RedisS
     """A store whose answer on what is live, once an outcome is not known, comes when people have ordered something."""
 
     class Late(RedisStore):
-        async def live(self) -> list[Request]:
+        async def live(self) -> Sequence[Request]:
             if any(one.effect and one.effect.state is EffectState.UNKNOWN for one in await super().live()):
                 await ordered.wait()
             return await super().live()
