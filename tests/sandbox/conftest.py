@@ -1,4 +1,4 @@
-"""A workplace with little patience, clients of Slack and of the Connector, and tiny apps to click on."""
+"""A workplace, clients of Slack and of the Connector, and tiny apps to click on."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from tiny_bot import ConnectorClient, TinyBot
 
 Handler = Callable[[dict[str, Any]], Awaitable[web.Response]]
 
-PATIENCE = SlackTimes(ack=0.25, trigger=0.25, retries=(0.0, 0.01, 0.02))
-TEAMS_PATIENCE = TeamsTimes(invoke=0.5, message=0.5)
+#: Long enough for an app on a busy machine, and what `impatient` scenes have, which wait for its end.
+PATIENCE = SlackTimes(ack=10.0, trigger=10.0, retries=(0.0, 0.01, 0.02))
+IMPATIENT = SlackTimes(ack=0.6, trigger=0.25, retries=(0.0, 0.01, 0.02))
+TEAMS_PATIENCE = TeamsTimes(invoke=10.0, message=10.0)
+TEAMS_IMPATIENT = TeamsTimes(invoke=0.5, message=0.5)
 
 
 class TinyApp:
@@ -68,9 +71,11 @@ class TinyApp:
 
 
 @pytest.fixture
-async def workplace() -> AsyncIterator[Workplace]:
+async def workplace(request: pytest.FixtureRequest) -> AsyncIterator[Workplace]:
     """Clean at the end: a test that breaks a rule on purpose takes the violations."""
-    async with Workplace.running(slack_times=PATIENCE, teams_times=TEAMS_PATIENCE) as running:
+    impatient = request.node.get_closest_marker("impatient") is not None
+    times = (IMPATIENT, TEAMS_IMPATIENT) if impatient else (PATIENCE, TEAMS_PATIENCE)
+    async with Workplace.running(slack_times=times[0], teams_times=times[1]) as running:
         yield running
 
 

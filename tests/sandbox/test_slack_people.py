@@ -73,6 +73,7 @@ async def test_another_bot_can_speak_but_is_marked(workplace: Workplace, app: An
         await workplace.slack.person("dee").says("#support", "let me in")
 
 
+@pytest.mark.impatient
 async def test_an_event_is_retried_three_times(workplace: Workplace, app: Any) -> None:
     """With number and reason, the same event id, and a fresh signature; then it counts."""
     app.will_answer(status=500)
@@ -108,6 +109,7 @@ async def test_a_click_carries_what_slack_sends(
     assert app.of_type("block_actions")[1]["actions"][0]["selected_option"]["value"] == "details"
 
 
+@pytest.mark.impatient
 async def test_a_click_that_is_not_answered_in_time_fails_before_the_persons_eyes(
     workplace: Workplace, client: AsyncWebClient, app: Any
 ) -> None:

@@ -70,6 +70,7 @@ async def test_a_click_comes_in_an_envelope(workplace: Workplace, app: App) -> N
     assert (result.status, result.error_shown) == (200, "")
 
 
+@pytest.mark.impatient
 async def test_an_event_nobody_acknowledges_comes_again_and_a_click_does_not(
     workplace: Workplace, app: App
 ) -> None:
@@ -112,6 +113,7 @@ async def test_what_is_no_acknowledgement_is_noted(
     assert broken(workplace) == [words]
 
 
+@pytest.mark.impatient
 async def test_an_acknowledgement_goes_back_where_the_envelope_came_from(
     workplace: Workplace, app: App
 ) -> None:

@@ -179,6 +179,7 @@ async def test_a_wrong_answer_is_trouble(
     assert workplace.violations.take()
 
 
+@pytest.mark.impatient
 async def test_a_submission_has_the_same_deadline(
     workplace: Workplace, client: AsyncWebClient, app: Any
 ) -> None:
@@ -213,6 +214,7 @@ async def test_a_trigger_is_good_for_one_modal(
         await client.views_open(trigger_id=trigger_id, view=FORM)
 
 
+@pytest.mark.impatient
 async def test_a_trigger_expires(workplace: Workplace, client: AsyncWebClient, app: Any) -> None:
     """Three seconds in Slack, a quarter here; a view that is refused does not use it up."""
     posted = await client.chat_postMessage(channel=SUPPORT, text="Refund?", blocks=BUTTONS)

@@ -155,6 +155,7 @@ async def test_an_answer_that_makes_no_sense_fails_before_the_persons_eyes(
     assert complaint in str(workplace.violations.take()[0])
 
 
+@pytest.mark.impatient
 async def test_a_click_is_not_waited_for_for_ever(
     workplace: Workplace, connector: ConnectorClient, bot: TinyBot
 ) -> None:
