@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from leaks import PIECE, everything, leaks
+from page_client import browsing
 from sayso.approvals.people import PersonId, Place
 from sayso.approvals.request import OutcomeKind, Request, Run, State
 from sayso.approvals.verdict import ThreadId
+from sayso.bot.demo.hands import Hands
+from sayso.bot.demo.page import opened_page
 from sayso.bot.demo.stage import OPS, SUPPORT, Stage, soon
 from tokens import CANARIES
 from whole_office import restarted
@@ -66,10 +72,28 @@ def decided(stage: Stage, way: str) -> Request:
     return stage.now(request)
 
 
+def looks_at(request: Request, state: dict[str, Any]) -> bool:
+    """Whether the page's panels are about this request."""
+    return bool(state["panels"]["audit"]["selected"] == request.id)
+
+
+async def shown_on_the_page(stage: Stage, requests: list[Request]) -> str:
+    """Each state that the demo's page streams to somebody who looks at one request after the other."""
+    shown = []
+    with opened_page(stage.office, Hands()) as page:
+        async with browsing(page) as browser:
+            for request in requests:
+                async with browser.tab("bo", request.id) as tab:
+                    await tab.until(partial(looks_at, request), timeout=60)
+                    shown += tab.seen
+    return json.dumps(shown, ensure_ascii=False)
+
+
 def test_none_of_them_stands_anywhere(lived: Stage) -> None:
-    """Results, headers, errors, logs, goals, names, reasons, last words: not in the store, its file, a log, a card."""
+    """Results, headers, errors, logs, goals, names, reasons, last words: not in the store, its file, a log, a card, the page."""
+    requests = []
     for way, kind in ASKED.items():
-        ended = decided(lived, way)
+        requests.append(ended := decided(lived, way))
         assert ended.outcome is not None
         assert ended.outcome.kind is kind
     runs = [asked(lived, way) for way in ENDED]
@@ -83,6 +107,10 @@ def test_none_of_them_stands_anywhere(lived: Stage) -> None:
     looked_for["a private key"] = CANARIES["a private key"].split("\n")[3]
     assert all(len(secret) >= PIECE for secret in looked_for.values())
     assert leaks(lived, {**looked_for, **tokens}) == []
+    page = asyncio.run(shown_on_the_page(lived, requests))
+    assert "Leak, which refuses" in page
+    assert "(withheld: a GitHub token)" in page
+    assert [name for name, one in {**looked_for, **tokens}.items() if one[:PIECE] in page] == []
     places = {place.split(" ")[0] for place, _ in everything(lived)}
     assert {"Redis", "worker.log", "Slack's", "Teams'"} <= places
     assert (lived.office.folder / "worker.log").read_text().count("(withheld: a GitHub token)") > 0
