@@ -60,3 +60,13 @@ local ms = now()
 write_audit(ms, arg(), '')
 return 1
 """
+
+#: -> 1, or 0 when what is kept is not `before` any more. The same trust seen again; without a body it is over.
+RETRUST = """
+local id, before, body = arg(), arg(), arg()
+if redis.call('HGET', stem .. 'trusts', id) ~= before then return 0 end
+if body ~= '' then redis.call('HSET', stem .. 'trusts', id, body) else redis.call('HDEL', stem .. 'trusts', id) end
+local ms = now()
+write_audit(ms, arg(), '')
+return 1
+"""

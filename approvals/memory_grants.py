@@ -49,6 +49,15 @@ class MemoryGrants:
             self._append(entry, TRUSTS, None)
         return found
 
+    async def confirm(self, before: Trust, after: Trust) -> bool:
+        if self._trusts.get(before.id) != before:
+            return False
+        self._trusts[before.id] = after
+        return True
+
+    async def end(self, before: Trust, entry: AuditEntry) -> bool:
+        return self._trusts.get(before.id) == before and await self.distrust(before.id, entry)
+
     async def trusted(self, id: TrustId) -> Trust | None:
         return self._trusts.get(id)
 

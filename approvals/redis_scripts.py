@@ -374,7 +374,7 @@ _PLAIN = {"ENTERED": ENTERED, "KEEP": KEEP, "FINISH": FINISH, "CLAIM": CLAIM,
 _TIMED = {"LOAD": LOAD, "NOW": NOW, "DUE": DUE, "TAKE": TAKE, "HALTED": halt_scripts.HALTED}
 _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH_RUN, "SET_TOLD": SET_TOLD,
             "REPLAY": REPLAY, "CLEAR": CLEAR, "SAY": SAY, "HALT": halt_scripts.HALT, "UNHALT": halt_scripts.UNHALT,
-            "HAND_OVER": halt_scripts.HAND_OVER, "TRUST": halt_scripts.TRUST}  # fmt: skip
+            "HAND_OVER": halt_scripts.HAND_OVER, "TRUST": halt_scripts.TRUST, "RETRUST": halt_scripts.RETRUST}  # fmt: skip
 
 
 def texts(*, demo: bool) -> dict[str, str]:

@@ -37,6 +37,24 @@ class RedisTrusts(RedisCalls):
         return bool(done)
 
     @down
+    async def confirm(self, before: Trust, after: Trust) -> bool:
+        return await self._instead(before, self._closed(_ABOUT, after), ())
+
+    @down
+    async def end(self, before: Trust, entry: AuditEntry) -> bool:
+        return await self._instead(before, b"", (entry,))
+
+    async def _instead(self, before: Trust, body: bytes, audit: Sequence[AuditEntry]) -> bool:
+        """In place of exactly these bytes: sealed, the same trust reads otherwise each time."""
+        stem = self._stem_of_thread(TRUSTS)
+        raw = await self._redis.hget(f"{stem}trusts", before.id)
+        if not raw or self._opened(_ABOUT, Trust, raw) != before:
+            return False
+        rows = redis_rows.entries(audit, TRUSTS, self._seal)
+        call = self._call_copied if self._copies.asked else self._call
+        return bool(await call("RETRUST", stem, self._channel, before.id, raw, body, TRUSTS, *rows))
+
+    @down
     async def trusted(self, id: TrustId) -> Trust | None:
         row = await self._redis.hget(f"{self._stem_of_thread(TRUSTS)}trusts", id)
         return self._opened(_ABOUT, Trust, row) if row else None

@@ -20,6 +20,8 @@ TrustId = NewType("TrustId", str)
 TRUSTS = ThreadId("sayso-trusts")
 #: No trust lasts longer.
 LONGEST = timedelta(hours=8)
+#: Nor does any hold longer than this without the bot having seen again that its giver may still decide.
+FRESH = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class Trust:
         request: Which approved request showed it.
         by: Who trusts it; they had approved that request.
         since, until: UTC; it holds from `since` on, and at `until` no more.
+        seen: UTC; when the bot last found that `by` may decide about this. None is never.
         why: In the giver's words, at most 300 characters, never empty.
         via: The account that gave it (`Identity` as text).
         key, signature: As of a `Vote`; what the bot has not signed lets nothing run.
@@ -46,12 +49,20 @@ class Trust:
     since: datetime
     until: datetime
     why: str
+    seen: datetime | None = None
     via: str = ""
     key: str = ""
     signature: str = ""
 
     def holds(self, now: datetime) -> bool:
         """Whether it holds at this instant; one that was to last too long never does."""
+        return self.seen is not None and self._stands(now) and now < self.seen + FRESH
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it holds no more, whatever the bot finds."""
+        return now >= self.since and not self._stands(now)
+
+    def _stands(self, now: datetime) -> bool:
         return self.since <= now < self.until <= self.since + LONGEST
 
 
@@ -99,6 +110,14 @@ class Trusts(Protocol):
 
     async def distrust(self, id: TrustId, entry: AuditEntry) -> bool:
         """Forget it; False when there was none, and nothing is on record then."""
+        ...
+
+    async def confirm(self, before: Trust, after: Trust) -> bool:
+        """Keep `after` in place of `before`; False, and nothing is changed, when that is not what is kept."""
+        ...
+
+    async def end(self, before: Trust, entry: AuditEntry) -> bool:
+        """Forget exactly this one; False, and nothing is on record, when it is not what is kept."""
         ...
 
     async def trusted(self, id: TrustId) -> Trust | None:

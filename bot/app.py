@@ -222,7 +222,7 @@ async def _bot(
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
     async with (
         _pages(settings, store, desk, channels) as pages, _api(settings, store) as api,
-        _connecting(settings, store, desk, directory, url) as connecting,
+        _connecting(settings, store, desk, directory, url) as connecting, _confirming(desk),
     ):  # fmt: skip
         deliverer = Deliverer(
             store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
@@ -243,6 +243,16 @@ async def _bot(
         ready = _readiness(store, platforms.values(), one_policy)
         front.open(doors, ready=ready, api=api.door if api else None, connect=connecting)
         yield deliverer
+
+
+@asynccontextmanager
+async def _confirming(desk: Desk) -> AsyncIterator[None]:
+    """Looks whether those who trust something may still decide about it: workers believe what is fresh."""
+    from ..scheduler.ticking import Job, ticking
+    from .confirming import EVERY
+
+    async with ticking(Job(name="trust", every=EVERY, run=desk.trusting.confirming.look)):
+        yield
 
 
 @asynccontextmanager

@@ -222,7 +222,8 @@ class Ear:
         given = await trusting.trust(
             ids[0], said["span"].casefold(), said["why"], heard.who, token=heard.token
         )
-        return words(f"{trusts(given, name=self._desk.name, tz=self._tz)} {_DISTRUSTED}", Audience.THREAD)
+        now = trusts(given, name=self._desk.name, now=given.since, tz=self._tz)
+        return words(f"{now} {_DISTRUSTED}", Audience.THREAD)
 
     async def _distrusts(self, heard: Heard) -> Reply | None:
         said = _DISTRUST.fullmatch(heard.text)

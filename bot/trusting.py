@@ -16,6 +16,7 @@ from ..approvals.store import Store
 from ..approvals.trust import LONGEST, Trust, trusted_as
 from ..approvals.verdict import Approve, RequestId
 from ..cards.escape import cut, line
+from .confirming import Confirming
 from .electorate import Electing
 from .halting import NoReason, span_of
 
@@ -50,9 +51,11 @@ class Trusted:
     store: Store
 
     async def standing(self) -> Sequence[Trust]:
-        """What holds now, the first to end first."""
+        """What is not over, the first to end first; what the bot cannot confirm does not hold meanwhile."""
         now = await self.store.now()
-        return sorted((one for one in await self.store.trusts() if one.holds(now)), key=lambda one: one.until)
+        return sorted(
+            (one for one in await self.store.trusts() if not one.is_over(now)), key=lambda one: one.until
+        )
 
     async def revoke(
         self, beginning: str, *, by: str, operators: Collection[PersonId] | None = None
@@ -111,6 +114,13 @@ class Trusting:
             raise
         return await self._kept(given, request.current.digest, token)
 
+    @property
+    def confirming(self) -> Confirming:
+        """What looks whether it still may be trusted."""
+        return Confirming(
+            store=self.store, directory=self.directory, electing=self.electing, signer=self.signer
+        )
+
     async def distrust(self, beginning: str, who: Identity) -> Trust:
         """End one's own, or for an operator anybody's. Raises: as `Trusted.revoke`, NotAllowed, DirectoryDown."""
         person = await self.directory.person(who)
@@ -124,7 +134,7 @@ class Trusting:
 
     async def _kept(self, given: Trust, digest: str, token: str) -> Trust:
         """Raises: NoSuchTrust."""
-        ended = [one.id for one in await self.store.trusts() if not one.holds(given.since)]
+        ended = [one.id for one in await self.store.trusts() if one.is_over(given.since)]
         until = f"{given.until:%Y-%m-%d %H:%M} UTC"
         words = f"Trusts {given.tool} of {given.graph} for {given.asked_by} until {until}: {given.why}"
         facts = {"trust": given.id, "digest": digest, "request": given.request, "via": given.via}
@@ -150,7 +160,7 @@ class Trusting:
         return self.signer.sign_trust(
             Trust(
                 id=trusted_as(proposal, graph), tool=proposal.action.tool, graph=graph, asked_by=asked_by,
-                request=request.id, by=by, since=now, until=now + length, why=why, via=via,
+                request=request.id, by=by, since=now, until=now + length, why=why, via=via, seen=now,
             )
         )  # fmt: skip
 

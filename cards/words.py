@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from ..approvals.change import Notice, NoticeKind
 from ..approvals.errors import (
@@ -134,16 +134,19 @@ def paused(halt: Halt, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> 
 
 #: So much of its id is shown of a trust, and enough to name it.
 TRUST_DIGITS = 12
+_UNCONFIRMED = (
+    "People are asked meanwhile: the bot has not confirmed for a while that this person may still decide it."
+)
 
 
-def trusts(given: Trust, *, name: Callable[[PersonId], str], tz: tzinfo = UTC) -> str:
+def trusts(given: Trust, *, name: Callable[[PersonId], str], now: datetime, tz: tzinfo = UTC) -> str:
     """Who lets which action run without asking, until when, and why."""
     by, asker = (cut(line(name(one)), rows.LABEL) for one in (given.by, given.asked_by))
     tool, graph = (cut(line(one), rows.LABEL) for one in (given.tool, given.graph))
     until, id = Writer(name, tz).when(given.until).words, given.id[:TRUST_DIGITS]
     return (
         f"{by} trusts {tool} of {graph}, with exactly the arguments of {given.request}, for {asker}, until {until} "
-        f"({id}): “{cut(line(given.why), rows.SENTENCE)}”."
+        f"({id}): “{cut(line(given.why), rows.SENTENCE)}”.{'' if given.holds(now) else f' {_UNCONFIRMED}'}"
     )
 
 

@@ -58,7 +58,7 @@ def print_pending(settings_file: Path | None) -> None:
     for halt in halts:
         out.print(f"{words_of(halt, settings)}.", style="bold red", soft_wrap=True)
     for trust in trusted:
-        out.print(trusts(trust, name=namer(settings), tz=local_zone()), soft_wrap=True)
+        out.print(trusts(trust, name=namer(settings), now=now, tz=local_zone()), soft_wrap=True)
     if not waiting:
         out.print("Nothing waits for anybody.")
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -28,10 +29,10 @@ app = typer.Typer(
 def listed(settings: SettingsFile = None) -> None:
     """List what is trusted now, the first to end first. Approvers say “trust 30m: why” in the thread of a card."""
     read = load_settings(settings)
-    standing = asyncio.run(_standing(read))
+    standing, now = asyncio.run(_standing(read))
     out = console()
     for one in standing:
-        out.print(words_of(one, read), soft_wrap=True)
+        out.print(words_of(one, read, now), soft_wrap=True)
     if not standing:
         out.print("Nothing is trusted ahead.")
 
@@ -49,14 +50,14 @@ def revoke(
     console().print(f"People are asked again about {ended.tool} of {ended.graph}.", soft_wrap=True)
 
 
-def words_of(trust: Trust, settings: Settings) -> str:
+def words_of(trust: Trust, settings: Settings, now: datetime) -> str:
     """One line for a terminal."""
-    return trusts(trust, name=namer(settings), tz=local_zone())
+    return trusts(trust, name=namer(settings), now=now, tz=local_zone())
 
 
-async def _standing(settings: Settings) -> Sequence[Trust]:
+async def _standing(settings: Settings) -> tuple[Sequence[Trust], datetime]:
     async with open_store(settings) as store:
-        return await Trusted(store=store).standing()
+        return await Trusted(store=store).standing(), await store.now()
 
 
 async def _revoked(file: Path | None, id: str, as_person: str | None) -> Trust:

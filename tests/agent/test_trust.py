@@ -15,7 +15,7 @@ from sayso.agent.effect import Effect, effect
 from sayso.agent.policy_file import read_policy
 from sayso.approvals.action import Action
 from sayso.approvals.change import AuditEntry, Event
-from sayso.approvals.errors import AnswerRefused, NotAllowed
+from sayso.approvals.errors import AnswerRefused, NotAllowed, WhyNot
 from sayso.approvals.people import PersonId
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import OutcomeKind, Request, State
@@ -33,6 +33,7 @@ from sayso.bot.trusting import (
     Trusted,
     Trusting,
 )
+from sayso.cards.words import trusts
 from scenes import ALEX, BO, a_run
 
 MINUTES = timedelta(minutes=1)
@@ -92,10 +93,15 @@ class Shop:
         self.store = store
         self.trusting = self.bot(self.world.policy)
 
-    def bot(self, policy: Any) -> Trusting:
+    def bot(
+        self,
+        policy: Any,
+        approvers: tuple[PersonId, ...] = (BO, PersonId("cy"), ALEX),
+        slack: Doorman | None = None,
+    ) -> Trusting:
         directory = ConfiguredDirectory(
-            people=PEOPLE, sets={"finance": ApproverSet(people=(BO, PersonId("cy"), ALEX))},
-            platforms={"slack": Doorman()}, monotonic=lambda: 0.0,
+            people=PEOPLE, sets={"finance": ApproverSet(people=approvers)},
+            platforms={"slack": slack or Doorman()}, monotonic=lambda: 0.0,
         )  # fmt: skip
         verifier = Verifier([self.world.signer.public_key])
         electing = Electing(directory=directory, rules=policy, store=self.store, verifier=verifier)
@@ -179,7 +185,11 @@ async def test_it_ends_by_itself(redis_url: str) -> None:
     """By the store's clock; the next trust puts away what has ended."""
     async with a_shop(redis_url) as shop:
         trust = await shop.trusted("30m")
-        await shop.store.push_clock(30 * MINUTES)
+        await shop.store.push_clock(29 * MINUTES)
+        await shop.trusting.confirming.look()
+        assert not await shop.asks_again(thread="t3")
+        await shop.store.push_clock(1 * MINUTES)
+        await shop.trusting.confirming.look()
         assert await shop.asks_again()
         assert await Trusted(store=shop.store).standing() == []
         await shop.trusting.trust(trust.request, "8h", "again", who("bo"), token="m2")
@@ -269,7 +279,7 @@ async def test_what_people_always_decide_is_never_trusted(redis_url: str, catego
         signed = shop.world.signer.sign_trust(
             Trust(
                 id=trusted_as(request.proposal, "ops"), tool="set_price", graph="ops", asked_by=ALEX, by=BO,
-                request=request.id, since=now, until=now + 30 * MINUTES, why="the sale is on",
+                request=request.id, since=now, until=now + 30 * MINUTES, why="the sale is on", seen=now,
             )
         )  # fmt: skip
         await shop.store.trust(signed, (), ENTRY, token="m2")
@@ -302,3 +312,66 @@ async def test_who_may_not_or_says_too_little_trusts_nothing(
             await shop.trusting.trust(request.id, span, why, who(user), token="m1")
         assert await shop.store.trusts() == []
         assert (await shop.world.events())[-1] == "answer refused"
+
+
+async def test_it_ends_when_whoever_gave_it_may_not_decide_any_more(redis_url: str) -> None:
+    """Left the approvers, lost the account, or is barred: on record, and nothing brings it back."""
+    async with a_shop(redis_url) as shop:
+        trust = await shop.trusted("8h")
+        policy, slack = shop.world.policy, Doorman(standing_of={"bo": WhyNot.DEACTIVATED})
+        gone = {
+            "left": shop.bot(policy, approvers=(PersonId("cy"), ALEX)),
+            "deactivated": shop.bot(policy, slack=slack),
+            "barred": shop.bot(replace(policy, denied=frozenset({BO}))),
+        }
+        for number, (why, bot) in enumerate(gone.items()):
+            await shop.store.trust(trust, (), ENTRY, token=why)
+            await bot.confirming.look()
+            assert await shop.store.trusts() == [], why
+            assert await shop.asks_again(thread=f"gone-{number}"), why
+        await shop.trusting.confirming.look()
+        assert await shop.store.trusts() == []
+        (ended, *_) = [
+            one.entry for one in await shop.store.trail(TRUSTS) if one.entry.event is Event.DISTRUSTED
+        ]
+        assert ended.words == "Ended the trust of bo in set_price: they may not decide about it any more"
+        assert ended.facts["why"] == WhyNot.NOT_AN_APPROVER
+
+
+async def test_while_nobody_can_say_whether_they_still_may_people_are_asked(redis_url: str) -> None:
+    """The directory is down, or no bot runs: two minutes later it does not hold, and it does again once it is confirmed."""
+    async with a_shop(redis_url) as shop:
+        trust = await shop.trusted("8h")
+        await shop.store.push_clock(2 * MINUTES)
+        slack = Doorman(down=True)
+        bot = shop.bot(shop.world.policy, slack=slack)
+        await bot.confirming.look()
+        assert await shop.asks_again()
+        (listed,) = await Trusted(store=shop.store).standing()
+        now = await shop.store.now()
+        assert "People are asked meanwhile" in trusts(listed, name=str, now=now)
+        slack.down = False
+        await bot.confirming.look()
+        await shop.world.ask("90", "t3")
+        assert shop.ran == [90, 90]
+        (confirmed,) = await shop.store.trusts()
+        assert (confirmed.until, "meanwhile" in trusts(confirmed, name=str, now=now)) == (trust.until, False)
+
+
+async def test_what_was_taken_back_or_given_anew_meanwhile_stays_so(redis_url: str) -> None:
+    """A bot that was slow to look changes nothing but what it has read; of two that look at once one writes."""
+    async with a_shop(redis_url) as shop:
+        trust = await shop.trusted("8h")
+        newer = shop.world.signer.sign_trust(replace(trust, why="by Cy, too"))
+        assert await shop.store.confirm(trust, newer)
+        assert not await shop.store.confirm(trust, trust)
+        assert not await shop.store.end(trust, ENTRY)
+        assert await shop.store.trusts() == [newer]
+        await shop.trusting.distrust(trust.id, who("bo"))
+        assert not await shop.store.confirm(newer, newer)
+        assert await shop.store.trusts() == []
+        forged = replace(trust, seen=trust.since + 60 * MINUTES)
+        await shop.store.trust(forged, (), ENTRY, token="forged")
+        await shop.trusting.confirming.look()
+        assert await shop.store.trusts() == [forged]
+        assert await shop.asks_again()

@@ -18,6 +18,7 @@ from sayso.approvals.action import Action
 from sayso.approvals.change import Change, work_for
 from sayso.approvals.errors import AlreadySettled, BadVote, NotOffered
 from sayso.approvals.naming import request_id
+from sayso.approvals.people import PersonId
 from sayso.approvals.request import Decision, OutcomeKind, Request, Revision, State
 from sayso.approvals.risk import Oversight
 from sayso.approvals.signing import Verifier
@@ -229,7 +230,7 @@ async def test_an_undo_of_something_else_does_nothing() -> None:
 
 
 async def test_an_undo_that_does_nothing_says_so() -> None:
-    """The tool knows best: what it could not take back is not claimed."""
+    """The tool knows best: what it could not take back is not claimed. It is said once, and not offered again."""
 
     def locked(_: Ledger) -> Effect:
         @effect(name="discard")
@@ -240,10 +241,16 @@ async def test_an_undo_that_does_nothing_says_so() -> None:
 
     world = a_world(undo=locked)
     await world.ask()
-    after = await undone(world, await world.open_request())
+    offer = await world.open_request()
+    after = await undone(world, offer)
     assert ended(after) is OutcomeKind.FAILED
     assert after.outcome is not None
     assert after.outcome.words == "The draft of order 1042 is locked."
+    assert await world.store.live() == []
+    with pytest.raises(AlreadySettled):
+        await world.answer(after, Undo(), PersonId("cy"))
+    await world.work()
+    assert await world.request(offer) == after
 
 
 async def test_an_undo_that_broke_off_is_put_to_people() -> None:

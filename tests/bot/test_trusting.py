@@ -81,6 +81,7 @@ def office(tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> P
         one = Trust(
             id=TrustId("1f" * 32), tool="set_price", graph="ops", asked_by=ALEX, by=BO, since=now,
             until=now + timedelta(hours=1), request=RequestId("07-" + "0" * 20), why="the sale is on",
+            seen=now,
         )  # fmt: skip
         await store.trust(one, (), AuditEntry(event=Event.TRUSTED, words="x"), token="m1")
 

@@ -131,6 +131,27 @@ def begun(request: Request, now: datetime) -> Change:
     return effects.begin(request, attempt=1, worker="w", lease=timedelta(minutes=1), now=now)
 
 
+async def test_an_undo_that_did_nothing_is_told_and_not_offered_again() -> None:
+    """Its card says why and has no button for it any more; a press on an old copy is not counted."""
+    async with office() as o:
+        offer = await noted(o.store, route=ROUTE)
+        await o.deliver()
+        old = o.card().snapshot()
+        await o.slack.person("bo").clicks(o.card(), "Undo…")
+        after = await o.until(offer, ordered)
+        await o.store.change(after.id, lambda r, now: machine.resuming(r, "w", now))
+        await o.store.change(after.id, begun)
+        await o.store.change(after.id, lambda r, now: effects.failed(r, "w", "Note 7 is locked.", now))
+        await o.deliver()
+        assert "Not undone" in o.card().text_as_seen()
+        assert "Note 7 is locked." in o.card().text_as_seen()
+        assert o.card().buttons() == ["Details"]
+        ended = await o.store.get(offer.id)
+        late = await o.slack.person("cy").clicks_old(old, "Undo…")
+        assert "was not counted" in await late.whispered()
+        assert await o.store.get(offer.id) == ended
+
+
 async def test_after_the_window_a_press_reads_that_it_is_too_late() -> None:
     """Also on a card that still shows the button."""
     async with office() as o:
