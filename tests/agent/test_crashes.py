@@ -187,6 +187,28 @@ async def test_without_a_crash_it_runs_through_on_redis(kind: str, redis_url: st
         assert lines(file) == [f"1042 129.90 {request.id}"]
 
 
+async def test_while_people_think_the_agent_holds_nothing(
+    redis_url: str, redis_client: redis.Redis, tmp_path: Path
+) -> None:
+    """S6: goal, action and reasons are in the store; no lock, no lease, no work is left, and its process may end."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file) as asking:
+        await asking.start()
+        request = await works_until(asking, State.OPEN)
+        state = await asking.state(request.ask.run.thread)
+    held = [key for part in (":lock", ":lease:*", ":leased") for key in redis_client.scan_iter(f"sayso*{part}")]
+    assert held == []
+    assert [key for key in redis_client.scan_iter("sayso:*:work") if redis_client.xlen(key)] == []
+    assert state["goal"] == "129.90"
+    assert state["action"].reasoning == request.proposal.action.reasoning == "The parcel arrived broken."
+
+    async with redis_world(redis_url, file) as going_on:
+        await going_on.answer(request)
+        await works_until(going_on, State.CLOSED)
+        await finished(going_on)
+        assert (lines(file), going_on.ledger.planned) == ([f"1042 129.90 {request.id}"], 0)
+
+
 async def test_a_worker_that_slept_through_its_lease_writes_nothing(
     redis_url: str, redis_client: redis.Redis, tmp_path: Path
 ) -> None:

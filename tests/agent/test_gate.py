@@ -7,7 +7,19 @@ from decimal import Decimal
 
 import jsonschema
 import pytest
-from gated import POLICY, REJECT, TEAM, Ledger, World, an_agent, lookup_tool, planning, refund_tool
+from gated import (
+    LOW,
+    POLICY,
+    REJECT,
+    TEAM,
+    Ledger,
+    World,
+    a_refund,
+    an_agent,
+    lookup_tool,
+    planning,
+    refund_tool,
+)
 from langgraph.types import Command
 from pydantic import ValidationError
 from sayso.agent.effect import effect
@@ -71,7 +83,7 @@ def test_the_published_schema_is_the_one_in_use() -> None:
 
 
 async def test_a_rejection_reaches_the_agent_with_its_reason() -> None:
-    """Nothing is done, and the agent says why."""
+    """S14: nothing is done, and the agent says why."""
     world = World()
     await world.ask()
     request = await world.open_request()
@@ -156,6 +168,37 @@ async def test_a_free_action_runs_without_asking_and_is_on_record() -> None:
     assert await world.store.live() == []
 
 
+@pytest.mark.parametrize(
+    ("rated", "sure", "asks"),
+    [
+        ({}, 0.95, False),
+        ({"blast_radius": "medium"}, 0.95, False),
+        ({"irreversibility": "high", "compliance": "high"}, 0.95, True),
+        ({"blast_radius": "medium"}, 0.5, True),
+        ({"category": "deletion"}, 0.95, True),
+        (None, 0.95, True),
+    ],
+    ids=["all low", "one medium", "two high", "in doubt", "deletes", "unrated"],
+)
+async def test_the_levels_decide_whether_anybody_is_asked(
+    rated: dict[str, str] | None, sure: float, asks: bool
+) -> None:
+    """S1 S2 S3 S4 S5: high in two, doubt about what matters, some categories always, and what nobody has rated; else it runs."""
+    ledger = Ledger()
+
+    @effect(name="look_up")
+    async def look_up(order: int, amount: Decimal) -> str:
+        ledger.done.append(("look_up", {"order": order, "amount": amount}, ""))
+        return "There."
+
+    tools = {} if rated is None else {"look_up": {"category": "internal_change", **LOW, **rated}}
+    graph = an_agent(look_up, ledger, plan=lambda _: {"action": a_refund(look_up, confidence=sure)})
+    world = World(look_up, ledger=ledger, graph=graph, policy=read_policy({**POLICY, "tools": tools}))
+    await world.ask()
+    assert [one.asked for one in await world.store.live()] == [True] * asks
+    assert len(ledger.done) == (not asks)
+
+
 async def test_a_dead_credential_is_flagged_before_anybody_spends_time() -> None:
     """The card says it; and if it dies later, nothing is burnt and nothing is done."""
     world = World()
@@ -216,7 +259,7 @@ async def test_outside_of_a_worker_a_gate_does_nothing() -> None:
 
 
 async def test_the_drawing_names_the_gate() -> None:
-    """A reader of the Mermaid picture sees where people come in, and the ways on."""
+    """S12: a reader of the Mermaid picture sees where people come in, and the ways on."""
     drawn = World().graph.get_graph(xray=True).draw_mermaid()
     assert r"gate\3areview(review)" in drawn
     flat = World().graph.get_graph().draw_mermaid()

@@ -75,6 +75,9 @@ async def test_a_refund_shows_what_a_hurried_reviewer_needs(company: Company) ->
     assert customer.name == "Dana Smith"
     assert customer.facts["lifetime"] == "4,310.00 USD (gold)"
     assert customer.facts["refunds in 90 days"] == "2"
+    assert customer.facts["e-mail"] == "dana@example.com"
+    assert customer.facts["last contact"]
+    assert customer.link.startswith("https://backoffice.test/customers/")
     assert "arrived broken" in action.evidence[0].label
     assert action.unsure == "2 orders of this customer are for 1 floor lamp; 1042 is the latest"
     flags = (await talk.asked()).proposal.assessment.flags

@@ -228,7 +228,7 @@ async def decided(
 async def test_the_record_advises_with_its_numbers(
     file: Path, redis_url: str, tool: str, answer: tuple[int, bool], words: str
 ) -> None:
-    """Suggestions, and nothing is changed."""
+    """S21: gates that are waved through, and people who answer faster than they can read; nothing is changed."""
     store = await RedisStore.connect(redis_url, demo=True)
     for number in range(6):
         request = await opened(store, file, call(tool), f"t{number}")

@@ -128,7 +128,7 @@ def settings_with(folder: Path, graph: str) -> Path:
 
 
 async def test_serve_leaves_such_a_graph_out(tmp_path: Path) -> None:
-    """A tool that no policy knows is at its worst; one sentence names graph, tools and the ways on."""
+    """S1: a tool that no policy knows is at its worst; one sentence names graph, tools and the ways on."""
     settings = load_settings(settings_with(tmp_path, 'wiper = "wiper.py:graph"'), {})
     with pytest.raises(
         BadSetting, match=r"^graphs\.wiper: its model can call wipe_disk without asking anybody"

@@ -72,7 +72,7 @@ def tolls() -> Iterator[list[Toll]]:
 
 @pytest.mark.parametrize("point", ANSWERED)
 def test_a_refund_survives(point: str, stage: Stage, tolls: list[Toll]) -> None:
-    """Asked, approved, done once and reported, whoever died where."""
+    """S6 S9 S10: asked, approved, done once and reported, whoever died where."""
     cents = next(_CENTS)
     doomed = Doomed(stage, stage.office.worker if point in _WORKER else stage.office.bot, point)
     asked = stage.asks(f"refund order 1042 {cents / 100:.2f}")
@@ -116,7 +116,7 @@ def test_a_press_in_teams_survives(point: str, stage: Stage) -> None:
 
 @pytest.mark.parametrize("point", UNANSWERED)
 def test_an_unanswered_request_ends_aloud(point: str, stage: Stage, tolls: list[Toll]) -> None:
-    """Each step once, one page that is closed again, and the requester knows."""
+    """S8 S28: each step once, one page that is closed again, and the requester knows."""
     letters, incidents = len(stage.work.mail.messages), len(stage.work.pager.incidents)
     doomed = Doomed(stage, stage.office.bot, point)
     asked = stage.asks(f'email order 1042 "on its way, {point}"')

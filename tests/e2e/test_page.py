@@ -129,7 +129,7 @@ async def test_a_refund_is_followed_from_the_pause_to_the_row(
 async def test_a_killed_worker_is_shown_and_another_one_goes_on(
     office: tuple[Stage, Page], browser: Browser
 ) -> None:
-    """The button kills for real; the line names both processes, and a second wish meanwhile is refused in words."""
+    """S6 S9 S10: the button kills for real; the line names both processes, and a second wish meanwhile is refused in words."""
     stage, _ = office
     async with browser.tab("bo") as bo:
         await starts(browser, 4)
@@ -160,7 +160,7 @@ async def test_a_killed_worker_is_shown_and_another_one_goes_on(
 async def test_nobody_answers_and_the_clock_is_pushed_step_by_step(
     office: tuple[Stage, Page], browser: Browser
 ) -> None:
-    """Five presses of Next step: reminder, two wider circles, the page, cancelled; and the clock says how far it was pushed."""
+    """S28: five presses of Next step: reminder, two wider circles, the page, cancelled; and the clock says how far it was pushed."""
     stage, _ = office
     tokens = stage.work.tokens.now()
     async with browser.tab("kim") as kim:
@@ -333,7 +333,7 @@ async def test_what_no_button_says_is_refused_in_words(browser: Browser) -> None
 
 @pytest.mark.chaos
 async def test_the_store_is_killed_and_comes_back(office: tuple[Stage, Page], browser: Browser) -> None:
-    """What the page shows is old for a moment and then goes on; nothing is lost or shown twice."""
+    """S6: what the page shows is old for a moment and then goes on; nothing is lost or shown twice."""
     stage, _ = office
     async with browser.tab("bo") as bo:
         await starts(browser, 1)

@@ -85,7 +85,7 @@ def lived(stage: Stage) -> Stage:
 
 
 def test_no_secret_stands_anywhere(lived: Stage) -> None:
-    """Store, files, logs, command lines, Slack, Teams, pager, e-mail: no piece of any secret."""
+    """S22 S23: store, files, logs, command lines, Slack, Teams, pager, e-mail: no piece of any secret."""
     places = {place.split(" ")[0] for place, _ in everything(lived)}
     assert {"Redis", "bot.log", "worker.log", "Slack's", "Teams'", "back-office.db", "sayso.toml"} <= places
     assert leaks(lived, canaries(lived)) == []

@@ -24,7 +24,7 @@ def closed(stage: Stage, request: Request) -> Request:
 
 
 def test_a_token_that_expired_during_the_wait_does_no_harm(stage: Stage) -> None:
-    """Three hours pass over a card; the tool runs under a token that was issued after the approval."""
+    """S24: three hours pass over a card; the tool runs under a token that was issued after the approval."""
     tokens = stage.work.tokens
     tokens.lifetime = 300
     old = tokens.access_token_for("ops-agent")
