@@ -84,7 +84,7 @@ async def to_the_office(tab: Tab) -> None:
 
 
 async def starts(tab: Tab, title: str, waits_for: str) -> None:
-    """Begin one of the five suggestions."""
+    """Begin one of the six suggestions."""
     await tab.page.get_by_role("button", name=title).click()
     await tab.page.get_by_role("button", name=re.compile("^Start( again)?$")).click()
     await tab.line(f"waits for {waits_for}").wait_for()

@@ -1,4 +1,4 @@
-"""The five suggestions on the page: each makes only the first move, and is done when the record says so."""
+"""The six suggestions on the page: each makes only the first move, and is done when the record says so."""
 
 from __future__ import annotations
 
@@ -21,7 +21,17 @@ from .hands import Hands
 from .panels import apart
 from .record import Record, process_of
 from .stage import FINANCE, Stage
-from .wishes import EMAIL, LATE_DELIVERY, SCRATCHED_LAMP, Rows, broken_lamp, deletion, refund, rows_now
+from .wishes import (
+    EMAIL,
+    LATE_DELIVERY,
+    SCRATCHED_LAMP,
+    Rows,
+    broken_lamp,
+    deletion,
+    drafting,
+    refund,
+    rows_now,
+)
 
 Json = dict[str, Any]
 
@@ -122,6 +132,14 @@ def _raced(request: Request, record: Record) -> bool:
     return len(decided) == 1 and any(abs(at - decided[0]) <= AT_ONCE for at in late)
 
 
+def _undone(request: Request, _: Record) -> bool:
+    return (
+        request.ask.undoes is not None
+        and request.outcome is not None
+        and request.outcome.kind is OutcomeKind.UNDONE
+    )
+
+
 def _executed(request: Request) -> bool:
     return request.outcome is not None and request.outcome.kind is OutcomeKind.EXECUTED
 
@@ -167,6 +185,13 @@ STEPS: tuple[Suggestion, ...] = (
         then=" As soon as the cards stand, Bo in Slack and Cy in Teams press Approve at the same instant.",
         look=lambda _: "One decision, one refund. Whoever was slower is told who was faster; the audit trail has both "
         "answers. Be Bo or Cy and look at the two cards: they say the same.",
+    ),
+    Suggestion(
+        title="Watched, not asked",
+        goal=lambda _, live: drafting(live), shows=_undone,
+        look=lambda _: "A draft can be thrown away, so nobody is asked: it is kept at once, and a card in #ops-approvals says "
+        "so. Be Bo and press Undo…: the draft is gone, once, and the card says that too. Sending it would have been asked "
+        "about.",
     ),
 )  # fmt: skip
 

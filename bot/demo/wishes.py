@@ -68,6 +68,13 @@ def refund(rows: Rows, live: Sequence[Request], orders: Mapping[int, str]) -> st
     return f"refund order {number} {amount}"
 
 
+def drafting(live: Sequence[Request]) -> str:
+    """About the first of these orders that nothing is pending about, an earlier draft among it."""
+    pending = [one.proposal.action.arguments.get("order") for one in live]
+    number = next((order for order in BROKEN_LAMP if order not in pending), next(iter(BROKEN_LAMP)))
+    return f'draft email order {number} "your refund is on its way"'
+
+
 def deletion(rows: Rows) -> tuple[str, str]:
     """A day that takes too many customers, and an earlier one that takes some of them; where nobody is left, the first two."""
     wide = next((day for day in (TOO_WIDE, *_months(TOO_WIDE, rows.today)) if rows.before(day) > 1), TOO_WIDE)

@@ -196,7 +196,9 @@ async def test_while_people_think_the_agent_holds_nothing(
         await asking.start()
         request = await works_until(asking, State.OPEN)
         state = await asking.state(request.ask.run.thread)
-    held = [key for part in (":lock", ":lease:*", ":leased") for key in redis_client.scan_iter(f"sayso*{part}")]
+    held = [
+        key for part in (":lock", ":lease:*", ":leased") for key in redis_client.scan_iter(f"sayso*{part}")
+    ]
     assert held == []
     assert [key for key in redis_client.scan_iter("sayso:*:work") if redis_client.xlen(key)] == []
     assert state["goal"] == "129.90"

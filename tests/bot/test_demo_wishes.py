@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sayso.bot.demo.wishes import BROKEN_LAMP, Rows, broken_lamp, deletion
+from sayso.bot.demo.wishes import BROKEN_LAMP, Rows, broken_lamp, deletion, drafting
 from scenes import a_request
 
 YEARS = [f"20{year}-{month:02}-15" for year in (21, 22, 23) for month in range(1, 13, 2)]
@@ -34,3 +34,9 @@ def test_the_refund_is_of_an_order_that_has_something_left_and_nothing_pending()
     assert broken_lamp(whole, [a_request()]) == "refund order 1041 45.00"
     spent = Rows(left={**whole.left, **dict.fromkeys(BROKEN_LAMP, 0)}, last_active=YEARS, today="2030-06-01")
     assert broken_lamp(spent, []) == "refund order 1030 10.00"
+
+
+def test_a_draft_is_about_an_order_that_has_none_yet() -> None:
+    """The request of the record is about order 1042."""
+    assert drafting([]).startswith("draft email order 1042 ")
+    assert drafting([a_request()]).startswith("draft email order 1041 ")

@@ -56,11 +56,11 @@ def step(state: Json, n: int) -> Json:
     return found
 
 
-def card(state: Json, channel: str, words: str) -> Json | None:
-    """The newest card in Slack with these words that can be approved."""
+def card(state: Json, channel: str, words: str, label: str = "Approve") -> Json | None:
+    """The newest card in Slack with these words and this button."""
     return next(
         (one for one in reversed(state["slack"]["messages"][channel])
-         if words in str(one["blocks"]) and "'Approve'" in str(one["blocks"])), None,
+         if words in str(one["blocks"]) and f"'{label}'" in str(one["blocks"])), None,
     )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ async def test_a_refund_is_followed_from_the_pause_to_the_row(
     stage, _ = office
     async with browser.tab("bo") as bo:
         first = await bo.until(lambda state: state)
-        assert [one["done"] for one in first["panels"]["guide"]["steps"]] == [False] * 5
+        assert [one["done"] for one in first["panels"]["guide"]["steps"]] == [False] * 6
         assert audit(first) == NOTHING_YET
         assert first["panels"]["clock"]["next"] is None
         assert marked(first, "refunds") == marked(first, "orders") == []
@@ -183,6 +183,23 @@ async def test_nobody_answers_and_the_clock_is_pushed_step_by_step(
         assert done["panels"]["clock"]["pushed"] in ("+39 min", "+40 min")
         assert done["mail"] == []
     assert 2400 <= stage.work.tokens.now() - tokens < 2460
+
+
+async def test_what_is_watched_runs_at_once_and_is_taken_back(
+    office: tuple[Stage, Page], browser: Browser
+) -> None:
+    """S26 S27: nobody is asked about a draft; its card says what was done, Bo undoes it, and the line says so."""
+    stage, _ = office
+    async with browser.tab("bo") as bo:
+        await starts(browser, 6)
+        found = await bo.until(lambda state: card(state, OPS, "Ran without asking", "Undo…"), timeout=15)
+        assert found is not None
+        assert stage.count("SELECT count(*) FROM drafts") == 1
+        answer = await browser.acts("bo", "slack.click", channel=OPS, ts=found["ts"], label="Undo…")
+        assert answer["ok"], answer
+        done = await bo.until(lambda state: step(state, 6)["done"] and state, timeout=15)
+        assert audit(done)["line"].endswith("undone")
+        assert stage.count("SELECT count(*) FROM drafts") == 0
 
 
 async def test_next_step_is_no_farther_than_the_next_step_however_fast_one_presses(
@@ -323,7 +340,7 @@ async def test_what_no_button_says_is_refused_in_words(browser: Browser) -> None
     for name, what, fields in (
         ("clock", "push", {"minutes": 0}), ("clock", "push", {"minutes": 10**9}), ("clock", "push", {"minutes": True}),
         ("clock", "push", {}), ("clock", "back", {}), ("processes", "kill", {"which": "store"}),
-        ("processes", "kill", {"which": ["bot"]}), ("processes", "stop", {"which": "bot"}), ("guide", "start", {"n": 6}),
+        ("processes", "kill", {"which": ["bot"]}), ("processes", "stop", {"which": "bot"}), ("guide", "start", {"n": 7}),
         ("guide", "start", {"n": "1"}), ("audit", "forget", {}), ("back_office", "insert", {}),
     ):  # fmt: skip
         answer = await browser.acts("bo", "panel", name=name, what=what, **fields)

@@ -1,4 +1,4 @@
-// The demo's panels: the clock and the processes in the header, the five suggestions, and (office.js) the office.
+// The demo's panels: the clock and the processes in the header, the six suggestions, and (office.js) the office.
 // A panel that the server does not have is not drawn.
 
 import { keep, kept } from "./kept.js";
