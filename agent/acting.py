@@ -25,6 +25,7 @@ from ..approvals.errors import AlreadySettled, BadChange, BadVote, Halted
 from ..approvals.request import Edits, EffectState, OutcomeKind, Proposal, Request, State
 from ..approvals.risk import Oversight
 from ..approvals.trust import Trust, ran_on
+from . import artifacts
 from .credentials import CredentialDead, Token
 from .effect import AsksInside, Effect, NothingDone, SaysFailed, asks_itself
 from .faults import facts_of
@@ -301,10 +302,10 @@ async def _failed(runtime: Runtime, request: Request, words: str, result: str = 
 
 async def _done(runtime: Runtime, request: Request, tool: Effect, result: object) -> GateOutcome:
     text, said = told(result, runtime.broker.live.withheld)
-    words = said or f"{tool.name} ran."
+    words, artifact = said or f"{tool.name} ran.", artifacts.kept(result, runtime.broker.live, tool.name)
 
     def step(record: Request, now: datetime) -> Change:
-        change = effects.done(_same_run(record, request), runtime.worker, text, words, now)
+        change = effects.done(_same_run(record, request), runtime.worker, text, words, now, artifact=artifact)
         return with_undo(change, tool, runtime.policy, now)
 
     applied = await runtime.store.change(request.id, step, token=f"done-{uuid.uuid4().hex}")

@@ -21,6 +21,7 @@ from ..approvals.action import Action, Json
 from ..approvals.editing import check_arguments
 from ..approvals.errors import BadChange
 from ..approvals.risk import Oversight, RiskAssessment
+from .artifacts import WithArtifact
 from .effect import ArgumentsSchema, Effect, SaysFailed, validated
 from .policy import Policy
 from .risk import assess_call
@@ -160,7 +161,7 @@ class CalledTool(Called):
         returned = await node.ainvoke([call], task.config)
         if _failed(returned):
             raise SaysFailed(_said(returned))
-        return _said(returned)
+        return WithArtifact(_said(returned), _handed_on(returned))
 
 
 @contextmanager
@@ -199,6 +200,19 @@ def _said(returned: Any) -> Any:
             return [_said(one) for one in returned]
         case _:
             return returned
+
+
+def _handed_on(returned: Any) -> Any:
+    """Its message's artifact; None where it has none, or where there are several messages."""
+    match returned:
+        case ToolMessage():
+            return returned.artifact
+        case Command(update=Mapping() as update) | (Mapping() as update):
+            return _handed_on(update.get("messages", []))
+        case [one]:
+            return _handed_on(one)
+        case _:
+            return None
 
 
 def _never(**_: Any) -> Callable[..., Any]:

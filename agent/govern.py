@@ -23,8 +23,10 @@ from langgraph.prebuilt import ToolRuntime
 
 from ..approvals import canonical
 from ..approvals.action import Action, Json
-from ..approvals.errors import BadChange, SaysoError
+from ..approvals.errors import BadChange, RequestNotFound, SaysoError
 from ..approvals.request import OutcomeKind
+from ..approvals.verdict import RequestId
+from . import artifacts
 from .called import Called, CalledTool, Unreadable, opened
 from .effect import AsksInside, Effect
 from .gate import LARGEST_PROPOSAL, BadGate, Gate
@@ -35,8 +37,9 @@ from .risk import NO_REASONING
 from .runtime import current, is_acting, worker_loop
 from .tool_words import words_for_model
 
-#: In a tool message's artifact: what became of its call, for the next call of the same tool.
-ARTIFACT = "sayso"
+#: In a tool message's `response_metadata`: what became of its call, for the next call of the same tool; and why what the
+#: tool handed on besides is not in its artifact.
+OUTCOME, LEFT_OUT = "sayso", "sayso_artifact"
 #: An event loop that does nothing for so long is blocked.
 BLOCKED_SECONDS = 30.0
 #: How deep objects and lists may stand in one another in a call: as over HTTP, and far from what any reader stops at.
@@ -156,7 +159,19 @@ async def _call(
         with opened(replace(runtime, tool_call_id=runtime.tool_call_id or f"call-{mark}")):
             ended = await gate.graph.ainvoke(given, inside)
     outcome: GateOutcome = ended["outcome"]
-    return _message(effect, runtime, words_for_model(outcome, frozen), outcome)
+    message = _message(effect, runtime, words_for_model(outcome, frozen), outcome)
+    return await _with_artifact(message, outcome)
+
+
+async def _with_artifact(message: ToolMessage, outcome: GateOutcome) -> ToolMessage:
+    """With what the tool handed on, as the record has it: it may have run in another process."""
+    try:
+        effect = (await current().store.get(RequestId(outcome["request"]))).effect
+    except RequestNotFound:
+        return message  # cleared away, long after it ended
+    artifact, why = artifacts.read(effect.artifact if effect else "")
+    metadata = {**message.response_metadata, **({LEFT_OUT: why} if why else {})}
+    return message.model_copy(update={"artifact": artifact, "response_metadata": metadata})
 
 
 @dataclass(slots=True)
@@ -212,7 +227,7 @@ def _message(
     ran = outcome is not None and outcome["kind"] == OutcomeKind.EXECUTED
     return ToolMessage(
         content=words, name=effect.name, tool_call_id=runtime.tool_call_id or "", status="success" if ran else "error",
-        artifact={ARTIFACT: outcome} if outcome else None,
+        response_metadata={OUTCOME: outcome} if outcome else {},
     )  # fmt: skip
 
 
@@ -263,8 +278,7 @@ def _before(state: Any, name: str) -> object:
     """What became of the last call of the same tool, as the state has it; the gate asks the record."""
     for message in reversed(_messages(state)):
         if isinstance(message, ToolMessage) and message.name == name:
-            artifact = message.artifact
-            return artifact.get(ARTIFACT) if isinstance(artifact, Mapping) else None
+            return message.response_metadata.get(OUTCOME)
     return None
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import pydantic_core
 
 from ..approvals.looks import withheld_in
+from .artifacts import WithArtifact
 from .faults import safe_words
 
 Withhold = Callable[[str], str]
@@ -38,6 +39,8 @@ def _text(error: BaseException) -> str:
 
 def _as_json(result: object, withhold: Withhold) -> str:
     """The tool has run, so nothing that it can return may keep that off the record."""
+    if isinstance(result, WithArtifact):
+        result = result.content
     if isinstance(result, str):  # text from elsewhere may hold half a character
         result = result.encode(errors="replace").decode()
     try:

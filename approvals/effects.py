@@ -74,9 +74,11 @@ def taken_over(request: Request, *, worker: str, lease: timedelta) -> Change:
     return Change(request=after, audit=(entry,), lease=lease, acts=True)
 
 
-def done(request: Request, worker: str, result: str, words: str, now: datetime) -> Change:
+def done(
+    request: Request, worker: str, result: str, words: str, now: datetime, *, artifact: str = ""
+) -> Change:
     """The tool returned: the request is closed in the same step; a late word settles UNKNOWN. Raises: Burnt."""
-    effect = replace(_running(request, worker), state=EffectState.DONE, result=result)
+    effect = replace(_running(request, worker), state=EffectState.DONE, result=result, artifact=artifact)
     change = closed(replace(request, effect=effect), _happened(request), words, now, by=worker)
     entry = AuditEntry(
         event=Event.EFFECT_DONE, by=worker, words="The tool ran", facts={"attempt": str(effect.attempt)}

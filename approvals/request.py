@@ -96,6 +96,7 @@ class Effect:
             has ended without DONE or FAILED, what happened is UNKNOWN.
         result: What the tool returned, as JSON text; empty until DONE. Of a tool that FAILED what it says of that, empty
             where it says that it did nothing.
+        artifact: What it handed on beside that (`agent/artifacts.py`); empty where that was nothing.
         how: Of UNKNOWN how it ended ("broke off: KeyError: 7"), without tokens; empty where its worker never reported.
     """
 
@@ -104,6 +105,7 @@ class Effect:
     started_at: datetime
     state: EffectState = EffectState.STARTED
     result: str = ""
+    artifact: str = ""
     how: str = ""
 
 

@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,20 @@ async def test_a_killed_worker_loses_and_doubles_nothing(
         assert lines(file) == [f"1042 129.90 {request.id}"]
         await finished(world)
         assert (await world.events()).count("opened") == 1
+
+
+@pytest.mark.chaos
+async def test_what_a_tool_handed_on_outlives_its_worker(redis_url: str, tmp_path: Path) -> None:
+    """Killed when the tool was done and its agent had not gone on: another process puts it on the tool's message."""
+    file = tmp_path / "ledger"
+    async with redis_world(redis_url, file, graph=agent_of("handing", file)) as world:
+        await world.start()
+        await world.answer(await works_until(world, State.OPEN))
+        await dies_at("after-done", redis_url, file, "handing")
+        await finished(world)
+        (message,) = [one for one in (await world.state())["messages"] if one.type == "tool"]
+        assert (message.content, message.artifact) == ("Refunded.", {"paid": Decimal("129.90"), "of": [1042]})
+        assert len(lines(file)) == 1
 
 
 @pytest.mark.chaos

@@ -18,6 +18,7 @@ from correcting import correcting_agent
 from foreign import Scripted, call, mailing_agent, says
 from gated import Ledger, World, a_serializer
 from langchain.agents import create_agent
+from langchain_core.tools import tool
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from postgres_server import in_postgres
 from sayso import govern
@@ -61,6 +62,20 @@ def governed_agent(file: Path) -> Any:
     return create_agent(Scripted(turns=[says("It is due.", refund)]), govern([filing_tool(file)]))
 
 
+def handing_agent(file: Path) -> Any:
+    """The same with a tool that hands its graph something besides its words."""
+
+    @tool(response_format="content_and_artifact")
+    async def issue_refund(order: int, amount: Decimal) -> tuple[str, dict[str, Any]]:
+        """Pay money back."""
+        with file.open("a") as ledger:
+            ledger.write(f"{order} {amount} {idempotency_key()}\n")
+        return "Refunded.", {"paid": amount, "of": [order]}
+
+    refund = {"name": "issue_refund", "args": {"order": 1042, "amount": "129.90"}, "id": "call-1"}
+    return create_agent(Scripted(turns=[says("It is due.", refund)]), govern([issue_refund]))
+
+
 def corrected_agent(file: Path) -> Any:
     """One that ends its run when it is told "nothing"."""
     return correcting_agent(filing_tool(file), Ledger())
@@ -68,7 +83,9 @@ def corrected_agent(file: Path) -> Any:
 
 def agent_of(kind: str, file: Path) -> Any:
     """Another agent than the usual one, for this kind of scene."""
-    make = {"foreign": filing_agent, "governed": governed_agent, "corrected": corrected_agent}.get(kind)
+    make = {
+        "foreign": filing_agent, "governed": governed_agent, "handing": handing_agent, "corrected": corrected_agent,
+    }.get(kind)  # fmt: skip
     return make(file) if make else None
 
 
