@@ -40,11 +40,7 @@ def _edits(outcome: GateOutcome, called: Mapping[str, Any]) -> str:
         for name in ran
         if ran[name] != called.get(name)
     ]
-    return (
-        f"{', '.join(outcome['by'])} changed this call before it ran: {', '.join(changed)}."
-        if changed
-        else ""
-    )
+    return f"People changed this call before it ran: {', '.join(changed)}." if changed else ""
 
 
 def _instead(outcome: GateOutcome) -> str:

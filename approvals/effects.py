@@ -136,18 +136,17 @@ def unknown(request: Request, now: datetime, words: str = "", how: str = "") -> 
     return Change(request=after, audit=(entry,), notices=(notice,))
 
 
-def settled_as_done(request: Request, person: PersonId, now: datetime) -> Change:
-    """A person says: it happened. Raises: AlreadySettled."""
+def settled_as_done(request: Request, person: PersonId, now: datetime, *, name: str = "") -> Change:
+    """A person, whom others read as `name`, says: it happened. Raises: AlreadySettled."""
     effect = replace(_unknown(request), state=EffectState.DONE, result=_HAPPENED)
-    return _settled(
-        request, effect, _happened(request), f"{person} confirmed that it happened.", person=person, now=now
-    )
+    words = f"{name or person} confirmed that it happened."
+    return _settled(request, effect, _happened(request), words, person=person, now=now)
 
 
-def given_up(request: Request, person: PersonId, now: datetime) -> Change:
-    """A person gives up finding out. Raises: AlreadySettled."""
+def given_up(request: Request, person: PersonId, now: datetime, *, name: str = "") -> Change:
+    """A person, whom others read as `name`, gives up finding out. Raises: AlreadySettled."""
     effect = _unknown(request)
-    words = f"{person} gave up finding out{f'; it {effect.how}' if effect.how else ''}."
+    words = f"{name or person} gave up finding out{f'; it {effect.how}' if effect.how else ''}."
     return _settled(request, effect, OutcomeKind.UNKNOWN, words, person=person, now=now)
 
 

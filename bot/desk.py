@@ -194,9 +194,9 @@ class Desk:
             must_show(request, revision, shown)
             match way:
                 case WayOn.HAPPENED:
-                    return effects.settled_as_done(request, voter.person.id, now)
+                    return effects.settled_as_done(request, voter.person.id, now, name=voter.person.name)
                 case WayOn.GIVE_UP:
-                    return effects.given_up(request, voter.person.id, now)
+                    return effects.given_up(request, voter.person.id, now, name=voter.person.name)
                 case WayOn.AGAIN:
                     said = request.decision.verdict if request.decision else None
                     again = (

@@ -86,7 +86,7 @@ async def test_two_calls_of_one_turn_are_settled_in_any_order() -> None:
     assert said[1] == ("success", "Sent to p2@example.com.")
     assert said[2] == (
         "success",
-        "bo changed this call before it ran: amount = 4.00 instead of 5.00.\nRefunded 4.00.",
+        "People changed this call before it ran: amount = 4.00 instead of 5.00.\nRefunded 4.00.",
     )
 
 

@@ -183,6 +183,7 @@ async def test_people_settle_what_nobody_knows() -> None:
         done = await scene.desk.settle(request.id, 1, way, who("cy"), token="cy")
         assert done.request.outcome is not None
         assert done.request.outcome.kind is kind
+        assert done.request.outcome.words.startswith("Cy ")
 
 
 async def test_running_it_again_takes_a_signed_vote_for_that_run() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from foreign import Scripted
-from gated import Ledger
+from gated import LOW, Ledger
 from governed import POLICY, mailer, reader
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
@@ -48,15 +49,15 @@ def an_agent(tools: Sequence[Any], **options: Any) -> Any:
     return create_agent(Scripted(turns=[]), list(tools), **options)
 
 
-def called_by(inner: Any) -> Any:
-    """An agent that calls this one as a harmless tool."""
+def called_by(inner: Any, around: Any = list) -> Any:
+    """An agent that calls this one as a harmless tool; `around` is `govern`, where it is governed."""
 
     @tool
     async def ask_billing(question: str) -> str:
         """Ask billing."""
         return str(await inner.ainvoke({"messages": [question]}))
 
-    return an_agent([ask_billing])
+    return an_agent(around([ask_billing]))
 
 
 def in_a_node(inner: Any) -> Any:
@@ -94,6 +95,7 @@ def middleware(mode: Any, *tools: str) -> dict[str, Any]:
         an_agent([*govern(TOOLS[1:]), TOOLS[0]]),
         an_agent(TOOLS, **middleware("batched", "look_up")),
         called_by(an_agent(TOOLS)),
+        called_by(an_agent(TOOLS), govern),
         in_a_node(an_agent(TOOLS)),
         wrapped("bound"),
         wrapped("in steps"),
@@ -120,6 +122,29 @@ def test_a_tool_that_nothing_stands_in_front_of_is_named(graph: Any) -> None:
 def test_what_is_governed_or_behind_middleware_may_run(graph: Any) -> None:
     """One of them is enough."""
     check_guarded(graph, read_policy(POLICY))
+
+
+@pytest.mark.parametrize(
+    ("rated", "guards"),
+    [
+        ({**LOW, "irreversibility": "high", "compliance": "high"}, True),
+        ({**LOW, "category": "external_communication"}, True),
+        ({**LOW, "irreversibility": "high"}, True),
+        ({**LOW, "irreversibility": "medium"}, True),
+        (LOW, False),
+        ({**LOW, "irreversibility": [{"if": "question == 'wipe'", "level": "high"}, "low"]}, False),
+    ],
+    ids=["high in two", "leaves the company", "high in one", "medium", "harmless", "mostly harmless"],
+)
+def test_a_governed_tool_guards_the_agent_in_it_where_people_are_always_asked(
+    rated: dict[str, Any], guards: bool
+) -> None:
+    """Whoever approved the call of the outer tool let its agent do what it does; what runs by itself has asked nobody."""
+    outer = {"category": "internal_change", **rated}
+    policy = read_policy({**POLICY, "tools": {**POLICY["tools"], "ask_billing": outer}})
+    graph = called_by(an_agent(TOOLS), govern)
+    with nullcontext() if guards else pytest.raises(Unguarded, match="send_mail"):
+        check_guarded(graph, policy)
 
 
 def settings_with(folder: Path, graph: str) -> Path:

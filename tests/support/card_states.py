@@ -217,7 +217,7 @@ def states() -> dict[str, Request]:
         "closed_withdrawn": machine.withdrawn(a_request(), ALEX, "Alex took it back.", LATER).request,
         "closed_invalidated": machine.invalidated(a_request(), "The agent's code has changed.", LATER).request,
         "closed_failed": effects.failed(running(), "worker-1", "The order is closed.", LATER).request,
-        "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1)).request,
+        "closed_unknown": effects.given_up(unknown, BO, NOON + timedelta(hours=1), name="Bo").request,
         **watched_states(),
         **broken_states(), **foreign_states(), **unasked_states(),
         "closed_free": closed(free(), OutcomeKind.EXECUTED, "Order 1042: paid, delivered."),
