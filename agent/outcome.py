@@ -79,7 +79,7 @@ def closing(request: Request) -> tuple[OutcomeKind, str] | None:
         case Respond():
             return OutcomeKind.ANSWERED, "It was answered; the agent goes on with it."
         case Modify() if request.ask.edits is Edits.REPLAN or not allows_edited(request):
-            return OutcomeKind.REVISED, "Something else was asked for."
+            return OutcomeKind.REVISED, "It was sent back with a correction."
         case _:
             return None
 

@@ -113,7 +113,7 @@ async def test_an_instruction_leads_to_a_call_that_says_what_it_revises() -> Non
     said = (await told(world))[0]
     assert said == (
         "error",
-        "Not done: Something else was asked for.\nMark it as urgent.",
+        "Not done: It was sent back with a correction.\nMark it as urgent.",
     )
     (revised,) = await open_requests(world)
     assert revised.ask.revises == request.id

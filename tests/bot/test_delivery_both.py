@@ -259,7 +259,7 @@ async def test_a_correction_that_came_to_nothing_is_said_on_every_card() -> None
         vote = a_vote(request, PersonId("bo"), Modify(instruction="order=999999"), signer=SIGNER)
         may = frozenset({PersonId("bo")})
         await o.store.change(request.id, lambda r, now: machine.vote(r, vote, may, 1, now))
-        words = "Something else was asked for."
+        words = "It was sent back with a correction."
         await o.store.change(request.id, lambda r, now: machine.closed(r, OutcomeKind.REVISED, words, now))
         await o.deliverer.deliver_due()
         assert all("the agent plans again" in seen for seen in shown(o))

@@ -72,7 +72,7 @@ def closed(request: Request, kind: OutcomeKind, words: str) -> Request:
 def sent_back(how: RunEnd, words: str) -> Request:
     """Bo wanted something else, and the run ended without asking again."""
     wish = Modify({}, "Refund order 999999 instead.")
-    revised = closed(resuming(decided(wish)), OutcomeKind.REVISED, "Something else was asked for.")
+    revised = closed(resuming(decided(wish)), OutcomeKind.REVISED, "It was sent back with a correction.")
     change = corrected.ended_unasked(revised, how, words, NOON + timedelta(minutes=8), "worker-1")
     assert change is not None
     return change.request
