@@ -13,7 +13,7 @@ from ...approvals.errors import AnswerRefused
 from ...approvals.people import Identity, Place
 from ...approvals.request import Request, State
 from ...approvals.store import MessageRef, Store, Target, TargetKind
-from ...approvals.verdict import ThreadId
+from ...approvals.verdict import Approve, Modify, ThreadId
 from ...approvals.watched import can_be_undone
 from ...cards import adaptive
 from ...cards.answers import half_an_answer, typed_answer
@@ -43,6 +43,10 @@ _CANNOT_SAY = "cannot write to you alone: the app has to be added to a chat of y
 _NOT_LISTED = f"What waits for you is for you alone, and I {_CANNOT_SAY}Then ask me there."
 _NOT_COUNTED = (
     "Nothing was counted: in Teams a card is answered with its own buttons. Please press one on the card"
+)
+
+_NOTHING_WAITS = (
+    "Nothing in this chat waits for an answer any more, so nothing was counted and nothing was begun."
 )
 
 _MENTION = re.compile(r"<at(?:\s[^<>]*)?>", re.IGNORECASE)
@@ -114,6 +118,8 @@ class TeamsHearing:
         waiting = [ref for request, ref in standing if request.state is State.OPEN]
         if not waiting:
             settled = [one for one, _ in standing]
+            if not where.root and not settled and isinstance(typed_answer(heard.text), Approve | Modify):
+                return (Text(_NOTHING_WAITS),)  # closed cards of a chat have no address to be found by
             if where.root and typed_answer(heard.text) is not None:
                 ids = await self._store.stood_in(_place(where))
                 settled = [one for id in ids if (one := await self._desk.request(id)).asked]

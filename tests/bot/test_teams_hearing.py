@@ -9,7 +9,7 @@ import pytest
 from sayso.approvals import machine
 from sayso.approvals.change import Event
 from sayso.approvals.people import Identity, PersonId, Place
-from sayso.approvals.request import State
+from sayso.approvals.request import OutcomeKind, State
 from sayso.approvals.verdict import Approve
 from sayso.bot.teams import hearing
 from sayso.bot.teams.hearing import typed
@@ -226,6 +226,19 @@ async def test_in_a_chat_the_card_is_above(o: Speech) -> None:
     assert (await o.now(request)).votes == ()
     said = await o.says("cy", "@sayso", "reject the invoice of ACME")
     assert await o.store.run(o.run_of(said)) is not None
+
+
+@pytest.mark.parametrize("said", ["approve", "Approve", "modify amount=5.00"])
+async def test_an_answer_to_a_closed_card_of_a_chat_starts_nothing(o: Speech, said: str) -> None:
+    """The card above is closed, and a chat has no threads: it is told so, and is no wish of its own."""
+    chat = o.teams.tenant.personal_chat(o.teams.tenant.user_named("bo")).id
+    request = await o.asks(Place(f"teams:{chat}"))
+    await o.store.change(
+        request.id, lambda r, now: machine.closed(r, OutcomeKind.EXPIRED, "Nobody decided in time.", now)
+    )
+    await o.says("bo", "@sayso", said)
+    assert o.told("bo")[-1].startswith("Nothing in this chat waits for an answer any more")
+    assert await o.runs() == []
 
 
 async def test_an_answer_that_comes_too_late_is_told_so(o: Speech) -> None:
