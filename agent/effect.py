@@ -8,9 +8,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from string import Formatter
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -222,7 +223,18 @@ class ArgumentsSchema(GenerateJsonSchema):
     """Says of a Decimal what its JSON text looks like, so that a form can check what is typed."""
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        return {"type": "string", "format": "decimal", "pattern": _decimal_pattern(schema)}
+        bounds = {keyword: _number(schema[name]) for name, keyword in _BOUNDS.items() if name in schema}
+        return {"type": "string", "format": "decimal", "pattern": _decimal_pattern(schema), **bounds}
+
+
+#: pydantic's names of the bounds of a number -> JSON Schema's.
+_BOUNDS: Mapping[Literal["ge", "gt", "le", "lt"], str] = {
+    "ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum",
+}  # fmt: skip
+
+
+def _number(bound: Decimal) -> int | float:
+    return int(bound) if bound == int(bound) else float(bound)
 
 
 def _decimal_pattern(schema: core_schema.DecimalSchema) -> str:

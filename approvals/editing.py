@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import jsonschema
 
@@ -18,11 +20,33 @@ from .risk import RiskAssessment
 from .verdict import Modify, Reject, Respond, Verdict
 
 
+def _bounding(keyword: str) -> Callable[..., Iterator[jsonschema.ValidationError]]:
+    """This keyword, which JSON Schema knows for numbers only, also for a decimal that is written as text."""
+    as_written = jsonschema.Draft202012Validator.VALIDATORS[keyword]
+
+    def check(
+        checker: Any, bound: float, instance: Any, schema: Mapping[str, Any]
+    ) -> Iterator[jsonschema.ValidationError]:
+        if isinstance(instance, str) and schema.get("format") == "decimal":
+            try:
+                instance, bound = Decimal(instance), Decimal(str(bound))  # type: ignore[assignment]
+            except InvalidOperation:
+                return  # its pattern says what is wrong
+        yield from as_written(checker, bound, instance, schema)
+
+    return check
+
+
+#: JSON Schema's names of the bounds of a number.
+BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+_Checker = jsonschema.validators.extend(  # type: ignore[no-untyped-call] # theirs has no types
+    jsonschema.Draft202012Validator, {keyword: _bounding(keyword) for keyword in BOUNDS}
+)
+
+
 def check_arguments(schema: str, arguments: Mapping[str, Json]) -> None:
     """Check arguments against a tool's JSON Schema (draft 2020-12). Raises: BadChange, per argument."""
-    checker = jsonschema.Draft202012Validator(
-        json.loads(schema), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    )
+    checker = _Checker(json.loads(schema), format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
     problems: dict[str, str] = {}
     for error in checker.iter_errors(dict(arguments)):
         name = str(error.absolute_path[0]) if error.absolute_path else ""

@@ -26,6 +26,12 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,100}")
 _NUMBER = re.compile(r"[+-]?([0-9]{1,100}([.][0-9]{0,100})?|[.][0-9]{1,100})([eE][+-]?[0-9]{1,3})?")
 
 
+#: JSON Schema's bounds of a number, as people read them.
+_BOUNDS: Mapping[str, str] = {
+    "minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most", "exclusiveMaximum": "less than",
+}  # fmt: skip
+
+
 class DoesNotFit(SaysoError):
     """This value does not fit here."""
 
@@ -49,6 +55,9 @@ class Kind(StrEnum):
     DATE = "date"
     TEXT = "text"
     JSON = "json"
+
+
+_COUNTED = (Kind.INTEGER, Kind.NUMBER, Kind.DECIMAL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +151,18 @@ def shape_of(schema: str, name: str, value: Json) -> Shape:
     kind, choices = _kind(one, types, value)
     if choices and nullable and None not in choices:
         choices = (*choices, None)
-    return Shape(kind=kind, choices=choices, nullable=nullable, hint=str(spec.get("description", "")))
+    said = (str(spec.get("description", "")), _bounds(one) if kind in _COUNTED else "")
+    return Shape(kind=kind, choices=choices, nullable=nullable, hint=" ".join(filter(None, said)))
+
+
+def _bounds(spec: Mapping[str, Any]) -> str:
+    """What the tool takes, as far as its schema says: "Takes at least 1, at most 500."."""
+    told = [
+        f"{words} {_json(spec[name])}"
+        for name, words in _BOUNDS.items()
+        if type(spec.get(name)) in (int, float)
+    ]
+    return f"Takes {', '.join(told)}." if told else ""
 
 
 def describes(schema: str, name: str) -> bool:

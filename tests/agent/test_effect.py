@@ -6,6 +6,7 @@ import asyncio
 import json
 import pickle
 import threading
+from contextlib import nullcontext
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from sayso.agent.effect import effect
 from sayso.approvals.editing import check_arguments
 from sayso.approvals.errors import BadChange
 from sayso.approvals.risk import Level
+from sayso.cards.fields import shape_of
 
 AMOUNTS = st.decimals(min_value=-(10**9), max_value=10**9, places=2)
 
@@ -106,6 +108,22 @@ def test_a_bound_of_zero_stands_in_the_form(text: str, fits: bool) -> None:
         assert not fits
     else:
         assert fits
+
+
+async def within(price: Annotated[Decimal, Field(ge=Decimal("0.10"), lt=500)]) -> None:
+    """A tool with a lower and an upper bound."""
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("0.10", ""), ("499.99", ""), ("0.09", "at least 0.1"), ("500.0", "below 500"), ("1e2", "plain number")],
+)
+def test_bounds_of_money_are_told_to_whoever_edits(text: str, why: str) -> None:
+    """To the digit, although money is written as text; the form says them beforehand."""
+    tool = effect(category="financial_transaction", irreversibility="high")(within)
+    assert shape_of(tool.schema, "price", "1.00").hint == "Takes at least 0.1, less than 500."
+    with pytest.raises(BadChange, match=why) if why else nullcontext():
+        check_arguments(tool.schema, {"price": text})
 
 
 def test_what_people_cannot_judge_is_no_tool() -> None:

@@ -86,6 +86,25 @@ def test_each_argument_has_the_input_of_its_type() -> None:
     assert lint_view(blockkit.modify_view(shop())) == ()
 
 
+@pytest.mark.parametrize(
+    ("said", "hint"),
+    [
+        ({"type": "integer", "minimum": 1, "maximum": 90}, "How much. Takes at least 1, at most 90."),
+        ({"type": "string", "format": "decimal", "exclusiveMinimum": 0}, "How much. Takes more than 0."),
+        (
+            {"anyOf": [{"type": "number", "exclusiveMaximum": 0.5}, {"type": "null"}]},
+            "How much. Takes less than 0.5.",
+        ),
+        ({"type": "string", "maximum": 7}, "How much."),
+        ({"type": "number", "maximum": "<!channel>"}, "How much."),
+    ],
+)
+def test_a_form_says_what_its_tool_takes(said: dict[str, Any], hint: str) -> None:
+    """Before anybody sends it, and as far as the schema says; whatever else stands there is not repeated."""
+    schema = json.dumps({"properties": {"amount": {**said, "description": "How much."}}})
+    assert fields.shape_of(schema, "amount", None).hint == hint
+
+
 def test_a_hint_comes_from_the_schema() -> None:
     """The author's description stands below the input, also through a reference."""
     blocks = blockkit.modify_view(shop())["blocks"]
