@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # a worker has no Slack packages, a bot loads no agents
     from ..scheduler.paging import Pages
     from .api.calls import Api
     from .channel import Channel
+    from .confirming import Confirming
     from .connecting import Connecting
     from .delivery import Deliverer
     from .desk import Desk
@@ -56,13 +57,13 @@ async def run(
     """Build the parts and run them until `stopped`. Raises: SaysoError when one cannot be built."""
     async with AsyncExitStack() as stack:
         parts_running: list[_Running] = []
-        one_policy = OnePolicy(store, settings.policy)
+        one_policy, confirming = OnePolicy(store, settings.policy), None
         if parts & {BOT, SCHEDULER}:
             platforms = await stack.enter_async_context(_connected(settings))
             schedules = await stack.enter_async_context(_schedules(settings))
             directory = directory_of(settings, platforms, schedules, now=store.now)
             if BOT in parts:
-                deliverer = await stack.enter_async_context(
+                deliverer, confirming = await stack.enter_async_context(
                     _bot(settings, store, directory, platforms, url=url, front=front, one_policy=one_policy)
                 )
                 parts_running.append(_Running("delivery", deliverer.run))
@@ -74,7 +75,7 @@ async def run(
 
             worker = await stack.enter_async_context(open_worker(settings, store, url))
             parts_running.append(_Running("worker", worker.run_forever, worker.stop))
-        await stack.enter_async_context(_comparing(settings, store, one_policy, shadows=BOT in parts))
+        await stack.enter_async_context(_comparing(settings, store, one_policy, confirming))
         at = f" address={front.address}" if front.address else ""
         log.info("serve.ready roles=%s%s", ",".join(sorted(parts)), at)
         await _run_until(stopped, parts_running)
@@ -208,7 +209,7 @@ def directory_of(
 async def _bot(
     settings: Settings, store: RedisStore, directory: ConfiguredDirectory, platforms: Mapping[str, Platform], *,
     url: str, front: Front, one_policy: OnePolicy,
-) -> AsyncIterator[Deliverer]:  # fmt: skip
+) -> AsyncIterator[tuple[Deliverer, Confirming]]:  # fmt: skip
     """Desk, delivery, pages and platforms, wired; people are let in when all stand."""
     from ..agent.risk import assess
     from .delivery import Deliverer
@@ -222,7 +223,7 @@ async def _bot(
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
     async with (
         _pages(settings, store, desk, channels) as pages, _api(settings, store) as api,
-        _connecting(settings, store, desk, directory, url) as connecting, _confirming(desk),
+        _connecting(settings, store, desk, directory, url) as connecting,
     ):  # fmt: skip
         deliverer = Deliverer(
             store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
@@ -242,17 +243,7 @@ async def _bot(
         await one_policy.publish()
         ready = _readiness(store, platforms.values(), one_policy)
         front.open(doors, ready=ready, api=api.door if api else None, connect=connecting)
-        yield deliverer
-
-
-@asynccontextmanager
-async def _confirming(desk: Desk) -> AsyncIterator[None]:
-    """Looks whether those who trust something may still decide about it: workers believe what is fresh."""
-    from ..scheduler.ticking import Job, ticking
-    from .confirming import EVERY
-
-    async with ticking(Job(name="trust", every=EVERY, run=desk.trusting.confirming.look)):
-        yield
+        yield deliverer, desk.trusting.confirming
 
 
 @asynccontextmanager
@@ -321,13 +312,19 @@ async def _pages(
 
 @asynccontextmanager
 async def _comparing(
-    settings: Settings, store: RedisStore, one_policy: OnePolicy, *, shadows: bool
+    settings: Settings, store: RedisStore, one_policy: OnePolicy, confirming: Confirming | None
 ) -> AsyncIterator[None]:
-    """Holds this process's policy against the published one and, in a bot, each action against the next policy."""
+    """Holds this process's policy against the published one; in a bot, which has a `confirming`, each action against the
+    next policy, and whoever trusts something against the directory.
+    """
     from ..scheduler.ticking import Job, ticking
 
     jobs = [Job(name="policy", every=LOOK_EVERY, run=one_policy.look)]
-    if shadows and settings.shadow:
+    if confirming is not None:
+        from .confirming import EVERY
+
+        jobs.append(Job(name="trust", every=EVERY, run=confirming.look))
+    if confirming is not None and settings.shadow:
         shadow = Shadow(store, live=settings.policy, other=settings.shadow)
         jobs.append(Job(name="shadow", every=SHADOW_EVERY, run=shadow.look))
     async with ticking(*jobs):

@@ -89,7 +89,7 @@ async def test_a_bot_whose_policy_was_replaced_is_not_ready(
     await old.publish()
     assert await ready() == ""
     await new.publish()
-    async with asyncio.timeout(30), _comparing(settings, store, old, shadows=True):
+    async with asyncio.timeout(30), _comparing(settings, store, old, None):
         while not (problem := await ready()):  # noqa: ASYNC110 a tick tells nobody
             await asyncio.sleep(0.01)
     assert problem.startswith("The policy here is")

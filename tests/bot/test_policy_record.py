@@ -18,11 +18,15 @@ from sayso.approvals.errors import BadSetting
 from sayso.approvals.people import PersonId
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import Request
-from sayso.approvals.verdict import Modify
-from sayso.bot.app import _comparing
+from sayso.approvals.signing import Signer, Verifier
+from sayso.approvals.trust import Trust, TrustId
+from sayso.approvals.verdict import Modify, RequestId
+from sayso.bot.app import _comparing, directory_of
 from sayso.bot.cli.commands import app
+from sayso.bot.confirming import Confirming
+from sayso.bot.electorate import Electing
 from sayso.bot.one_policy import OnePolicy
-from sayso.bot.settings import load_settings, policy_of
+from sayso.bot.settings import Settings, load_settings, policy_of
 from sayso.bot.shadowing import Shadow
 from scenes import BO, CY, a_vote, an_action, an_ask
 from settings_files import write_settings
@@ -169,7 +173,7 @@ async def test_the_shadow_notes_each_difference_once_and_changes_nothing(file: P
 
 
 def test_the_shadow_of_the_settings_follows_what_agents_do(file: Path, redis_url: str) -> None:
-    """In the bot, from its start."""
+    """In the bot, from its start; and trust of somebody whom it cannot find ends."""
     the_next(file.parent)
     file.write_text(file.read_text() + '\n[shadow]\npolicy = "next.toml"\n')
     settings = load_settings(file)
@@ -177,13 +181,28 @@ def test_the_shadow_of_the_settings_follows_what_agents_do(file: Path, redis_url
     async def scene() -> None:
         store = await RedisStore.connect(redis_url, demo=True)
         note = await opened(store, file, call("note"), "t1")
-        one_policy = OnePolicy(store, settings.policy)
-        async with asyncio.timeout(30), _comparing(settings, store, one_policy, shadows=True):
-            while Event.SHADOWED not in await events(store, note):  # noqa: ASYNC110 a tick tells nobody
+        one_policy, confirming = OnePolicy(store, settings.policy), await trusted_by_nobody(store, settings)
+        async with asyncio.timeout(30), _comparing(settings, store, one_policy, confirming):
+            while Event.SHADOWED not in await events(store, note) or await store.trusts():  # noqa: ASYNC110 a tick tells nobody
                 await asyncio.sleep(0.01)
         await store.close()
 
     asyncio.run(scene())
+
+
+async def trusted_by_nobody(store: RedisStore, settings: Settings) -> Confirming:
+    """What would confirm trust, and one in the store of somebody whose platform is not there."""
+    signer, now = Signer(b"s" * 32), await store.now()
+    directory = directory_of(settings, {}, {}, now=store.now)
+    one = Trust(
+        id=TrustId("1f" * 32), tool="note", graph="ops", asked_by=CY, by=BO, via="slack:T1/U0BO", since=now, seen=now,
+        until=now + timedelta(hours=1), request=RequestId("07-" + "0" * 20), why="the sale is on",
+    )  # fmt: skip
+    entry = AuditEntry(event=Event.TRUSTED, words="x")
+    assert await store.trust(signer.sign_trust(one), (), entry, token="m1")
+    verifier = Verifier([signer.public_key])
+    electing = Electing(directory=directory, rules=settings.policy, store=store, verifier=verifier)
+    return Confirming(store=store, directory=directory, electing=electing, signer=signer)
 
 
 async def events(store: RedisStore, request: Request) -> list[Event]:
