@@ -101,6 +101,7 @@ class PolicyRule:
         route, ttl_class: Replace the tool's own; of several rules the last one's. A rule in doubt replaces neither by
             something laxer: a route that needs fewer votes, or lets more sets decide, or more time.
         log_only: What is watched runs although nothing takes it back; not in doubt.
+        ask_why: Everybody who approves has to say why; in doubt as well.
     """
 
     name: str
@@ -114,6 +115,7 @@ class PolicyRule:
     route: str = ""
     ttl_class: TtlClass | None = None
     log_only: bool = False
+    ask_why: bool = False
 
 
 _NOBODY_RATED = Rating(Level.HIGH, "Nobody has rated this tool, so the worst is assumed.")
@@ -213,11 +215,12 @@ class Policy:
 
         Raises: UnknownRoute.
         """
-        found = self.of(action.tool).route
-        for one in self.applying(action):
+        found, applying = self.of(action.tool).route, self.applying(action)
+        for one in applying:
             if one.rule.route and not (one.doubt and self._is_laxer(one.rule.route, found)):
                 found = one.rule.route
-        return self.route(found)
+        route, ask_why = self.route(found), any(one.rule.ask_why for one in applying)
+        return replace(route, rule=replace(route.rule, ask_why=True)) if ask_why else route
 
     def only_logs(self, action: Action) -> bool:
         """Whether this action, where it is to be watched, runs although nothing takes it back."""

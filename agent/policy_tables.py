@@ -205,6 +205,7 @@ class RuleTable(Strict):
         route: Replaces the tool's own.
         ttl_class: Replaces the tool's own.
         log_only: Whether what is only to be watched runs, although nothing takes it back.
+        ask_why: Whether everybody who approves has to say why; whoever rejects always has to.
     """
 
     name: Words
@@ -221,13 +222,22 @@ class RuleTable(Strict):
     route: MaybeName = ""
     ttl_class: TtlClass | None = None
     log_only: bool = False
+    ask_why: bool = False
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
-        said = (*self._levels.values(), self.flag, self.oversight, self.route, self.ttl_class, self.log_only)
+        said = (
+            *self._levels.values(),
+            self.flag,
+            self.oversight,
+            self.route,
+            self.ttl_class,
+            self.log_only,
+            self.ask_why,
+        )
         if not any(said):
             raise ValueError(
-                "it changes nothing: give it a flag, a level, oversight, a route, a ttl_class or log_only"
+                "it changes nothing: give it a flag, a level, oversight, a route, a ttl_class, log_only or ask_why"
             )
         return self
 
@@ -242,7 +252,7 @@ class RuleTable(Strict):
             categories=self.categories, flag=self.flag or "",
             at_least={one: Level[level.upper()] for one, level in self._levels.items()},
             oversight=Oversight(self.oversight) if self.oversight else None, route=self.route, ttl_class=self.ttl_class,
-            log_only=self.log_only,
+            log_only=self.log_only, ask_why=self.ask_why,
         )  # fmt: skip
 
 

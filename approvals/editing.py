@@ -15,7 +15,7 @@ from .looks import first_in, withheld
 from .people import PersonId
 from .request import Proposal, Request, Revision
 from .risk import RiskAssessment
-from .verdict import Modify, Reject, Respond, Verdict
+from .verdict import Approve, Modify, Reject, Respond, Verdict
 
 
 def check_arguments(schema: str, arguments: Mapping[str, Json]) -> None:
@@ -39,6 +39,8 @@ def without_tokens(verdict: Verdict) -> Verdict:
     match verdict:
         case Reject(reason=reason):
             return replace(verdict, reason=withheld(reason))
+        case Approve(why=why):
+            return replace(verdict, why=withheld(why))
         case Respond(text=text) | Modify(instruction=text):
             changes = verdict.changes if isinstance(verdict, Modify) else {}
             said = {"": text, **changes}
@@ -50,7 +52,7 @@ def without_tokens(verdict: Verdict) -> Verdict:
                         for name, kind in found.items()
                     }
                 )
-            return verdict
+            return replace(verdict, why=withheld(verdict.why)) if isinstance(verdict, Modify) else verdict
         case _:
             return verdict
 

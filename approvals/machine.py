@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 
 from .change import AuditEntry, Change, Event, NoticeKind, tell_service, work_for
 from .deadline import Step, StepKind
-from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
+from .errors import AlreadySettled, NotAllowed, Outdated, WhyNot
 from .evidence import facts_of_ask
+from .offered import must_be_offered
 from .people import PersonId, Place
 from .quorum import enough, stricter
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
 from .saying import say, tell_requester, vote_entry
-from .verdict import Approve, Modify, Reject, Respond, Undo, Vote, way_of
+from .verdict import Approve, Modify, Reject, Respond, Undo, Vote
 
 #: How long a worker has to bring the agent back before people are told that it is stuck.
 RESUME_WITHIN = timedelta(minutes=10)
@@ -68,7 +69,7 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
         may_decide: Everybody who may decide at this moment; earlier votes of others are dropped.
         needed: Votes today's policy wants; the frozen rule may want more.
 
-    Raises: AlreadySettled, Outdated, NotAllowed, NotOffered. At or after the deadline the change expires the request.
+    Raises: AlreadySettled, Outdated, NotAllowed, NotOffered, NoWhy. At or after the deadline the change expires the request.
     """
     must_be_open(request, vote.revision)
     must_be_offered(request, vote)
@@ -323,12 +324,6 @@ def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
     if request.effect is not None or request.ask.undoes:
         raise AlreadySettled(request.state)
     return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work_for(request),))
-
-
-def must_be_offered(request: Request, vote: Vote) -> None:
-    """Raises: NotOffered."""
-    if way_of(vote.verdict) not in request.ways:
-        raise NotOffered
 
 
 def must_be_open(request: Request, revision: int) -> None:
