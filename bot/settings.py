@@ -228,10 +228,11 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
 def _rotations(path: Path, read: SettingsFile) -> Mapping[str, RotationFile]:
     """Raises: BadSettings."""
     found, problems = {}, []
+    names = {id: person.name for id, person in read.people.items()}
     for name, table in read.sets.items():
         if table.rotation:
             try:
-                found[name] = RotationFile((path.parent / table.rotation).absolute(), read.people)
+                found[name] = RotationFile((path.parent / table.rotation).absolute(), names)
             except BadSetting as error:
                 problems.append(f"sets.{name}.rotation: {error}")
     refuse(problems)

@@ -88,3 +88,24 @@ def test_the_terminal_says_who_is_on_call_and_what_the_clock_does(
     assert "chain payments" in explained
     assert "after 6 h          directors may decide too" in explained
     assert "reminders wait for hours.berlin" in explained
+
+
+def test_its_calendar_loads_and_the_terminal_says_whose_week_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In every other week nobody is on call by it, and the fallback stands in."""
+    (written,) = re.findall(r"^```ics\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    file = with_the_page(tmp_path)
+    (tmp_path / "oncall.ics").write_text(written)
+    file.write_text(file.read_text().replace("oncall.toml", "oncall.ics"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    rotation = load_settings(file, {}).rotations["on-call"].rotation
+    assert rotation.on_call(datetime(2026, 1, 5, 8, tzinfo=UTC)) == "kim"
+    assert rotation.on_call(datetime(2026, 1, 12, 8, tzinfo=UTC)) is None
+    print_on_call(file)
+    said = capsys.readouterr().out
+    assert re.search(
+        r"on-call +(Kim Keller|.*nobody by the rotation; seniors stands in).* until Mon .* Europe/Berlin",
+        said,
+    )
