@@ -214,7 +214,7 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
     )  # fmt: skip
     match step.kind:
         case StepKind.REMIND:
-            entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
+            entry = AuditEntry(event=Event.STEP, words="Reminded the approvers", facts={"step": step.kind})
             notice = say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
             if missing := _missing(request, circles):
                 notice = replace(notice, mention=(), people=missing)
@@ -222,7 +222,8 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
             entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
             notice = say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
         case StepKind.WIDEN:
-            entry = AuditEntry(event=Event.STEP, words=f"Told {step.adds}, who may decide from now on")
+            words = f"Told {step.adds}, who may decide from now on"
+            entry = AuditEntry(event=Event.STEP, words=words, facts={"step": step.kind})
             notice = say(request, NoticeKind.WIDENED, key, mention=(step.adds,))
         case StepKind.PAGE:
             after = replace(after, paged_at=now)
@@ -361,7 +362,7 @@ def decided(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
     )
     entry = AuditEntry(
         event=Event.DECIDED, by=vote.person, words=f"Decided: {vote.verdict.type}",
-        facts={"digest": vote.digest, "seconds": str(int((now - request.ask.opened_at).total_seconds()))},
+        facts={"digest": vote.digest, "verdict": vote.verdict.type, "seconds": str(int((now - request.ask.opened_at).total_seconds()))},
     )  # fmt: skip
     return Change(
         request=after,

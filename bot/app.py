@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from ..approvals.errors import SaysoError, StoreDown
+from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
 from .directory import Accounts, ApproverSet, ConfiguredDirectory
-from .front import Front
+from .front import AsgiApp, Front
 from .halting import Halting
 from .langgraph_version import check_langgraph
 from .one_policy import LOOK_EVERY, OnePolicy
@@ -222,7 +222,7 @@ async def _bot(
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
     async with (
         _pages(settings, store, desk, channels) as pages, _api(settings, store) as api,
-        _connecting(settings, store, desk, directory, url) as connecting,
+        _connecting(settings, store, desk, directory, url) as connecting, _metrics(settings, store) as metrics,
     ):  # fmt: skip
         deliverer = Deliverer(
             store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
@@ -241,7 +241,7 @@ async def _bot(
             doors[platform.path] = await platform.door(inside)
         await one_policy.publish()
         ready = _readiness(store, platforms.values(), one_policy)
-        front.open(doors, ready=ready, api=api.door if api else None, connect=connecting)
+        front.open(doors, ready=ready, api=api.door if api else None, connect=connecting, metrics=metrics)
         yield deliverer
 
 
@@ -277,6 +277,21 @@ async def _connecting(
             desk=desk, directory=directory, store=store, url=settings.server.url, providers=providers,
             tickets=Tickets(client, grants_seal(settings), prefix=settings.store.prefix),
         )  # fmt: skip
+
+
+@asynccontextmanager
+async def _metrics(settings: Settings, store: RedisStore) -> AsyncIterator[AsgiApp | None]:
+    """What Prometheus reads; None where nobody is to. Raises: BadSetting."""
+    if settings.metrics is None:
+        yield None
+        return
+    token = settings.secret(settings.metrics.token, "whoever reads /metrics has to know it.")
+    try:
+        from .metrics import open_metrics
+    except ModuleNotFoundError as error:
+        raise BadSetting("[metrics] needs a library: pip install 'sayso[metrics]'.") from error
+    async with open_metrics(store, token) as door:
+        yield door
 
 
 def _readiness(

@@ -35,6 +35,7 @@ from .tables import (
     STORE_WORDS,
     AgentServerTable,
     ApiTable,
+    MetricsTable,
     PagerDutyTable,
     PersonTable,
     ServerTable,
@@ -95,6 +96,7 @@ class Settings:
     teams: TeamsTable | None
     pagers: Mapping[str, PagerTable]
     watchdog: WatchdogTable | None
+    metrics: MetricsTable | None
     pagerduty: PagerDutyTable | None
     rotations: Mapping[str, RotationFile]
     credentials: Mapping[str, Credential]
@@ -213,7 +215,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
-        watchdog=read.watchdog, pagerduty=read.pagerduty, rotations=rotations,
+        watchdog=read.watchdog, metrics=read.metrics, pagerduty=read.pagerduty, rotations=rotations,
         credentials=read.credentials, vault=read.vault, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
         daily=read.daily, glass=Glass(people=frozenset(map(PersonId, read.break_glass.people)), tell=tuple(map(Place, read.break_glass.tell)))

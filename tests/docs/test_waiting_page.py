@@ -16,7 +16,7 @@ from settings_files import write_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "waiting.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-CHAIN, HOURS, SET, ROTATION, PAGERS, WATCHDOG = BLOCKS
+CHAIN, HOURS, SET, ROTATION, PAGERS, WATCHDOG, METRICS = BLOCKS
 PEOPLE = 'kim = { name = "Kim Keller", slack = "U0KIM" }\nsue = {'
 
 
@@ -30,7 +30,7 @@ def with_the_page(folder: Path) -> Path:
         ("[sets]", f'{SET}\n[sets.directors]\npeople = ["sue"]\n\n[sets]'),
         ('on_call = "seniors"', 'on_call = "on-call"\non_call_decides = true\nhours = "berlin"\nbackup_pagers = ["backup"]'),
         ('compliance = "medium"', f'compliance = "medium"\nchain = "payments"\n\n{CHAIN}\n{HOURS}'),
-        ('[pagers.primary]\nrouting_key = "PAGER_KEY"\n', f"{primary}\n\n{backup}\n{WATCHDOG}"),
+        ('[pagers.primary]\nrouting_key = "PAGER_KEY"\n', f"{primary}\n\n{backup}\n{WATCHDOG}\n{METRICS}"),
     )  # fmt: skip
 
 
