@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
@@ -360,7 +359,7 @@ async def _ticking(
     settings: Settings, store: RedisStore, directory: ConfiguredDirectory
 ) -> AsyncIterator[None]:
     """Fires what is due, once a second, at once when it starts; says once a day what ran freely, and outside that all is well."""
-    from ..scheduler.daily import DailyLines
+    from ..scheduler.daily import DailyLines, Hour
     from ..scheduler.sweep import Sweeper
     from ..scheduler.ticking import Job, ticking
     from ..scheduler.watchdog import Watchdog
@@ -372,9 +371,13 @@ async def _ticking(
         Job(name="pauses", every=HALTS_EVERY, run=halting.end_by_itself),
     ]
     if daily := settings.daily:
+        usual = Hour(hour=daily.hour, zone=daily.time_zone)
+        others = {
+            name: Hour(hour=usual.hour if one.hour is None else one.hour, zone=one.time_zone or usual.zone)
+            for name, one in daily.routes.items()
+        }
         lines = DailyLines(
-            store, settings.policy.routes, default_route=settings.policy.default_route, hour=daily.hour,
-            zone=ZoneInfo(daily.time_zone),
+            store, settings.policy.routes, default_route=settings.policy.default_route, usual=usual, others=others
         )  # fmt: skip
         jobs.append(Job(name="daily", every=DAILY_LOOK, run=lines.look))
     async with open_heartbeat(settings) as beat:

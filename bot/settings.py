@@ -271,6 +271,7 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
     for route in settings.policy.routes.values():
         yield from _wrong_route(route, settings)
     yield from _nowhere(settings)
+    yield from _wrong_daily(settings)
     if bool(settings.audit.anchor_url) != bool(settings.audit.anchor_secret):
         yield "audit: anchor_url and anchor_secret go together"
     accounts = [account for person in settings.people.values() for account in person.accounts.items()]
@@ -289,6 +290,12 @@ def _wrong_set(name: str, members: SetTable, settings: Settings) -> Iterator[str
         yield f"sets.{name}.fallback: there is no sets.{members.fallback}{hint}"
     elif members.fallback and (members.fallback == name or settings.sets[members.fallback].fallback):
         yield f"sets.{name}.fallback: name a set that has no fallback of its own"
+
+
+def _wrong_daily(settings: Settings) -> Iterator[str]:
+    for name in settings.daily.routes if settings.daily else ():
+        if name not in settings.policy.routes:
+            yield f"daily.routes.{name}: there is no such route{did_you_mean(name, settings.policy.routes)}"
 
 
 def _wrong_glass(settings: Settings) -> Iterator[str]:
