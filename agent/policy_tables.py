@@ -195,6 +195,7 @@ class RuleTable(Strict):
         if: A condition in CEL, like "amount > 500"; without one it always holds.
         tools: Whom it is about; all of them unless given.
         categories: Whom it is about, by kind of consequence.
+        high_risk: Only where irreversibility, blast radius or compliance is high, by the tool's table or a rule above.
         flag: Stands at the top of the card.
         irreversibility: At least so bad.
         blast_radius: At least so bad.
@@ -212,6 +213,7 @@ class RuleTable(Strict):
     when: Condition = Field(default="", alias="if", validate_default=False)
     tools: Annotated[tuple[Name, ...], listed("tools' names")] = ()
     categories: tuple[Category, ...] = ()
+    high_risk: bool = False
     flag: Flag | None = None
     irreversibility: LevelName | None = None
     blast_radius: LevelName | None = None
@@ -249,7 +251,7 @@ class RuleTable(Strict):
     def rule(self) -> PolicyRule:
         return PolicyRule(
             name=self.name, reason=self.reason or f"The policy's rule: {self.name}.", when=self.when, tools=self.tools,
-            categories=self.categories, flag=self.flag or "",
+            categories=self.categories, high_risk=self.high_risk, flag=self.flag or "",
             at_least={one: Level[level.upper()] for one, level in self._levels.items()},
             oversight=Oversight(self.oversight) if self.oversight else None, route=self.route, ttl_class=self.ttl_class,
             log_only=self.log_only, ask_why=self.ask_why,

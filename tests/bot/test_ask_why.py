@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -132,13 +133,30 @@ def test_a_rule_asks_for_some_actions_only() -> None:
     assert not asks({"categories": ["deletion"]}, amount=1)
 
 
-def _policy(rule: dict[str, object]) -> Policy:
-    levels = dict.fromkeys(("irreversibility", "blast_radius", "compliance"), "low")
+def test_a_rule_asks_where_the_risk_is_high() -> None:
+    """By the tool's own table, case by case, or by a rule above; an unknown tool is at its worst."""
+    cases = [{"if": "amount > 500", "level": "high"}, "low"]
+    asked = {"name": "explained", "high_risk": True, "ask_why": True}
+
+    def asks(policy: Policy, tool: str = "pay", **arguments: object) -> bool:
+        return policy.route_for(an_action(tool=tool, arguments=arguments)).rule.ask_why
+
+    rated = _policy(asked, irreversibility=cases)
+    assert [asks(rated, amount=amount) for amount in (500, 501)] == [False, True]
+    assert asks(rated, tool="unheard-of")
+    assert asks(rated, amount=[])  # what cannot be told counts as the worst
+    raised = {"name": "abroad", "if": "abroad", "compliance": "high"}
+    assert [asks(_policy(raised, asked), abroad=said) for said in (True, False)] == [True, False]
+    assert not asks(_policy(asked, raised), abroad=True)  # what stands below comes too late
+
+
+def _policy(*rules: Mapping[str, object], **levels: object) -> Policy:
+    levels = {**dict.fromkeys(("irreversibility", "blast_radius", "compliance"), "low"), **levels}
     tool = {"category": "financial_transaction", **levels}
     return read_policy(
         {
             "default_route": "ops", "routes": {"ops": {"places": ["slack:C0OPS"], "approvers": ["ops"], "on_call": "sre"}},
-            "tools": {"pay": tool, "other": tool}, "rules": [rule],
+            "tools": {"pay": tool, "other": tool}, "rules": list(rules),
         }
     )  # fmt: skip
 
