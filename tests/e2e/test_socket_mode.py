@@ -42,6 +42,16 @@ def until(seen: Callable[[], Any]) -> Any:
     return found
 
 
+def answer_of(port: int, path: str) -> tuple[int, str]:
+    """Status and text for whoever knows the scraper's token; zero while nobody listens."""
+    token = {"authorization": f"Bearer {'m' * 32}"}
+    try:
+        answer = httpx.get(f"http://127.0.0.1:{port}{path}", headers=token, trust_env=False)
+    except httpx.HTTPError:
+        return 0, ""
+    return answer.status_code, answer.text
+
+
 @pytest.mark.chaos
 def test_it_is_ready_as_long_as_slack_reaches_it(
     workplace: ThreadedWorkplace, tmp_path: Path, redis_url: str
@@ -62,20 +72,12 @@ def test_it_is_ready_as_long_as_slack_reaches_it(
     )
 
     def ready() -> tuple[int, str]:
-        try:
-            answer = httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False)
-        except httpx.HTTPError:
-            return 0, ""
-        return answer.status_code, answer.text
-
-    def numbers() -> int:
-        token = {"authorization": f"Bearer {'m' * 32}"}
-        return httpx.get(f"http://127.0.0.1:{port}/metrics", headers=token, trust_env=False).status_code
+        return answer_of(port, "/readyz")
 
     try:
         until(lambda: ready()[0] == 200)
         assert len(slack.links.live) == 1
-        until(lambda: numbers() == 200)
+        until(lambda: answer_of(port, "/metrics")[0] == 200)
         slack.faults.add(Status(503), on="apps.connections.open", times=FOREVER)
         workplace.run(slack.links.close())
         words = until(lambda: (said := ready())[0] == 503 and said[1])
