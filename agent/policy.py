@@ -87,6 +87,20 @@ class Rating:
     cases: tuple[Case, ...] = ()
 
 
+def graded(rating: Rating, seen: Circumstances) -> tuple[Level, str]:
+    """How bad it is for this action, and why; the worst where a condition has no answer."""
+    for case in rating.cases:
+        try:
+            if seen.hold(case.when):
+                return case.level, case.reason
+        except CannotTell as error:
+            return (
+                Level.HIGH,
+                f"Whether {case.when!r} holds cannot be told ({error}), so the worst is assumed.",
+            )
+    return rating.level, rating.reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyRule:
     """What holds for some actions of some tools, besides what the tool's own table says; it can only make things stricter.
@@ -94,6 +108,7 @@ class PolicyRule:
     Attributes:
         when: The condition; empty where it always holds. One that cannot be answered holds, and puts it to people.
         tools, categories: Whom it is about; empty is all.
+        high_risk: Only where irreversibility, blast radius or compliance is high, by the tool's table or a rule above.
         flag: Stands at the top of the card.
         at_least: Dimension -> the lowest level it can have.
         oversight: The least a person has to do with it.
@@ -101,6 +116,7 @@ class PolicyRule:
         route, ttl_class: Replace the tool's own; of several rules the last one's. A rule in doubt replaces neither by
             something laxer: a route that needs fewer votes, or lets more sets decide, or more time.
         log_only: What is watched runs although nothing takes it back; not in doubt.
+        ask_why: Everybody who approves has to say why; in doubt as well.
     """
 
     name: str
@@ -108,12 +124,14 @@ class PolicyRule:
     when: str = ""
     tools: tuple[str, ...] = ()
     categories: tuple[Category, ...] = ()
+    high_risk: bool = False
     flag: str = ""
     at_least: Mapping[Dimension, Level] = field(default_factory=dict)
     oversight: Oversight | None = None
     route: str = ""
     ttl_class: TtlClass | None = None
     log_only: bool = False
+    ask_why: bool = False
 
 
 _NOBODY_RATED = Rating(Level.HIGH, "Nobody has rated this tool, so the worst is assumed.")
@@ -206,18 +224,33 @@ class Policy:
             rule for rule in self.rules
             if (not rule.tools or action.tool in rule.tools) and (not rule.categories or kinds & set(rule.categories))
         )  # fmt: skip
-        return tuple(found for rule in about if (found := _applied(rule, seen)))
+        high, found = self._is_high(action), list[Applying]()
+        for rule in about:
+            if (high or not rule.high_risk) and (one := _applied(rule, seen)):
+                found.append(one)
+                raised = (level for what, level in rule.at_least.items() if what is not Dimension.CONFIDENCE)
+                high = high or Level.HIGH in raised
+        return tuple(found)
+
+    def _is_high(self, action: Action) -> bool:
+        """Whether the tool's own table rates a dimension high for this action; not looked at where no rule asks."""
+        if not any(rule.high_risk for rule in self.rules):
+            return False
+        tool, seen = self.of(action.tool), Circumstances(action)
+        ratings = (tool.irreversibility, tool.blast_radius, tool.compliance)
+        return any(graded(rating, seen)[0] is Level.HIGH for rating in ratings)
 
     def route_for(self, action: Action) -> Route:
         """Where this action's request goes; a rule in doubt sends it to nobody who would ask for fewer people.
 
         Raises: UnknownRoute.
         """
-        found = self.of(action.tool).route
-        for one in self.applying(action):
+        found, applying = self.of(action.tool).route, self.applying(action)
+        for one in applying:
             if one.rule.route and not (one.doubt and self._is_laxer(one.rule.route, found)):
                 found = one.rule.route
-        return self.route(found)
+        route, ask_why = self.route(found), any(one.rule.ask_why for one in applying)
+        return replace(route, rule=replace(route.rule, ask_why=True)) if ask_why else route
 
     def only_logs(self, action: Action) -> bool:
         """Whether this action, where it is to be watched, runs although nothing takes it back."""

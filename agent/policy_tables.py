@@ -195,6 +195,7 @@ class RuleTable(Strict):
         if: A condition in CEL, like "amount > 500"; without one it always holds.
         tools: Whom it is about; all of them unless given.
         categories: Whom it is about, by kind of consequence.
+        high_risk: Only where irreversibility, blast radius or compliance is high, by the tool's table or a rule above.
         flag: Stands at the top of the card.
         irreversibility: At least so bad.
         blast_radius: At least so bad.
@@ -205,12 +206,14 @@ class RuleTable(Strict):
         route: Replaces the tool's own.
         ttl_class: Replaces the tool's own.
         log_only: Whether what is only to be watched runs, although nothing takes it back.
+        ask_why: Whether everybody who approves has to say why; whoever rejects always has to.
     """
 
     name: Words
     when: Condition = Field(default="", alias="if", validate_default=False)
     tools: Annotated[tuple[Name, ...], listed("tools' names")] = ()
     categories: tuple[Category, ...] = ()
+    high_risk: bool = False
     flag: Flag | None = None
     irreversibility: LevelName | None = None
     blast_radius: LevelName | None = None
@@ -221,13 +224,22 @@ class RuleTable(Strict):
     route: MaybeName = ""
     ttl_class: TtlClass | None = None
     log_only: bool = False
+    ask_why: bool = False
 
     @model_validator(mode="after")
     def _does_something(self) -> Self:
-        said = (*self._levels.values(), self.flag, self.oversight, self.route, self.ttl_class, self.log_only)
+        said = (
+            *self._levels.values(),
+            self.flag,
+            self.oversight,
+            self.route,
+            self.ttl_class,
+            self.log_only,
+            self.ask_why,
+        )
         if not any(said):
             raise ValueError(
-                "it changes nothing: give it a flag, a level, oversight, a route, a ttl_class or log_only"
+                "it changes nothing: give it a flag, a level, oversight, a route, a ttl_class, log_only or ask_why"
             )
         return self
 
@@ -239,10 +251,10 @@ class RuleTable(Strict):
     def rule(self) -> PolicyRule:
         return PolicyRule(
             name=self.name, reason=self.reason or f"The policy's rule: {self.name}.", when=self.when, tools=self.tools,
-            categories=self.categories, flag=self.flag or "",
+            categories=self.categories, high_risk=self.high_risk, flag=self.flag or "",
             at_least={one: Level[level.upper()] for one, level in self._levels.items()},
             oversight=Oversight(self.oversight) if self.oversight else None, route=self.route, ttl_class=self.ttl_class,
-            log_only=self.log_only,
+            log_only=self.log_only, ask_why=self.ask_why,
         )  # fmt: skip
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..approvals.action import Action
 from ..approvals.risk import Dimension, Finding, Level, Oversight, RiskAssessment
-from .conditions import CannotTell, Circumstances
-from .policy import MANDATORY, Applying, Category, Mandatory, Policy, Rating, ToolPolicy
+from .conditions import Circumstances
+from .policy import MANDATORY, Applying, Category, Mandatory, Policy, Rating, ToolPolicy, graded
 
 GATE, WATCH, FREE = Oversight.GATE, Oversight.WATCH, Oversight.FREE
 
@@ -110,24 +110,11 @@ def _assessed(
 
 def _rated(dimension: Dimension, rating: Rating, tool: ToolPolicy, seen: Circumstances) -> Finding:
     """What the tool's table says of one dimension, raised by what its MCP server says of it."""
-    level, reason = _graded(rating, seen)
+    level, reason = graded(rating, seen)
     for hint, (raised, least, words) in HINTS.items():
         if raised is dimension and tool.hints.get(hint) and level < least:
             level, reason = least, words
     return Finding(dimension, level, reason)
-
-
-def _graded(rating: Rating, seen: Circumstances) -> tuple[Level, str]:
-    for case in rating.cases:
-        try:
-            if seen.hold(case.when):
-                return case.level, case.reason
-        except CannotTell as error:
-            return (
-                Level.HIGH,
-                f"Whether {case.when!r} holds cannot be told ({error}), so the worst is assumed.",
-            )
-    return rating.level, rating.reason
 
 
 def _raised(finding: Finding, applying: Sequence[Applying]) -> Finding:

@@ -17,7 +17,7 @@ from .looks import first_in, withheld
 from .people import PersonId
 from .request import Proposal, Request, Revision
 from .risk import RiskAssessment
-from .verdict import Modify, Reject, Respond, Verdict
+from .verdict import Approve, Modify, Reject, Respond, Verdict
 
 
 def _bounding(keyword: str) -> Callable[..., Iterator[jsonschema.ValidationError]]:
@@ -63,6 +63,8 @@ def without_tokens(verdict: Verdict) -> Verdict:
     match verdict:
         case Reject(reason=reason):
             return replace(verdict, reason=withheld(reason))
+        case Approve(why=why):
+            return replace(verdict, why=withheld(why))
         case Respond(text=text) | Modify(instruction=text):
             changes = verdict.changes if isinstance(verdict, Modify) else {}
             said = {"": text, **changes}
@@ -74,7 +76,7 @@ def without_tokens(verdict: Verdict) -> Verdict:
                         for name, kind in found.items()
                     }
                 )
-            return verdict
+            return replace(verdict, why=withheld(verdict.why)) if isinstance(verdict, Modify) else verdict
         case _:
             return verdict
 

@@ -12,6 +12,7 @@ SaysoError
 │   ├── NotOffered            the agent does not take an answer of this kind
 │   ├── NotAllowed            this person may not decide this request
 │   └── BadChange             an edit does not fit the tool's arguments
+│       └── NoWhy             whoever approves has to say why, and did not
 ├── DirectoryDown             we cannot tell who somebody is
 └── BadVote                   a vote is not what the bot signed
 """
@@ -124,6 +125,13 @@ class BadChange(AnswerRefused):
     def __init__(self, problems: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {text}" if name else text for name, text in problems.items()))
         self.problems = dict(problems)
+
+
+class NoWhy(BadChange):
+    """Nothing was counted: whoever approves this has to say why. The forms on the card ask for it."""
+
+    def __init__(self) -> None:
+        super().__init__({"why": (type(self).__doc__ or "").strip()})
 
 
 class DirectoryDown(SaysoError):

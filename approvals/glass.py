@@ -8,7 +8,8 @@ from datetime import datetime
 
 from .change import AuditEntry, Change, Event, Notice, NoticeKind
 from .errors import AnswerRefused, NotAllowed, WhyNot
-from .machine import decided, expired, must_be_offered, must_be_open
+from .machine import decided, expired, must_be_open
+from .offered import must_be_offered
 from .people import Place
 from .request import Request
 from .saying import ALL_CARDS

@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 
 from .change import AuditEntry, Change, Event, NoticeKind, tell_service, work_for
 from .deadline import Step, StepKind
-from .errors import AlreadySettled, NotAllowed, NotOffered, Outdated, WhyNot
+from .errors import AlreadySettled, NotAllowed, Outdated, WhyNot
 from .evidence import facts_of_ask
+from .offered import must_be_offered
 from .people import PersonId, Place
 from .quorum import enough, stricter
 from .request import Ask, Decision, Edits, Outcome, OutcomeKind, Request, Revision, State
 from .saying import say, tell_requester, vote_entry
-from .verdict import Approve, Modify, Reject, Respond, Undo, Vote, way_of
+from .verdict import Approve, Modify, Reject, Respond, Undo, Vote
 
 #: How long a worker has to bring the agent back before people are told that it is stuck.
 RESUME_WITHIN = timedelta(minutes=10)
@@ -68,7 +69,7 @@ def vote(request: Request, vote: Vote, may_decide: frozenset[PersonId], needed: 
         may_decide: Everybody who may decide at this moment; earlier votes of others are dropped.
         needed: Votes today's policy wants; the frozen rule may want more.
 
-    Raises: AlreadySettled, Outdated, NotAllowed, NotOffered. At or after the deadline the change expires the request.
+    Raises: AlreadySettled, Outdated, NotAllowed, NotOffered, NoWhy. At or after the deadline the change expires the request.
     """
     must_be_open(request, vote.revision)
     must_be_offered(request, vote)
@@ -213,7 +214,7 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
     )  # fmt: skip
     match step.kind:
         case StepKind.REMIND:
-            entry = AuditEntry(event=Event.STEP, words="Reminded the approvers")
+            entry = AuditEntry(event=Event.STEP, words="Reminded the approvers", facts={"step": step.kind})
             notice = say(request, NoticeKind.REMINDER, key, mention=request.approver_sets)
             if missing := _missing(request, circles):
                 notice = replace(notice, mention=(), people=missing)
@@ -221,7 +222,8 @@ def _fire(request: Request, step: Step, now: datetime, key: str, circles: Circle
             entry = AuditEntry(event=Event.STEP, words=f"Nobody is in {step.adds}; going on to the next step")
             notice = say(request, NoticeKind.NOBODY_THERE, key, text=step.adds)
         case StepKind.WIDEN:
-            entry = AuditEntry(event=Event.STEP, words=f"Told {step.adds}, who may decide from now on")
+            words = f"Told {step.adds}, who may decide from now on"
+            entry = AuditEntry(event=Event.STEP, words=words, facts={"step": step.kind})
             notice = say(request, NoticeKind.WIDENED, key, mention=(step.adds,))
         case StepKind.PAGE:
             after = replace(after, paged_at=now)
@@ -325,12 +327,6 @@ def withdrawn(request: Request, by: str, why: str, now: datetime) -> Change:
     return replace(closed(request, OutcomeKind.WITHDRAWN, why, now, by=by), work=(work_for(request),))
 
 
-def must_be_offered(request: Request, vote: Vote) -> None:
-    """Raises: NotOffered."""
-    if way_of(vote.verdict) not in request.ways:
-        raise NotOffered
-
-
 def must_be_open(request: Request, revision: int) -> None:
     """Raises: AlreadySettled, Outdated."""
     if request.state is not State.OPEN:
@@ -366,7 +362,7 @@ def decided(request: Request, vote: Vote, by: tuple[PersonId, ...], now: datetim
     )
     entry = AuditEntry(
         event=Event.DECIDED, by=vote.person, words=f"Decided: {vote.verdict.type}",
-        facts={"digest": vote.digest, "seconds": str(int((now - request.ask.opened_at).total_seconds()))},
+        facts={"digest": vote.digest, "verdict": vote.verdict.type, "seconds": str(int((now - request.ask.opened_at).total_seconds()))},
     )  # fmt: skip
     return Change(
         request=after,

@@ -34,13 +34,16 @@ def taken(rule: Rule, votes: Iterable[Vote]) -> tuple[tuple[Seats, int], ...]:
 
 
 def stricter(one: Rule, other: Rule) -> Rule:
-    """What satisfies both, for the sets of `one`: of each set the larger number of seats, and enough persons for all."""
+    """What satisfies both, for the sets of `one`: of each set the larger number of seats, and enough persons for all.
+
+    Where either asks why, it asks.
+    """
     wanted = {seats.approvers: seats.needed for seats in one.seats}
     for seats in other.seats:
         wanted[seats.approvers] = max(seats.needed, wanted.get(seats.approvers, 0))
     both = tuple(Seats(approvers=name, needed=needed) for name, needed in wanted.items())
     needed = max(one.needed, other.needed, sum(wanted.values()))
-    return replace(one, needed=needed, seats=both)
+    return replace(one, needed=needed, seats=both, ask_why=one.ask_why or other.ask_why)
 
 
 def _fills(votes: Iterable[Vote]) -> Fills:

@@ -62,12 +62,15 @@ class Route:
 
 
 def asks_others(route_for: Callable[[Action], Route], before: Action, after: Action) -> bool:
-    """Whether an edited action would be put to other people than it was, or to more of them; true where to nobody."""
+    """Whether an edited action would be put to other people than it was, or to more of them, or those
+    would have to say why; true where to nobody.
+    """
     try:
         was, now = route_for(before), route_for(after)
     except SaysoError:
         return True
     more = now.rule.needed > was.rule.needed or now.rule.seats != was.rule.seats
+    more = more or (now.rule.ask_why and not was.rule.ask_why)
     return more or set(now.all_sets) != set(was.all_sets)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from .change import AuditEntry, Event, Notice, NoticeKind
 from .people import PersonId, Place
 from .request import Request
-from .verdict import Vote
+from .verdict import Approve, Modify, Vote
 
 #: Where a notice goes when it belongs into the thread of every card.
 ALL_CARDS = Place("")
@@ -38,4 +38,6 @@ def vote_entry(vote: Vote) -> AuditEntry:
     """The line about a vote."""
     facts = {"digest": vote.digest, "revision": str(vote.revision), "via": vote.via, "key": vote.key}
     facts |= {"stands for": " ".join(vote.stands_for)} if vote.stands_for else {}
+    if isinstance(vote.verdict, Approve | Modify) and vote.verdict.why:
+        facts |= {"why": vote.verdict.why[:300]}
     return AuditEntry(event=Event.VOTED, by=vote.person, words=f"Voted {vote.verdict.type}", facts=facts)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from . import canonical
 from .errors import BadVote
 from .handover import HandOver
+from .offered import lacks_why
 from .quorum import enough, stricter
 from .request import Request, Revision
 from .trust import Trust
@@ -156,6 +157,8 @@ def _fits(
     allowing = Undo if request.ask.undoes else Approve
     if not (isinstance(vote.verdict, allowing) or _made(vote, revision)):
         raise BadVote("A vote that is no approval cannot allow an action.")
+    if lacks_why(vote):
+        raise BadVote("An approval that had to say why says nothing.")
     _is_about(vote, request, revision, thread=thread, attempt=attempt, now=now)
 
 

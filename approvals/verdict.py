@@ -19,8 +19,9 @@ ThreadId = NewType("ThreadId", str)
 
 @dataclass(frozen=True, slots=True)
 class Approve:
-    """Go ahead as shown."""
+    """Go ahead as shown; `why` is what the approver says for it, empty where nothing asked for that."""
 
+    why: str = ""
     type: Literal["approve"] = "approve"
 
 
@@ -34,10 +35,11 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Modify:
-    """Go ahead with these arguments instead (only the changed ones), or think again as told."""
+    """Go ahead with these arguments instead (only the changed ones), or think again as told; `why` as in `Approve`."""
 
     changes: Mapping[str, Json] = field(default_factory=dict)
     instruction: str = ""
+    why: str = ""
     type: Literal["modify"] = "modify"
 
 
@@ -119,12 +121,14 @@ class Rule:
             rejection rejects.
         seats: How many of them have to come from single sets; each person fills one seat (`quorum`). Usually empty.
         veto: Names of sets whose members may reject, and nothing else.
+        ask_why: Whether everybody who approves has to say why.
     """
 
     approvers: tuple[str, ...]
     needed: int = 1
     seats: tuple[Seats, ...] = ()
     veto: tuple[str, ...] = ()
+    ask_why: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

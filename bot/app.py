@@ -9,13 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
-from ..approvals.errors import SaysoError, StoreDown
+from ..approvals.errors import BadSetting, SaysoError, StoreDown
 from ..approvals.people import Person, PersonId
 from ..approvals.redis_store import RedisStore
 from .directory import Accounts, ApproverSet, ConfiguredDirectory
-from .front import Front
+from .front import AsgiApp, Front
 from .halting import Halting
 from .langgraph_version import check_langgraph
 from .one_policy import LOOK_EVERY, OnePolicy
@@ -223,7 +222,7 @@ async def _bot(
     channels = {name: platform.channel(directory) for name, platform in platforms.items()}
     async with (
         _pages(settings, store, desk, channels) as pages, _api(settings, store) as api,
-        _connecting(settings, store, desk, directory, url) as connecting,
+        _connecting(settings, store, desk, directory, url) as connecting, _metrics(settings, store) as metrics,
     ):  # fmt: skip
         deliverer = Deliverer(
             store=store, channels={**channels, "api": api.channel} if api else channels, directory=directory,
@@ -242,7 +241,7 @@ async def _bot(
             doors[platform.path] = await platform.door(inside)
         await one_policy.publish()
         ready = _readiness(store, platforms.values(), one_policy)
-        front.open(doors, ready=ready, api=api.door if api else None, connect=connecting)
+        front.open(doors, ready=ready, api=api.door if api else None, connect=connecting, metrics=metrics)
         yield deliverer, desk.trusting.confirming
 
 
@@ -278,6 +277,21 @@ async def _connecting(
             desk=desk, directory=directory, store=store, url=settings.server.url, providers=providers,
             tickets=Tickets(client, grants_seal(settings), prefix=settings.store.prefix),
         )  # fmt: skip
+
+
+@asynccontextmanager
+async def _metrics(settings: Settings, store: RedisStore) -> AsyncIterator[AsgiApp | None]:
+    """What Prometheus reads; None where nobody is to. Raises: BadSetting."""
+    if settings.metrics is None:
+        yield None
+        return
+    token = settings.secret(settings.metrics.token, "whoever reads /metrics has to know it.")
+    try:
+        from .metrics import open_metrics
+    except ModuleNotFoundError as error:
+        raise BadSetting("[metrics] needs a library: pip install 'sayso[metrics]'.") from error
+    async with open_metrics(store, token) as door:
+        yield door
 
 
 def _readiness(
@@ -352,7 +366,7 @@ async def _ticking(
     settings: Settings, store: RedisStore, directory: ConfiguredDirectory
 ) -> AsyncIterator[None]:
     """Fires what is due, once a second, at once when it starts; says once a day what ran freely, and outside that all is well."""
-    from ..scheduler.daily import DailyLines
+    from ..scheduler.daily import DailyLines, Hour
     from ..scheduler.sweep import Sweeper
     from ..scheduler.ticking import Job, ticking
     from ..scheduler.watchdog import Watchdog
@@ -364,9 +378,13 @@ async def _ticking(
         Job(name="pauses", every=HALTS_EVERY, run=halting.end_by_itself),
     ]
     if daily := settings.daily:
+        usual = Hour(hour=daily.hour, zone=daily.time_zone)
+        others = {
+            name: Hour(hour=usual.hour if one.hour is None else one.hour, zone=one.time_zone or usual.zone)
+            for name, one in daily.routes.items()
+        }
         lines = DailyLines(
-            store, settings.policy.routes, default_route=settings.policy.default_route, hour=daily.hour,
-            zone=ZoneInfo(daily.time_zone),
+            store, settings.policy.routes, default_route=settings.policy.default_route, usual=usual, others=others
         )  # fmt: skip
         jobs.append(Job(name="daily", every=DAILY_LOOK, run=lines.look))
     async with open_heartbeat(settings) as beat:

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from enum import StrEnum
 
 from ..approvals import lacking
 from ..approvals.errors import AlreadySettled, Outdated
 from ..approvals.request import Effect, EffectState, Request, Revision, State
+
+
+class WayOn(StrEnum):
+    """What people can say when nobody knows whether the tool ran."""
+
+    HAPPENED = "happened"
+    AGAIN = "again"
+    GIVE_UP = "give_up"
 
 
 def with_revision(request: Request, revision: Revision) -> Request:

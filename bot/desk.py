@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from ..agent.policy import Policy
 from ..approvals import effects, looking, machine
@@ -37,7 +36,7 @@ from ..approvals.store import Store
 from ..approvals.verdict import Approve, Modify, Reject, RequestId, Respond, ThreadId, Undo, Verdict, Vote
 from ..approvals.watched import can_be_undone
 from ..cards.words import paused
-from .asked import asks_people, must_show, unknown_effect, with_revision
+from .asked import WayOn, asks_people, must_show, unknown_effect, with_revision
 from .electorate import Electing, Electorate
 from .glass import GlassBreaker
 from .halting import Halting
@@ -52,14 +51,6 @@ log = logging.getLogger(__name__)
 GOAL_CHARACTERS = 2_000
 #: For whom a form to reject with is drawn: its reason is still to be written.
 REJECTING = Reject("")
-
-
-class WayOn(StrEnum):
-    """What people can say when nobody knows whether the tool ran."""
-
-    HAPPENED = "happened"
-    AGAIN = "again"
-    GIVE_UP = "give_up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +198,10 @@ class Desk:
                     return effects.run_again(request, vote, may_decide, electorate.needed, now)
 
         return await self._decide(id, who, counting, token)
+
+    def asks_why(self, request: Request) -> bool:
+        """Whether whoever approves this has to say why, as it was asked or by today's policy."""
+        return self._electing.rule(request).ask_why
 
     async def pending(self, who: Identity) -> Sequence[Request]:
         """What waits for this person, oldest first. Raises: NotAllowed, DirectoryDown, StoreDown."""

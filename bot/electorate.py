@@ -81,9 +81,9 @@ class Electing:
 
         Today's route is that of the action: which one it was asked on stands in the record alone.
         """
-        action, rule = decides_about(request), request.ask.rule
+        rule = self.rule(request)
         try:
-            rule, allowed = stricter(rule, self.rules.route_for(action).rule), self.rules.sets_for(action)
+            allowed = self.rules.sets_for(decides_about(request))
         except SaysoError:
             allowed = frozenset()  # today's policy has no such route: nobody may decide
         names = dict.fromkeys((*request.approver_sets, *request.ask.rule.veto, *sorted(allowed)))
@@ -101,6 +101,13 @@ class Electing:
             vote.person for vote in request.votes if set(vote.fills) != set(now.fills(request, vote.person))
         }
         return replace(now, lapsed=await self._lapsed(request) | moved)
+
+    def rule(self, request: Request) -> Rule:
+        """The stricter of the frozen rule and today's."""
+        try:
+            return stricter(request.ask.rule, self.rules.route_for(decides_about(request)).rule)
+        except SaysoError:
+            return request.ask.rule
 
     async def _acting(self, request: Request) -> StandIns:
         """Who stands in for whom on this request, as far as the bot has signed it."""

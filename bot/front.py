@@ -18,6 +18,7 @@ Readiness = Callable[[], Awaitable[str]]
 
 SLACK_PATH = "/slack/events"
 TEAMS_PATH = "/api/messages"
+METRICS_PATH = "/metrics"
 #: Everything below belongs to services that start runs.
 API_BELOW = "/v1/"
 #: Everything below is for people's browsers: signing in to a provider.
@@ -37,13 +38,13 @@ class Front:
 
     def open(
         self, doors: Mapping[str, AsgiApp], *, ready: Readiness, api: AsgiApp | None = None,
-        connect: AsgiApp | None = None,
+        connect: AsgiApp | None = None, metrics: AsgiApp | None = None,
     ) -> None:  # fmt: skip
-        """From now on requests reach the program: each platform's at its path, those of services if there is an `api`, and
-        those of people who sign in to a provider if there is a `connect`.
+        """From now on requests reach the program: each platform's at its path, those of services if there is an `api`,
+        those of people who sign in to a provider if there is a `connect`, and whoever watches if there are `metrics`.
         """
         self._connect = connect
-        self._doors = doors
+        self._doors = {**doors, METRICS_PATH: metrics} if metrics else doors
         self._api = api
         self._ready = ready
 

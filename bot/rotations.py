@@ -1,11 +1,12 @@
-"""Rotation files: a small TOML file that says who takes turns on call, read again whenever it changes."""
+"""Rotation files: a small TOML file or a calendar that says who takes turns on call, read again whenever it changes."""
 
 from __future__ import annotations
 
 import logging
 import tomllib
-from collections.abc import Collection
-from datetime import datetime, timedelta
+from collections import Counter
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -17,10 +18,13 @@ from ..agent.setting_words import BadSettings, Name, did_you_mean, listed, probl
 from ..agent.table_forms import Duration
 from ..approvals.errors import BadSetting
 from ..approvals.people import PersonId
-from ..scheduler.rotation import Override, Rotation
+from ..scheduler.rotation import Override, Rotation, Turns
 from .table_parts import Table
 
 log = logging.getLogger(__name__)
+
+#: A file that is larger, in bytes, is not read.
+LARGEST = 1_000_000
 
 
 def _local(value: datetime) -> datetime:
@@ -79,14 +83,49 @@ class RotationTable(Table):
         )  # fmt: skip
 
 
-def read_rotation(path: Path, known: Collection[str]) -> Rotation:
-    """Raises: BadSetting, naming the file and what is wrong in it; `known` are the people of the settings."""
+def read_turns(path: Path, known: Mapping[str, str]) -> Turns:
+    """A table, or with the suffix .ics a calendar; `known` are the people of the settings, id -> name.
+
+    Raises: BadSetting, naming the file and what is wrong in it.
+    """
+    return _calendar(path, known) if path.suffix.lower() == ".ics" else read_rotation(path, known)
+
+
+def _calendar(path: Path, known: Mapping[str, str]) -> Turns:
     try:
-        text = path.read_text(encoding="utf-8")
-        said = tomllib.loads(text)
+        from ..scheduler.calendar_turns import read_turns as read  # noqa: PLC0415 most rotations are tables
+    except ModuleNotFoundError as error:
+        raise BadSetting(
+            f"The rotation {path} is a calendar: pip install 'sayso[calendar]' reads it."
+        ) from error
+    called = Counter(name.strip().casefold() for name in known.values())
+    names = {
+        said: PersonId(id) for id, name in known.items() if called[said := name.strip().casefold()] == 1
+    } | {id.casefold(): PersonId(id) for id in known}
+    try:
+        return read(_text(path), names, datetime.now(UTC))
+    except BadSetting as error:
+        raise BadSetting(f"{path}: {error}") from error
+
+
+def _text(path: Path) -> str:
+    """Raises: BadSetting."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise BadSetting(f"The rotation {path} is larger than {LARGEST:,} bytes.")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadSetting(f"The rotation {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BadSetting(f"The rotation {path} is not text in UTF-8: {error}.") from error
+
+
+def read_rotation(path: Path, known: Collection[str]) -> Rotation:
+    """Raises: BadSetting, naming the file and what is wrong in it; `known` are the people of the settings."""
+    text = _text(path)
+    try:
+        said = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
         raise BadSetting(f"The rotation {path} is not TOML: {error}.") from error
     try:
         try:
@@ -108,21 +147,21 @@ def read_rotation(path: Path, known: Collection[str]) -> Rotation:
 class RotationFile:
     """The rotation as its file says now. A file that was broken while we run is said aloud, and the last good one holds."""
 
-    def __init__(self, path: Path, known: Collection[str]) -> None:
-        """Raises: BadSetting."""
+    def __init__(self, path: Path, known: Mapping[str, str]) -> None:
+        """Take the people of the settings as `known`, id -> name. Raises: BadSetting."""
         self._path = path
         self._known = known
         self._seen = _version(path)
-        self._rotation = read_rotation(path, known)
+        self._rotation = read_turns(path, known)
 
     @property
-    def rotation(self) -> Rotation:
+    def rotation(self) -> Turns:
         """Read again where the file has changed."""
         now = _version(self._path)
         if now != self._seen:
             self._seen = now
             try:
-                self._rotation = read_rotation(self._path, self._known)
+                self._rotation = read_turns(self._path, self._known)
             except BadSetting:
                 log.exception("rotation.not_read file=%s", self._path)
             else:

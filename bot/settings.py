@@ -35,6 +35,7 @@ from .tables import (
     STORE_WORDS,
     AgentServerTable,
     ApiTable,
+    MetricsTable,
     PagerDutyTable,
     PersonTable,
     ServerTable,
@@ -95,6 +96,7 @@ class Settings:
     teams: TeamsTable | None
     pagers: Mapping[str, PagerTable]
     watchdog: WatchdogTable | None
+    metrics: MetricsTable | None
     pagerduty: PagerDutyTable | None
     rotations: Mapping[str, RotationFile]
     credentials: Mapping[str, Credential]
@@ -213,7 +215,7 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
         answers={name: table.answers.model_dump(exclude_none=True) for name, table in read.graphs.items()},
         unguarded=frozenset(name for name, table in read.graphs.items() if table.unguarded),
         servers=read.servers, people=read.people, sets=read.sets, policy=policy, slack=read.slack, teams=read.teams, pagers=read.pagers,
-        watchdog=read.watchdog, pagerduty=read.pagerduty, rotations=rotations,
+        watchdog=read.watchdog, metrics=read.metrics, pagerduty=read.pagerduty, rotations=rotations,
         credentials=read.credentials, vault=read.vault, store=read.store, server=read.server, api=read.api,
         worker=read.worker, operators=frozenset(PersonId(person) for person in read.operators), shadow=shadow, audit=read.audit,
         daily=read.daily, glass=Glass(people=frozenset(map(PersonId, read.break_glass.people)), tell=tuple(map(Place, read.break_glass.tell)))
@@ -228,10 +230,11 @@ def _checked(path: Path, said: Mapping[str, Any], env: Mapping[str, str]) -> Set
 def _rotations(path: Path, read: SettingsFile) -> Mapping[str, RotationFile]:
     """Raises: BadSettings."""
     found, problems = {}, []
+    names = {id: person.name for id, person in read.people.items()}
     for name, table in read.sets.items():
         if table.rotation:
             try:
-                found[name] = RotationFile((path.parent / table.rotation).absolute(), read.people)
+                found[name] = RotationFile((path.parent / table.rotation).absolute(), names)
             except BadSetting as error:
                 problems.append(f"sets.{name}.rotation: {error}")
     refuse(problems)
@@ -268,6 +271,7 @@ def _wrong_names(settings: Settings) -> Iterator[str]:
     for route in settings.policy.routes.values():
         yield from _wrong_route(route, settings)
     yield from _nowhere(settings)
+    yield from _wrong_daily(settings)
     if bool(settings.audit.anchor_url) != bool(settings.audit.anchor_secret):
         yield "audit: anchor_url and anchor_secret go together"
     accounts = [account for person in settings.people.values() for account in person.accounts.items()]
@@ -286,6 +290,12 @@ def _wrong_set(name: str, members: SetTable, settings: Settings) -> Iterator[str
         yield f"sets.{name}.fallback: there is no sets.{members.fallback}{hint}"
     elif members.fallback and (members.fallback == name or settings.sets[members.fallback].fallback):
         yield f"sets.{name}.fallback: name a set that has no fallback of its own"
+
+
+def _wrong_daily(settings: Settings) -> Iterator[str]:
+    for name in settings.daily.routes if settings.daily else ():
+        if name not in settings.policy.routes:
+            yield f"daily.routes.{name}: there is no such route{did_you_mean(name, settings.policy.routes)}"
 
 
 def _wrong_glass(settings: Settings) -> Iterator[str]:

@@ -172,6 +172,12 @@ class WatchdogTable(_Table):
     heartbeat: Annotated[str, _variable("address", "HEARTBEAT_URL")]
 
 
+class MetricsTable(_Table):
+    """`[metrics]`: `token` names the environment variable with the bearer token that `GET /metrics` wants."""
+
+    token: Annotated[str, _variable("token", "METRICS_TOKEN")]
+
+
 class StoreTable(_Table):
     """`[store]`: the embedded store's files, or another store's address; and the key prefix.
 
@@ -312,6 +318,7 @@ class SettingsFile(_Table):
         teams: The bot's registration in Entra.
         pagers: Who pages on-call.
         watchdog: Told once a minute that no clock is late.
+        metrics: How long people and clocks have waited, for Prometheus.
         pagerduty: Asked who is on call, for sets with a pagerduty_schedule.
         credentials: Where fresh tokens come from.
         vault: A Vault that keeps refresh tokens.
@@ -338,6 +345,7 @@ class SettingsFile(_Table):
     teams: TeamsTable | None = None
     pagers: dict[Id, PagerTable] = Field(default={})
     watchdog: WatchdogTable | None = None
+    metrics: MetricsTable | None = None
     pagerduty: PagerDutyTable | None = None
     credentials: dict[Id, AnyCredential] = Field(default={})
     vault: VaultTable | None = None

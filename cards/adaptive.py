@@ -17,6 +17,8 @@ from .adaptive_bodies import answer, attachment, closing, dialog, error
 from .adaptive_escape import literal
 from .adaptive_forms import (
     Retry,
+    approve_form,
+    approve_values,
     modify_form,
     modify_retry,
     modify_values,
@@ -195,7 +197,31 @@ def _first_that_fits(draw: Callable[[int | None], AdaptiveMessage]) -> AdaptiveM
 
 
 __all__ = [
-    "Account", "AdaptiveMessage", "Members", "Mentioned", "Pressed", "Retry", "Surface", "answer", "attachment", "closing",
-    "details", "dialog", "error", "message", "modify_form", "modify_retry", "modify_values", "pending", "pressed",
-    "reject_form", "reject_retry", "reject_values", "say", "undo_form", "words_view",
+    "Account",
+    "AdaptiveMessage",
+    "Members",
+    "Mentioned",
+    "Pressed",
+    "Retry",
+    "Surface",
+    "answer",
+    "approve_form",
+    "approve_values",
+    "attachment",
+    "closing",
+    "details",
+    "dialog",
+    "error",
+    "message",
+    "modify_form",
+    "modify_retry",
+    "modify_values",
+    "pending",
+    "pressed",
+    "reject_form",
+    "reject_retry",
+    "reject_values",
+    "say",
+    "undo_form",
+    "words_view",
 ]  # fmt: skip

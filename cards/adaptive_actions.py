@@ -9,10 +9,12 @@ from typing import Any
 from ..approvals.request import Request
 from .adaptive_text import Element
 from .answers import encode_page, encode_press
-from .card import Button, Style, Verb
+from .card import APPROVE_WHY, Button, Style, Verb
 
 #: Of one card as compact JSON, in bytes; ours (Teams takes 100 KB, counted in UTF-16).
 MOST_BYTES = 20_000
+#: Of one row, those behind the dots included: Teams takes no more.
+MOST_BUTTONS = 6
 #: Draws the card anew where a form or Details stands; the only verb that is no button of the neutral card.
 BACK = "card"
 #: Says in a press that the form was filled in; without it the press asks for the form.
@@ -25,6 +27,7 @@ _STYLES: dict[Style, Element] = {
     Style.DANGER: {"style": "destructive"},
 }
 _IN_DIALOGS = {
+    Verb.APPROVE: "Approve in a dialog…",
     Verb.MODIFY: "Modify in a dialog…",
     Verb.REJECT: "Reject in a dialog…",
     Verb.DETAILS: "Details in a dialog…",
@@ -76,7 +79,7 @@ def dialogs(buttons: Sequence[Button], press: str, surface: Surface) -> list[Ele
     return [
         {"type": "Action.Submit", "title": _IN_DIALOGS[one.verb], "mode": "secondary",
          "data": {"msteams": {"type": "task/fetch"}, "press": press, "verb": one.verb.value, **posted}}
-        for one in buttons if one.verb in _IN_DIALOGS
+        for one in buttons if one.verb in _IN_DIALOGS and (one.verb is not Verb.APPROVE or one.label == APPROVE_WHY)
     ]  # fmt: skip
 
 
@@ -97,7 +100,9 @@ def rows_of(buttons: Sequence[Button], press: str, surface: Surface) -> list[Ele
     given = [one for one in buttons if one.verb not in aside]
     others = [one for one in buttons if one.verb in aside]
     first, *more = [pressing(row, press, surface) for row in (given, others) if row] or [[]]
-    made = ([*first, *dialogs(buttons, press, surface)], *more)
+    behind = dialogs(buttons, press, surface)
+    room = MOST_BUTTONS - len(first) if more else len(behind)
+    made = ([*first, *behind[:room]], *([*row, *behind[room:]] for row in more))
     return [action_set(row) for row in made if row]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from ..approvals.errors import BadChange
 from ..approvals.request import Request
-from ..approvals.verdict import Modify, Reject, Respond
+from ..approvals.verdict import Approve, Modify, Reject, Respond
 from . import answers, fields, form_words, rows
 from .adaptive_actions import MOST_BYTES, Surface, action_set, back, card, press_of, send_action
 from .adaptive_escape import literal
 from .adaptive_text import Element, Page, note, utf8
-from .answers import HAND_ON, INSTRUCTION, LONGEST, REASON, VALUE, HandOn, can_hand_on
+from .answers import HAND_ON, INSTRUCTION, LONGEST, REASON, VALUE, WHY, HandOn, can_hand_on
 from .card import Style, Verb
 from .escape import clean, cut, line
 from .fields import CHOICE, Field, Kind, Shape
@@ -54,10 +54,17 @@ class Retry:
 
 
 def modify_form(
+    request: Request, *, surface: Surface = Surface.VIEW, retry: Retry = Retry(), ask_why: bool = False
+) -> dict[str, Any]:  # fmt: skip
+    """Typed inputs with the present arguments, and room for an instruction, and for why where that is asked."""
+    return _that_fits(lambda again: _modify_form(request, surface, again, ask_why=ask_why), retry)
+
+
+def approve_form(
     request: Request, *, surface: Surface = Surface.VIEW, retry: Retry = Retry()
 ) -> dict[str, Any]:  # fmt: skip
-    """Typed inputs with the present arguments, and room for an instruction."""
-    return _that_fits(lambda again: _modify_form(request, surface, again), retry)
+    """Why, where whoever approves has to say that."""
+    return _that_fits(lambda again: _approve_form(request, surface, again), retry)
 
 
 def reject_form(
@@ -86,11 +93,16 @@ def modify_values(request: Request, inputs: Mapping[str, str]) -> Modify | Respo
     """
     drawn = [*(str(input["id"]) for input, _ in _drawn(request).inputs), *_words_id(request)]
     there = any(id in inputs for id in drawn)
-    texts = {id: inputs.get(id, "") for id in drawn} if there else {}
+    texts = {id: inputs.get(id, "") for id in (*drawn, WHY)} if there else {}
     if over := [id for id, text in texts.items() if len(text) > LONGEST]:
         names = _names(request)
         raise BadChange({names.get(id, ""): _OVERLONG for id in over})
     return answers.modify_from(request, {id: {VALUE: {"value": text}} for id, text in texts.items()})
+
+
+def approve_values(inputs: Mapping[str, str]) -> Approve:
+    """What the form says that asks whoever approves why. Raises: NoWhy."""
+    return answers.approve_from({WHY: {VALUE: {"value": inputs.get(WHY, "")}}})
 
 
 def reject_values(inputs: Mapping[str, str]) -> Reject | HandOn:
@@ -103,7 +115,7 @@ def reject_values(inputs: Mapping[str, str]) -> Reject | HandOn:
 
 def modify_retry(request: Request, inputs: Mapping[str, str], bad: BadChange) -> Retry:
     """The modify form again: each problem beside its input, or beside the instruction where there is none."""
-    drawn = {str(input["id"]): str(input.get("value", "")) for input, _ in _drawn(request).inputs}
+    drawn = {WHY: ""} | {str(input["id"]): str(input.get("value", "")) for input, _ in _drawn(request).inputs}
     drawn |= dict.fromkeys(_words_id(request), "")
     names, last = _names(request), next(reversed(drawn), INSTRUCTION)
     problems: dict[str, str] = {}
@@ -116,8 +128,8 @@ def modify_retry(request: Request, inputs: Mapping[str, str], bad: BadChange) ->
 
 
 def reject_retry(inputs: Mapping[str, str], bad: BadChange) -> Retry:
-    """The reject form again."""
-    typed = {id: clean(inputs.get(id, "")) for id in (REASON, HAND_ON)}
+    """The reject form again, or that for an approval."""
+    typed = {id: clean(inputs.get(id, "")) for id in (WHY, REASON, HAND_ON)}
     return Retry(problems=dict(bad.problems), typed=typed)
 
 
@@ -137,24 +149,38 @@ def _that_fits(draw: Callable[[Retry], dict[str, Any]], retry: Retry) -> dict[st
     return made
 
 
-def _modify_form(request: Request, surface: Surface, retry: Retry) -> dict[str, Any]:
+def _modify_form(request: Request, surface: Surface, retry: Retry, *, ask_why: bool) -> dict[str, Any]:
     page, drawn = _head(request), _drawn(request)
     page.add(Row("", (Text(form_words.what_follows(request)),)))
     if drawn.missing:
         page.add(Row("", (Text(form_words.too_long(drawn.missing)),)))
     for input, hint in drawn.inputs:
         page.put(*_with_words(input, hint, retry))
+    if ask_why:
+        why = _text_input(WHY, form_words.WHY_CHANGED_LABEL, multiline=True)
+        page.put(*_with_words(why, form_words.WHY_HINT, retry))
     if words := form_words.words_wanted(request):
         own = _text_input(INSTRUCTION, words.label, multiline=True)
         page.put(*_with_words(own, words.hint, retry))
     return _form(page, request, send_action(Verb.MODIFY, press_of(request), surface), surface)
 
 
+def _approve_form(request: Request, surface: Surface, retry: Retry) -> dict[str, Any]:
+    page = _head(request)
+    page.put(*_with_words(_needed(WHY), form_words.WHY_HINT, retry))
+    sending = send_action(Verb.APPROVE, press_of(request), surface, label="Approve")
+    return _form(page, request, sending, surface)
+
+
+def _needed(id: str) -> Element:
+    """The input for a reason that has to be given."""
+    asked = _text_input(id, form_words.REASON_LABEL, multiline=True)
+    return {**asked, "isRequired": True, "errorMessage": "Please say why."}
+
+
 def _reject_form(request: Request, surface: Surface, retry: Retry) -> dict[str, Any]:
     page = _head(request)
-    reason = _text_input(REASON, form_words.REASON_LABEL, multiline=True)
-    needed = {"isRequired": True, "errorMessage": "Please say why."}
-    page.put(*_with_words({**reason, **needed}, form_words.REASON_HINT, retry))
+    page.put(*_with_words(_needed(REASON), form_words.REASON_HINT, retry))
     if can_hand_on(request):
         handing_on = {
             "type": "Input.Toggle", "id": HAND_ON, "title": form_words.HAND_ON_LABEL, "wrap": True,

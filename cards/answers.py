@@ -9,14 +9,14 @@ from typing import Any
 
 from ..approvals import machine
 from ..approvals.action import Json
-from ..approvals.errors import AnswerRefused, BadChange
+from ..approvals.errors import AnswerRefused, BadChange, NoWhy
 from ..approvals.request import Request
 from ..approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Way
 from . import fields
 from .escape import clean
 
 #: Block ids of the forms; argument blocks are named by `fields`.
-REASON, INSTRUCTION, HAND_ON, VALUE = "reason", "instruction", "hand_on", "value"
+REASON, INSTRUCTION, HAND_ON, VALUE, WHY = "reason", "instruction", "hand_on", "value", "why"
 #: Longest reason or instruction, in characters; as long as Slack's input.
 LONGEST = 3_000
 #: So much of the digest tells what was shown: 96 bits, which nobody finds a second text for.
@@ -155,13 +155,16 @@ def modify_from(request: Request, state: Mapping[str, Mapping[str, Any]]) -> Mod
         )
     if problems:
         raise BadChange(problems)
-    return Respond(instruction) if responds else Modify(changes, instruction)
+    why = "" if instruction else clean(_typed(state, WHY)).strip()[:LONGEST]
+    return Respond(instruction) if responds else Modify(changes, instruction, why)
 
 
 def field_errors(request: Request, bad: BadChange) -> dict[str, str]:
     """The problems by block id, as a platform shows them beside its inputs."""
     form = fields.form(request)
     blocks = {one.name: one.block for one in form.fields} | dict.fromkeys(form.overflow, fields.REST)
+    if isinstance(bad, NoWhy):
+        return dict(bad.problems)
     errors: dict[str, str] = {}
     for name, text in bad.problems.items():
         block = blocks.get(name, INSTRUCTION)
@@ -175,6 +178,13 @@ def reject_from(state: Mapping[str, Mapping[str, Any]]) -> Reject | HandOn:
     reason = reason_of(_typed(state, REASON))
     ticked = state.get(HAND_ON, {}).get(VALUE, {}).get("selected_options") or []
     return HandOn(reason) if ticked else Reject(reason)
+
+
+def approve_from(state: Mapping[str, Mapping[str, Any]]) -> Approve:
+    """What the form says that asks whoever approves why. Raises: NoWhy."""
+    if not (why := clean(_typed(state, WHY)).strip()[:LONGEST]):
+        raise NoWhy
+    return Approve(why)
 
 
 def reason_of(text: str) -> str:

@@ -60,6 +60,8 @@ class Button:
     confirm: str = ""
 
 
+#: What the button reads behind which a form asks whoever approves why.
+APPROVE_WHY = "Approve…"
 ON_IT = Button(Verb.ON_IT, "I am on it")
 DETAILS = Button(Verb.DETAILS, "Details")
 #: The answers, in the order people read them; no request takes all of them.
@@ -135,10 +137,9 @@ def answers(request: Request) -> tuple[Button, ...]:
     if request.state is State.OPEN:
         buttons = (button for button in ANSWERS if _WAYS[button.verb] & set(request.ways))
         only_text = Way.RESPOND in request.ways and Way.EDIT not in request.ways
-        return tuple(
-            replace(button, label="Answer…") if only_text and button.verb is Verb.MODIFY else button
-            for button in buttons
-        )
+        said = {Verb.MODIFY: "Answer…"} if only_text else {}
+        said |= {Verb.APPROVE: APPROVE_WHY} if request.ask.rule.ask_why else {}
+        return tuple(replace(button, label=said.get(button.verb, button.label)) for button in buttons)
     return WAYS_ON if is_unknown(request) else ()
 
 

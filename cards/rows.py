@@ -11,6 +11,7 @@ from ..approvals.deadline import StepKind
 from ..approvals.people import PersonId
 from ..approvals.quorum import taken
 from ..approvals.request import Proposal, Request
+from ..approvals.verdict import Approve, Modify
 from . import values
 from .escape import clean, cut, deceives, https, line
 from .spans import Form, Link, Row, Span, Spans, Text, When, Where, Who
@@ -142,7 +143,7 @@ def needs(request: Request, writer: Writer) -> Row:
         asked = f"{asked}: {each}" if rule.needed > sum(one.needed for one in rule.seats) else each
         more = " or ".join(cut(line(name), LABEL) for name in request.circles)
         asked += f"; {more} may take any seat" if more else ""
-    spans: list[Span] = [Text(asked)]
+    spans: list[Span] = [Text(f"{asked}; whoever approves says why" if rule.ask_why else asked)]
     if barred := tuple(sorted(request.requesters)):
         spans += [Text(" (not "), *writer.people(barred), Text(")")]
     if veto := " or ".join(cut(line(name), LABEL) for name in rule.veto):
@@ -159,6 +160,8 @@ def _votes(request: Request, writer: Writer) -> Spans:
         spans += [Text(" and " if index == len(request.votes) - 1 else ", ")] if index else []
         spans.append(writer.who(vote.person))
         spans += [Text(" (for "), *writer.people(vote.stands_for), Text(")")] if vote.stands_for else []
+        if isinstance(vote.verdict, Approve | Modify) and (why := cut(line(vote.verdict.why), SENTENCE)):
+            spans.append(Text(f" (“{why}”)"))
     return tuple(spans)
 
 

@@ -98,11 +98,13 @@ def given_words(verdict: Verdict) -> str:
     match verdict:
         case Reject(reason):
             text = reason
-        case Modify(_, instruction):
-            text = instruction
+        case Modify(instruction=instruction, why=why):
+            text = instruction or why
         case Respond(text):
             pass
-        case Approve() | Undo():
+        case Approve(why=why):
+            text = why
+        case Undo():
             text = ""
     return cut(line(text), SENTENCE)
 

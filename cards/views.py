@@ -9,7 +9,7 @@ from typing import Any
 from ..approvals.people import PersonId
 from ..approvals.request import Request
 from . import details, fields, form_words, rows
-from .answers import HAND_ON, INSTRUCTION, REASON, VALUE, can_hand_on, encode_page, encode_press
+from .answers import HAND_ON, INSTRUCTION, REASON, VALUE, WHY, can_hand_on, encode_page, encode_press
 from .card import answers, flag_line
 from .escape import cut, line
 from .fields import Field, Kind
@@ -47,8 +47,8 @@ def details_view(
     )
 
 
-def modify_view(request: Request) -> View:
-    """Typed inputs with the present arguments, and room for an instruction."""
+def modify_view(request: Request, *, ask_why: bool = False) -> View:
+    """Typed inputs with the present arguments, and room for an instruction, and for why where that is asked."""
     form = fields.form(request)
     head = Page()
     head.add(Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),)))
@@ -60,11 +60,27 @@ def modify_view(request: Request) -> View:
         text = fields.shown_rest(request.proposal.action.arguments, form.overflow)
         element = _text_input(text, multiline=True)
         blocks.append(_block(fields.REST, form_words.REST_LABEL, element, optional=False))
+    if ask_why:
+        said = _text_input("", multiline=True)
+        label, hint = form_words.WHY_CHANGED_LABEL, form_words.WHY_HINT
+        blocks.append(_block(WHY, label, said, optional=True, hint=hint))
     if words := form_words.words_wanted(request):
         own = _text_input("", multiline=True)
         blocks.append(_block(INSTRUCTION, words.label, own, optional=True, hint=words.hint))
     press = encode_press(request.id, request.revision, request.question)
     return _modal("modify", "Modify", press, numbered(blocks, press), submit="Send")
+
+
+def approve_view(request: Request) -> View:
+    """Why, where whoever approves has to say that."""
+    head = Page()
+    head.add(Row("", (Text(cut(line(request.proposal.action.summary), rows.SUMMARY), strong=True),)))
+    why = _block(
+        WHY, form_words.REASON_LABEL, _text_input("", multiline=True), optional=False,
+        hint=form_words.WHY_HINT,
+    )  # fmt: skip
+    press = encode_press(request.id, request.revision, request.question)
+    return _modal("approve", "Approve", press, numbered([*head.blocks(), why], press), submit="Approve")
 
 
 def reject_view(request: Request) -> View:

@@ -13,6 +13,7 @@ from ..approvals.errors import (
     DirectoryDown,
     NotAllowed,
     NotCopied,
+    NoWhy,
     RequestNotFound,
     SaysoError,
     StoreDown,
@@ -97,6 +98,8 @@ def refusal(
     match error:
         case AlreadySettled():
             return _too_late(error, request, Writer(name, tz))
+        case NoWhy():
+            return str(error)
         case BadChange():
             return f"That change does not fit: {cut(line(str(error)), rows.SENTENCE)}"
         case NotAllowed() | DirectoryDown():

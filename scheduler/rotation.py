@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from ..approvals.people import PersonId
@@ -32,6 +33,25 @@ class Shift:
 
     who: PersonId | None
     until: datetime | None
+
+
+class Turns(Protocol):
+    """Whose turn it is, from whatever says so."""
+
+    @property
+    def zone(self) -> str: ...
+    @property
+    def people(self) -> tuple[PersonId, ...]:
+        """Whoever has a turn at some time."""
+        ...
+
+    def on_call(self, at: datetime) -> PersonId | None:
+        """Who it is at this instant; None in a gap."""
+        ...
+
+    def shift(self, at: datetime) -> Shift:
+        """Who it is, and until when it is them."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

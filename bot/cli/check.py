@@ -106,6 +106,8 @@ def _secrets(settings: Settings) -> Iterator[tuple[str, Look]]:
             yield variable, _pager_secret(settings, variable, name, pager.kind)
     if settings.pagerduty:
         yield settings.pagerduty.token, _there(settings, settings.pagerduty.token, "[pagerduty]")
+    if settings.metrics:
+        yield settings.metrics.token, _there(settings, settings.metrics.token, "[metrics]")
     if settings.watchdog:
         yield settings.watchdog.heartbeat, _there(settings, settings.watchdog.heartbeat, "[watchdog]")
     yield from credential_secrets(settings)

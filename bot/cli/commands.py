@@ -192,14 +192,24 @@ def pending(settings: SettingsFile = None) -> None:
 @app.command()
 def show(
     id: Annotated[
-        str, typer.Argument(help="A request's id or, while it is open, its beginning; or the id of a run.")
+        str,
+        typer.Argument(
+            help="A request's id or, while it is open, its beginning; or the id of a run; or pauses, or hand-overs."
+        ),
     ],
     settings: SettingsFile = None,
 ) -> None:
-    """Tell the life of one request: what was asked, who answered, what was done, in order."""
+    """Tell the life of one request, in order: what was asked, who answered, what was done. Or who paused, or stands in."""
+    from .held import print_hand_overs, print_pauses
     from .timeline import print_timeline
 
-    print_timeline(settings, id)
+    match id:
+        case "pauses":
+            print_pauses(settings)
+        case "hand-overs":
+            print_hand_overs(settings)
+        case _:
+            print_timeline(settings, id)
 
 
 @app.command()

@@ -112,6 +112,8 @@ def _print_route(out: Console, policy: Policy, action: Action) -> None:
         who += f", among them {' and '.join(f'{one.needed} of {one.approvers}' for one in rule.seats)}"
     if rule.veto:
         who += f" ({' and '.join(rule.veto)} may reject)"
+    if rule.ask_why:
+        who += "; whoever approves has to say why"
     out.print(f"Asked    on {route.name}: {who}, in {', '.join(route.places)}")
     now = datetime.now(UTC)
     chain = policy.chain_for(action)

@@ -23,9 +23,10 @@ from ...cards.card import Verb
 from ...cards.richtext import Account, no_account
 from ...cards.spans import Link
 from ...cards.words import LINK_WORDS, answered, refusal
+from ..asked import WayOn
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import REJECTING, Answered, Desk, WayOn
+from ..desk import REJECTING, Answered, Desk
 from .precheck import DELIVERY
 from .screens import InView, OnMessage, Screen, View
 
@@ -87,6 +88,8 @@ class Clicks:
     async def _pressed(self, press: _Press, screen: Screen) -> None:
         desk, id, who, token = self._desk, press.id, press.who, press.token
         match press.verb:
+            case Verb.APPROVE if desk.asks_why(await desk.request(id)):
+                await self._form(press, screen, views.approve_view)
             case Verb.APPROVE | Verb.UNDO:
                 verdict = Undo() if press.verb == Verb.UNDO else Approve()
                 done = await desk.answer(id, press.revision, verdict, who, token=token, shown=press.shown)
@@ -99,7 +102,7 @@ class Clicks:
             case Verb.ON_IT:
                 await desk.on_it(id, who, token=token)
             case Verb.MODIFY:
-                await self._form(press, screen, views.modify_view)
+                await self._form(press, screen, self._modify_view)
             case Verb.REJECT:
                 await self._form(press, screen, views.reject_view, REJECTING)
             case Verb.DETAILS | "earlier" | "later":
@@ -113,6 +116,9 @@ class Clicks:
                 await screen.tell(LINK_WORDS, Link(link))
             case _:
                 await screen.tell(_RETIRED)
+
+    def _modify_view(self, request: Request) -> View:
+        return views.modify_view(request, ask_why=self._desk.asks_why(request))
 
     async def _form(
         self, press: _Press, screen: Screen, draw: Callable[[Request], View], verdict: Reject | None = None

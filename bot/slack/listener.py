@@ -40,7 +40,7 @@ _REPLY = "sayso_reply"
 _FINISH_SECONDS = 5.0
 
 _ANY = re.compile(".*", re.DOTALL)
-_FORMS = re.compile(r"sayso\.(modify|reject)")
+_FORMS = re.compile(r"sayso\.(approve|modify|reject)")
 
 
 class SlackListener:

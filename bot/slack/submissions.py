@@ -14,10 +14,11 @@ from slack_sdk.web.async_client import AsyncWebClient
 from ...approvals.errors import BadChange, SaysoError
 from ...approvals.people import Identity
 from ...approvals.request import Request, State
-from ...approvals.verdict import Modify, Reject, Respond
+from ...approvals.verdict import Approve, Modify, Reject, Respond
 from ...cards.answers import (
     INSTRUCTION,
     HandOn,
+    approve_from,
     decode_press,
     decode_shown,
     field_errors,
@@ -75,7 +76,7 @@ class Submissions:
         typed = (view.get("state") or {}).get("values") or {}
         request = await self._desk.still_asked(id, revision, who, token=token)
         try:
-            verdict = modify_from(request, typed) if _is(view, "modify") else reject_from(typed)
+            verdict = _read(view, request, typed)
             done = await self._given(request, verdict, who, token, shown=decode_shown(press))
         except BadChange as bad:
             return {"response_action": "errors", "errors": _errors(request, bad, view)}
@@ -87,7 +88,7 @@ class Submissions:
     async def _given(
         self,
         request: Request,
-        verdict: Modify | Reject | Respond | HandOn,
+        verdict: Approve | Modify | Reject | Respond | HandOn,
         who: Identity,
         token: str,
         *,
@@ -97,8 +98,17 @@ class Submissions:
         match verdict:
             case HandOn(reason):
                 return await desk.hand_on(id, revision, reason, who, token=token, shown=shown)
-            case Modify() | Reject() | Respond():
+            case Approve() | Modify() | Reject() | Respond():
                 return await desk.answer(id, revision, verdict, who, token=token, shown=shown)
+
+
+def _read(
+    view: Mapping[str, Any], request: Request, typed: Mapping[str, Any]
+) -> Approve | Modify | Reject | Respond | HandOn:
+    """Raises: BadChange."""
+    if _is(view, "approve"):
+        return approve_from(typed)
+    return modify_from(request, typed) if _is(view, "modify") else reject_from(typed)
 
 
 def _is(view: Mapping[str, Any], form: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,9 +18,10 @@ from ...cards.answers import BadPress, HandOn, decode_page, decode_press, decode
 from ...cards.card import Verb, card_of
 from ...cards.spans import Link, Row, Text
 from ...cards.words import LINK_WORDS, answered, refusal
+from ..asked import WayOn
 from ..channel import ChannelError
 from ..delivery import Deliverer
-from ..desk import REJECTING, Answered, Desk, WayOn
+from ..desk import REJECTING, Answered, Desk
 from .inbound import FAILED
 from .port import PLATFORM, Asking, Pressed, Transport
 from .screens import Body, Drawing, InCard, InDialog, Screen
@@ -34,11 +35,19 @@ T = TypeVar("T")
 
 #: Seconds until somebody who waits is answered without the outcome; Teams gives up, as documented for dialogs, after five.
 PATIENCE = 2.5
+#: What a form can say.
+_Verdict = Approve | Modify | Reject | Respond | HandOn
 _HANDED_ON = "The next line is asked now."
 _ON_IT = "Noted: the next step waits a little. The deadline stays."
 _NOTED = "Noted. The card shows how it goes on."
-_TITLES = {Verb.MODIFY: "Modify", Verb.REJECT: "Reject", Verb.UNDO: "Undo", Verb.DETAILS: "Details"}
-_FORMS = {Verb.MODIFY: adaptive.modify_form, Verb.REJECT: adaptive.reject_form, Verb.UNDO: adaptive.undo_form}
+_TITLES = {
+    Verb.APPROVE: "Approve",
+    Verb.MODIFY: "Modify",
+    Verb.REJECT: "Reject",
+    Verb.UNDO: "Undo",
+    Verb.DETAILS: "Details",
+}
+_FORMS = (Verb.MODIFY, Verb.REJECT, Verb.UNDO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +127,10 @@ class Presses:
     async def _done(self, press: _Press, screen: Screen) -> Body:
         desk, id, revision, shown = self._desk, press.id, press.revision, press.shown
         match press.said.verb:
+            case Verb.APPROVE if press.said.sent:
+                return await self._sent(press, screen)
+            case Verb.APPROVE if desk.asks_why(await desk.request(id)):
+                return await self._form(press, screen)
             case Verb.APPROVE:
                 done = await desk.answer(id, revision, Approve(), press.who, token=press.token, shown=shown)
                 return screen.counted(done.request, answered(done.request, Approve(), desk.waits(done)))
@@ -157,7 +170,7 @@ class Presses:
         request = await self._admitted(press)
         _must_be_open(request)
         verb = Verb(press.said.verb)
-        drawn = await asyncio.to_thread(_FORMS[verb], request, surface=screen.surface)
+        drawn = await asyncio.to_thread(self._drawn, verb, request, screen)
         return screen.show(_TITLES[verb], drawn)
 
     async def _sent(self, press: _Press, screen: Screen) -> Body:
@@ -170,29 +183,43 @@ class Presses:
                 press.id, press.revision, press.who, token=press.token, shown=press.shown
             )
             raise
-        inputs, modifies = press.said.inputs, press.said.verb == Verb.MODIFY
+        inputs, verb = press.said.inputs, Verb(press.said.verb)
         try:
-            verdict = adaptive.modify_values(form, inputs) if modifies else adaptive.reject_values(inputs)
+            verdict = _said(verb, form, inputs)
             done = await self._given(press, verdict)
         except BadChange as bad:
             request = await self._desk.still_asked(press.id, press.revision, press.who, token=press.token)
-            if modifies:
-                again = adaptive.modify_retry(request, inputs, bad)
-                drawn = adaptive.modify_form(request, surface=screen.surface, retry=again)
-            else:
-                again = adaptive.reject_retry(inputs, bad)
-                drawn = adaptive.reject_form(request, surface=screen.surface, retry=again)
-            return screen.show(_TITLES[Verb(press.said.verb)], drawn)
+            modifies = verb is Verb.MODIFY
+            again = (
+                adaptive.modify_retry(request, inputs, bad)
+                if modifies
+                else adaptive.reject_retry(inputs, bad)
+            )
+            return screen.show(_TITLES[verb], self._drawn(verb, request, screen, again))
         if isinstance(verdict, HandOn):
             return screen.counted(done.request, _HANDED_ON)
         return screen.counted(done.request, answered(done.request, verdict, self._desk.waits(done)))
 
-    async def _given(self, press: _Press, verdict: Modify | Reject | Respond | HandOn) -> Answered:
+    def _drawn(
+        self, verb: Verb, request: Request, screen: Screen, retry: adaptive.Retry = adaptive.Retry()
+    ) -> Drawing:
+        match verb:
+            case Verb.MODIFY:
+                why = self._desk.asks_why(request)
+                return adaptive.modify_form(request, surface=screen.surface, retry=retry, ask_why=why)
+            case Verb.APPROVE:
+                return adaptive.approve_form(request, surface=screen.surface, retry=retry)
+            case Verb.UNDO:
+                return adaptive.undo_form(request, surface=screen.surface)
+            case _:
+                return adaptive.reject_form(request, surface=screen.surface, retry=retry)
+
+    async def _given(self, press: _Press, verdict: _Verdict) -> Answered:
         desk, id, revision, shown = self._desk, press.id, press.revision, press.shown
         match verdict:
             case HandOn(reason):
                 return await desk.hand_on(id, revision, reason, press.who, token=press.token, shown=shown)
-            case Modify() | Reject() | Respond():
+            case Approve() | Modify() | Reject() | Respond():
                 return await desk.answer(id, revision, verdict, press.who, token=press.token, shown=shown)
 
     # ---- around it
@@ -248,6 +275,17 @@ class Presses:
         self._under_way.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("teams.press_failed", exc_info=error)
+
+
+def _said(verb: Verb, form: Request, inputs: Mapping[str, str]) -> _Verdict:
+    """What a form that was sent says. Raises: BadChange."""
+    match verb:
+        case Verb.MODIFY:
+            return adaptive.modify_values(form, inputs)
+        case Verb.APPROVE:
+            return adaptive.approve_values(inputs)
+        case _:
+            return adaptive.reject_values(inputs)
 
 
 def _read(pressed: Pressed) -> _Press:

@@ -27,7 +27,8 @@ from sayso.approvals.risk import Dimension, Finding, Level
 from sayso.approvals.signing import Verifier
 from sayso.approvals.store import PureStep
 from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Respond, Rule, ThreadId
-from sayso.bot.desk import TooLong, WayOn
+from sayso.bot.asked import WayOn
+from sayso.bot.desk import TooLong
 from sayso.bot.directory import ApproverSet, ConfiguredDirectory
 from scenes import ALEX, BO, FINANCE, an_assessment
 from tokens import CANARIES

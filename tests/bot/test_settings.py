@@ -95,6 +95,7 @@ def test_a_missing_or_blank_secret_is_named(tmp_path: Path, value: str | None) -
         ('["bo", "cy"]', '["bo", "dan"]', "sets.finance: there is no [people.dan]"),
         ('["bo", "cy"]', "[]", "sets.finance: it has neither people nor a slack_group nor an entra_group"),
         ('operators = ["sue"]', 'operators = ["dan"]', "operators: there is no [people.dan]"),
+        ("[server]", "[daily.routes.financ]\nhour = 8\n[server]", "daily.routes.financ: there is no such route; did you mean finance?"),
         ('operators = ["sue"]', 'denied = ["dan"]', "denied: there is no [people.dan]"),
         ('approvers = ["finance"]', 'approvers = ["money"]', "routes.finance.approvers: there is no sets.money"),
         ('pager = "primary"', 'pager = "second"', "routes.finance.pager: there is no [pagers.second]"),

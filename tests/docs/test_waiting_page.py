@@ -16,7 +16,7 @@ from settings_files import write_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "waiting.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-CHAIN, HOURS, SET, ROTATION, PAGERS, WATCHDOG = BLOCKS
+CHAIN, HOURS, SET, ROTATION, PAGERS, WATCHDOG, METRICS = BLOCKS
 PEOPLE = 'kim = { name = "Kim Keller", slack = "U0KIM" }\nsue = {'
 
 
@@ -30,7 +30,7 @@ def with_the_page(folder: Path) -> Path:
         ("[sets]", f'{SET}\n[sets.directors]\npeople = ["sue"]\n\n[sets]'),
         ('on_call = "seniors"', 'on_call = "on-call"\non_call_decides = true\nhours = "berlin"\nbackup_pagers = ["backup"]'),
         ('compliance = "medium"', f'compliance = "medium"\nchain = "payments"\n\n{CHAIN}\n{HOURS}'),
-        ('[pagers.primary]\nrouting_key = "PAGER_KEY"\n', f"{primary}\n\n{backup}\n{WATCHDOG}"),
+        ('[pagers.primary]\nrouting_key = "PAGER_KEY"\n', f"{primary}\n\n{backup}\n{WATCHDOG}\n{METRICS}"),
     )  # fmt: skip
 
 
@@ -88,3 +88,24 @@ def test_the_terminal_says_who_is_on_call_and_what_the_clock_does(
     assert "chain payments" in explained
     assert "after 6 h          directors may decide too" in explained
     assert "reminders wait for hours.berlin" in explained
+
+
+def test_its_calendar_loads_and_the_terminal_says_whose_week_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In every other week nobody is on call by it, and the fallback stands in."""
+    (written,) = re.findall(r"^```ics\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    file = with_the_page(tmp_path)
+    (tmp_path / "oncall.ics").write_text(written)
+    file.write_text(file.read_text().replace("oncall.toml", "oncall.ics"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-1")
+    rotation = load_settings(file, {}).rotations["on-call"].rotation
+    assert rotation.on_call(datetime(2026, 1, 5, 8, tzinfo=UTC)) == "kim"
+    assert rotation.on_call(datetime(2026, 1, 12, 8, tzinfo=UTC)) is None
+    print_on_call(file)
+    said = capsys.readouterr().out
+    assert re.search(
+        r"on-call +(Kim Keller|.*nobody by the rotation; seniors stands in).* until Mon .* Europe/Berlin",
+        said,
+    )

@@ -94,7 +94,7 @@ class Scene:
         rules = Policy(**values)  # type: ignore[arg-type]
         directory = ConfiguredDirectory(
             people=[*PEOPLE, *TWINS], sets=self.sets, platforms={"slack": self.slack, "teams": Doorman()},
-            monotonic=lambda: self.clock[0],
+            monotonic=lambda: self.clock[0], now=self.store.now,
         )  # fmt: skip
         return Desk(store=self.store, directory=directory, rules=rules, signer=SIGNER, assess=scored)
 

@@ -25,7 +25,8 @@ from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import EffectState, Request, Run, State
 from sayso.approvals.signing import Signer
 from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, ThreadId, Verdict, Way
-from sayso.bot.desk import Answered, Desk, WayOn
+from sayso.bot.asked import WayOn
+from sayso.bot.desk import Answered, Desk
 from sayso.scheduler.sweep import Sweeper
 from storm_agents import POLICY, Book
 from storm_slot import Slot
