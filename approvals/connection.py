@@ -178,7 +178,7 @@ class _Packing:
     _packer = HiredisRespSerializer()
 
     def pack_command(self, *args: Any) -> list[bytes]:
-        packed: list[bytes] = self._packer.pack(*args)  # type: ignore[no-untyped-call]
+        packed: list[bytes] = self._packer.pack(*args)
         return packed
 
 

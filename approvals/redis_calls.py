@@ -55,7 +55,9 @@ class RedisCalls:
         self._seal = seal
         self._sources = sources = redis_scripts.texts(demo=demo)
         self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
-        self._calls = Together(self._redis, [sources[name] for name in ("DUE", "LOAD", "COMMIT")], at_most=TOGETHER)
+        self._calls = Together(
+            self._redis, [sources[name] for name in ("DUE", "LOAD", "COMMIT")], at_most=TOGETHER
+        )
         self._renew = self._sync.register_script(sources["RENEW"])
         kind, stems = read_address(url).kind, [self._stem(partition) for partition in range(PARTITIONS)]
         #: Partitions that one script may look at; each by itself on a Cluster, where they lie on several servers.

@@ -55,7 +55,8 @@ end
 """
 
 #: Only in demo stores: hours pass by pushing the clock.
-_REAL_MS, _DEMO_MS = "local ms = wall()", "local ms = wall() + tonumber(redis.call('GET', stem .. 'offset') or '0')"
+_REAL_MS = "local ms = wall()"
+_DEMO_MS = _REAL_MS + " + tonumber(redis.call('GET', stem .. 'offset') or '0')"
 
 _WRITERS = """
 local channel = arg()

@@ -55,7 +55,7 @@ class Sweeper:
             return await self._fire(id)
         except StoreDown:
             raise
-        except Exception:  # the edge of one request, whatever is the matter with its record: the others must go on
+        except Exception:  # the edge of one request: whatever its record is like, the others must go on
             log.exception("sweep.failed request=%s", id)
             return False
 
