@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,8 +46,8 @@ class Together:
         self._turn: _Turn | None = None
         self._sending: set[asyncio.Task[None]] = set()
 
-    async def ask(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> Any:
-        """The script's answer. Raises: what the client raises, unchanged."""
+    def ask(self, script: str, keys: Sequence[str], args: Sequence[Any]) -> asyncio.Future[Any]:
+        """The script's answer, to be awaited. Raises: what the client raises, unchanged."""
         loop = asyncio.get_running_loop()
         turn = self._turn
         if turn is None or turn.loop is not loop or len(turn.asked) >= self._at_most:
@@ -57,7 +57,7 @@ class Together:
             task.add_done_callback(self._sending.discard)
         one = _Asked(script, keys, args, loop.create_future())
         turn.asked.append(one)
-        return await one.answer
+        return one.answer
 
     async def _send(self, turn: _Turn) -> None:
         if self._turn is turn:
@@ -66,12 +66,12 @@ class Together:
         for one in turn.asked:
             if not one.answer.done():
                 servers[lies_with(self._client, one.keys[0])].append(one)
-        await asyncio.gather(*map(self._sent_to_one, servers.values()))
+        await _all([self._sent_to_one(waiting) for waiting in servers.values()])
 
     async def _sent_to_one(self, waiting: Sequence[_Asked]) -> None:
         try:
             again = await self._sent_together(waiting) if len(waiting) > 1 else waiting
-            await asyncio.gather(*map(self._sent_alone, again))
+            await _all([self._sent_alone(one) for one in again])
         except BaseException as error:
             for one in waiting:
                 _fail(one.answer, error)
@@ -102,6 +102,14 @@ class Together:
         else:
             if not one.answer.done():
                 one.answer.set_result(found)
+
+
+async def _all(sendings: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """At the same time; one alone needs no task of its own, which would cost more than the call."""
+    if len(sendings) == 1:
+        await sendings[0]
+    else:
+        await asyncio.gather(*sendings)
 
 
 def _fail(answer: asyncio.Future[Any], error: BaseException) -> None:
