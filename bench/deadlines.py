@@ -71,19 +71,18 @@ async def ended_at_once(store: RedisStore, redis: Redis, url: str, due: int) -> 
     sweepers = [await call() for _ in range(SWEEPERS)]
     for one in sweepers:
         assert await stream(one.stdout).readline() == b"ready\n"
-    served, began = await computed(redis), time.perf_counter()
-    answers = await asyncio.gather(*(one.communicate(b"go\n") for one in sweepers))
-    seconds, served = (
-        max(json.loads(said)["ended"] for said, _ in answers) - began,
-        await computed(redis) - served,
-    )
-    moved, worked = ([json.loads(said)[name] for said, _ in answers] for name in ("moved", "computed"))
-    assert sum(moved) == due
+    before, began = await computed(redis), time.perf_counter()
+    said = [
+        json.loads(out) for out, _ in await asyncio.gather(*(one.communicate(b"go\n") for one in sweepers))
+    ]
+    seconds = float(max(one["ended"] for one in said)) - began
+    served, worked = await computed(redis) - before, sum(one["computed"] for one in said)
+    assert sum(one["moved"] for one in said) == due
     assert await store.due() == []
-    print(f"  {f'{SWEEPERS} sweepers moved':<58} {', '.join(map(str, moved)):>12}")
-    least = (sum(worked) + served) / (os.cpu_count() or 1)
+    least = (worked + served) / (os.cpu_count() or 1)
+    print(f"  {'each sweeper moved':<58} {', '.join(str(one['moved']) for one in said):>12}")
     print(
-        f"  {'they computed':<58} {sum(worked):12.1f} s, Valkey {served:.1f} s: {least:.1f} s if nothing else ran"
+        f"  {'they computed':<58} {worked:12.1f} s, Valkey {served:.1f} s: {least:.1f} s on this machine alone"
     )
     print(rate(f"{due} that end at once (promised: {SECONDS:.0f} s)", due, seconds))
     return seconds
