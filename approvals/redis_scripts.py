@@ -156,8 +156,10 @@ for n, seen in ipairs(redis.call('MGET', unpack(clocks))) do
   stem = KEYS[n]
   local ms = wall()
   ms = math.max(ms, tonumber(seen or '0'))
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', stem .. 'due', '-inf', ms, 'LIMIT', 0, limit)) do
-    found[#found + 1] = id
+  if redis.call('ZCOUNT', stem .. 'due', '-inf', ms) > 0 then
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', stem .. 'due', '-inf', ms, 'LIMIT', 0, limit)) do
+      found[#found + 1] = id
+    end
   end
 end
 return found

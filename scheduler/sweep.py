@@ -40,15 +40,14 @@ class Sweeper:
         Raises: StoreDown.
         """
         moved, passed = 0, set[RequestId]()
-        while True:
-            named = await self._store.due(AT_MOST + len(passed))
-            due = [id for id in named if id not in passed]
+        while due := [id for id in await self._store.due(AT_MOST + len(passed)) if id not in passed]:
             some = random.sample(due, min(AT_ONCE, len(due)))
             fired = await asyncio.gather(*map(self._moved, some))
             moved += sum(fired)
             passed.update(id for id, moves in zip(some, fired, strict=True) if not moves)
-            if len(due) <= AT_ONCE:
-                return moved
+            if len(some) == len(due):
+                break
+        return moved
 
     async def _moved(self, id: RequestId) -> bool:
         try:
