@@ -24,7 +24,8 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from ..approvals.connection import open_redis, open_sync_redis
-from .checkpoint_calls import SCRIPTS, Calls
+from ..approvals.together import Together
+from . import checkpoint_scripts, upkeep_scripts
 from .checkpoint_codec import Codec
 from .checkpoint_scripts import Call
 from .checkpoint_steps import EveryKey, Page, Steps, Verbs
@@ -33,6 +34,10 @@ from .upkeep_steps import Upkeep
 
 _T = TypeVar("_T")
 
+#: Every script, to be registered with a client once.
+SCRIPTS = (*checkpoint_scripts.SCRIPTS, *upkeep_scripts.SCRIPTS)
+#: Calls of many threads that are sent together at most (measured: 8 is best, because they carry whole states).
+TOGETHER = 8
 #: How long the checkpoints of a finished run are kept; its record in the store goes after the same time.
 KEEP = timedelta(days=30)
 
@@ -64,7 +69,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
         self._sync_client = sync_client
         self._prefix = prefix
         self._require_fence = require_fence
-        self._calls = Calls(client)
+        self._calls = Together(client, SCRIPTS, at_most=TOGETHER)
         self._sync_scripts = {text: sync_client.register_script(text) for text in SCRIPTS}
 
     @classmethod
@@ -226,7 +231,7 @@ class RedisSaver(BaseCheckpointSaver[str]):
 
     async def _aask(self, question: Call | EveryKey) -> Any:
         match question:
-            case Call():
-                return await self._calls.ask(question)
+            case Call(script, keys, args):
+                return await self._calls.ask(script, keys, args)
             case EveryKey(pattern):
                 return [key async for key in self._client.scan_iter(pattern, count=1000)]

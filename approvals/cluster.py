@@ -130,6 +130,10 @@ class ClusterRedis(redis.asyncio.Redis):
                     await self._hear(heard)
         raise problem
 
+    def place_of(self, key: str) -> Place | None:
+        """Where this key is kept, as far as is known."""
+        return self._slots.of(key)
+
     async def primaries(self) -> Sequence[redis.asyncio.Redis]:
         """A client of each primary. Raises: ConnectionError."""
         await self._hear(self._slots.heard)

@@ -14,6 +14,7 @@ import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import EqualJitterBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import ClusterDownError, OutOfMemoryError, ReadOnlyError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -106,6 +107,11 @@ async def at_primary(
     return await ask(client)
 
 
+def lies_with(client: redis.asyncio.Redis, key: str) -> object:
+    """The same for all keys that one server keeps, as far as is known."""
+    return client.place_of(key) if isinstance(client, ClusterRedis) else None
+
+
 async def primaries(client: redis.asyncio.Redis) -> Sequence[redis.asyncio.Redis]:
     """A client of each server that takes writes."""
     return await client.primaries() if isinstance(client, ClusterRedis) else (client,)
@@ -132,7 +138,7 @@ def _async_pool(
         pool.connection_class = type("Found", (AsyncFound, pool.connection_class), {})
     if address.kind is Kind.SENTINEL:
         pool.connection_kwargs["redis_connect_func"] = async_only_primary
-    pool.connection_class = type("Cancellable", (_Cancellable, pool.connection_class), {})
+    pool.connection_class = type("Ours", (_Cancellable, _Packing, pool.connection_class), {})
     return pool
 
 
@@ -164,6 +170,16 @@ class _Cancellable:
         if task and task.cancelling() > asked:
             await self.disconnect(nowait=True)  # type: ignore[attr-defined] # an answer nobody waits for is coming
             raise asyncio.CancelledError
+
+
+class _Packing:
+    """Mixed into a connection: commands become bytes in hiredis, as those of the other client do, and not in Python."""
+
+    _packer = HiredisRespSerializer()
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        packed: list[bytes] = self._packer.pack(*args)
+        return packed
 
 
 def _options(address: Address) -> dict[str, Any]:

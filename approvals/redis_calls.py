@@ -16,11 +16,15 @@ from .errors import RequestNotFound, StoreDown
 from .naming import PARTITIONS, partition_of
 from .redis_wake import Waker
 from .sealing import UNSEALED, Seal
+from .together import Together
 from .verdict import ThreadId
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+
+#: Calls of one turn of the event loop that are sent together at most.
+TOGETHER = 32
 
 
 def down(verb: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, Coroutine[Any, Any, R]]:
@@ -49,8 +53,11 @@ class RedisCalls:
         self._prefix = prefix
         self._demo = demo
         self._seal = seal
-        sources = redis_scripts.texts(demo=demo)
+        self._sources = sources = redis_scripts.texts(demo=demo)
         self._scripts = {name: self._redis.register_script(text) for name, text in sources.items()}
+        self._calls = Together(
+            self._redis, [sources[name] for name in ("DUE", "LOAD", "COMMIT")], at_most=TOGETHER
+        )
         self._renew = self._sync.register_script(sources["RENEW"])
         kind, stems = read_address(url).kind, [self._stem(partition) for partition in range(PARTITIONS)]
         #: Partitions that one script may look at; each by itself on a Cluster, where they lie on several servers.
@@ -76,6 +83,10 @@ class RedisCalls:
 
     async def _call(self, name: str, stem: str, *args: Any) -> Any:
         return await self._scripts[name](keys=[stem], args=list(args))
+
+    async def _call_together(self, name: str, stem: str, *args: Any) -> Any:
+        """The same, in one round trip with others of this turn of the event loop: for what is done to many at once."""
+        return await self._calls.ask(self._sources[name], [stem], args)
 
     def _closed(self, about: str, value: object) -> bytes:
         return redis_rows.closed(self._seal, about, canonical.encode(value))

@@ -35,9 +35,13 @@ KEEP_MS = 30 * 24 * 3600 * 1000
 _HEAD = """
 local stem, taken = KEYS[1], 0
 local function arg() taken = taken + 1; return ARGV[taken] end
+local asked
 local function wall()
-  local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  if not asked then
+    local t = redis.call('TIME')
+    asked = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  end
+  return asked
 end
 """
 
@@ -51,9 +55,8 @@ end
 """
 
 #: Only in demo stores: hours pass by pushing the clock.
-_DEMO_TIME = _TIME.replace(
-    "local ms = wall()", "local ms = wall() + tonumber(redis.call('GET', stem .. 'offset') or '0')"
-)
+_REAL_MS = "local ms = wall()"
+_DEMO_MS = _REAL_MS + " + tonumber(redis.call('GET', stem .. 'offset') or '0')"
 
 _WRITERS = """
 local channel = arg()
@@ -145,14 +148,18 @@ return {found[1], found[2], found[3], ms}
 
 NOW = "return {now()}"
 
-#: Takes as many partitions as lie on one server; an idle look at all of them is one round trip.
+#: Takes as many partitions as lie on one server; an idle look at all of them is one round trip, and few commands.
 DUE = """
-local limit, found = arg(), {}
-for _, partition in ipairs(KEYS) do
-  stem = partition
-  local ms = now()
-  for _, id in ipairs(redis.call('ZRANGEBYSCORE', stem .. 'due', '-inf', ms, 'LIMIT', 0, limit)) do
-    found[#found + 1] = id
+local limit, found, clocks = arg(), {}, {}
+for n, partition in ipairs(KEYS) do clocks[n] = partition .. 'clock' end
+for n, seen in ipairs(redis.call('MGET', unpack(clocks))) do
+  stem = KEYS[n]
+  local ms = wall()
+  ms = math.max(ms, tonumber(seen or '0'))
+  if redis.call('ZCOUNT', stem .. 'due', '-inf', ms) > 0 then
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', stem .. 'due', '-inf', ms, 'LIMIT', 0, limit)) do
+      found[#found + 1] = id
+    end
   end
 end
 return found
@@ -379,10 +386,10 @@ _WRITING = {"COMMIT": COMMIT, "NOTE": NOTE, "START": START, "FINISH_RUN": FINISH
 
 def texts(*, demo: bool) -> dict[str, str]:
     """Every script by name, whole; production scripts contain no way to push the clock."""
-    time = _DEMO_TIME if demo else _TIME
     whole = {name: _HEAD + body for name, body in _PLAIN.items()}
-    whole |= {name: _HEAD + time + halt_scripts.CHECK + body for name, body in _TIMED.items()}
-    whole |= {name: _HEAD + time + halt_scripts.CHECK + _WRITERS + body for name, body in _WRITING.items()}
+    whole |= {name: _HEAD + _TIME + halt_scripts.CHECK + body for name, body in _TIMED.items()}
+    whole |= {name: _HEAD + _TIME + halt_scripts.CHECK + _WRITERS + body for name, body in _WRITING.items()}
     if demo:
+        whole = {name: text.replace(_REAL_MS, _DEMO_MS) for name, text in whole.items()}
         whole["PUSH_CLOCK"] = _HEAD + PUSH_CLOCK
     return whole

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Sequence
@@ -121,7 +122,7 @@ class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisTrusts
     async def _load(self, id: RequestId) -> tuple[Request, datetime]:
         """Raises: RequestNotFound, NotCopied."""
         stem = self._stem_of(id)
-        request, mutable, now = self._loaded(id, await self._call("LOAD", stem, id))
+        request, mutable, now = self._loaded(id, await self._call_together("LOAD", stem, id))
         if self._copies.lacks(request, mutable):
             request, mutable, now = self._loaded(id, await self._call_copied("LOAD", stem, id))
             self._copies.has(request, mutable)
@@ -176,7 +177,7 @@ class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisTrusts
             lease = [redis_rows.ms_of(change.lease), after.effect.worker]
         rows = [redis_rows.row(r, self._seal, whole=before is None or r is not after) for r in records]
         copied = self._copies.asked and needs_copy(after)
-        verdict, _, back, *halt = await (self._call_copied if copied else self._call)(
+        verdict, _, back, *halt = await (self._call_copied if copied else self._call_together)(
             "COMMIT", self._stem_of(after.id), self._channel,
             after.id, call, token, token_ms, before.version if before else 0,
             redis_rows.ms(change.before) if change.before else "", "acts" if change.acts else "", run.graph,
@@ -230,11 +231,11 @@ class RedisStore(RedisOutbox, RedisPast, RedisHalts, RedisHandovers, RedisTrusts
 
     @down
     async def due(self, limit: int = 100) -> Sequence[RequestId]:
-        found: list[RequestId] = []
-        for stems in self._together:
-            ids = await self._scripts["DUE"](keys=stems, args=[limit])
-            found += [RequestId(id.decode()) for id in ids]
-        return found
+        if len(self._together) == 1:  # once a second in every process: at once, without a turn of the loop
+            ids = await self._scripts["DUE"](keys=self._together[0], args=[limit])
+            return [RequestId(id.decode()) for id in ids]
+        looks = (self._calls.ask(self._sources["DUE"], stems, [limit]) for stems in self._together)
+        return [RequestId(id.decode()) for ids in await asyncio.gather(*looks) for id in ids]
 
     @down
     async def trail(self, thread: ThreadId) -> Sequence[AuditRecord]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from datetime import datetime
 
 from ..approvals import machine
 from ..approvals.change import Change
 from ..approvals.crash import crash_point
-from ..approvals.errors import DirectoryDown, Halted, SaysoError, StoreDown
+from ..approvals.errors import DirectoryDown, Halted, StoreDown
 from ..approvals.halt import held_back
 from ..approvals.people import Directory
 from ..approvals.request import Request, State
@@ -19,8 +20,8 @@ from ..approvals.verdict import RequestId
 log = logging.getLogger(__name__)
 
 #: Requests fired at the same time, so that an outage is made up for quickly and the store stays responsive.
-AT_ONCE = 32
-#: Of one partition at a time; as long as that many are due, the next ones follow without waiting for the next tick.
+AT_ONCE = 64
+#: Named of one partition at a time; more than a sweep fires at once, so that several sweeps find different ones.
 AT_MOST = 100
 
 
@@ -34,25 +35,28 @@ class Sweeper:
     async def sweep(self) -> int:
         """Fire everything due now; how many requests moved. One that cannot be fired does not hold up the rest.
 
+        Which of them come first is left to chance: of many that are due, sweeps in other processes take others.
+
         Raises: StoreDown.
         """
-        at_once, total = asyncio.Semaphore(AT_ONCE), 0
-        while True:
-            due = await self._store.due(AT_MOST)
-            moved = sum(await asyncio.gather(*(self._moved(id, at_once) for id in due)))
-            total += moved
-            if not moved or len(due) < AT_MOST:
-                return total
+        moved, passed = 0, set[RequestId]()
+        while due := [id for id in await self._store.due(AT_MOST + len(passed)) if id not in passed]:
+            some = random.sample(due, min(AT_ONCE, len(due)))
+            fired = await asyncio.gather(*map(self._moved, some))
+            moved += sum(fired)
+            passed.update(id for id, moves in zip(some, fired, strict=True) if not moves)
+            if len(some) == len(due):
+                break
+        return moved
 
-    async def _moved(self, id: RequestId, at_once: asyncio.Semaphore) -> bool:
-        async with at_once:
-            try:
-                return await self._fire(id)
-            except StoreDown:
-                raise
-            except SaysoError:
-                log.exception("sweep.failed request=%s", id)
-                return False
+    async def _moved(self, id: RequestId) -> bool:
+        try:
+            return await self._fire(id)
+        except StoreDown:
+            raise
+        except Exception:  # the edge of one request: whatever its record is like, the others must go on
+            log.exception("sweep.failed request=%s", id)
+            return False
 
     async def _fire(self, id: RequestId) -> bool:
         """Whether this sweep, and not another one, moved it."""

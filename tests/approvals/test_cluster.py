@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from many_servers import Server
+from racing_sweeper import Circles
 from redis.crc import key_slot
 from redis.exceptions import ClusterDownError
 from sayso.approvals import cluster, machine
@@ -20,6 +21,7 @@ from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import Request
 from sayso.approvals.server_check import UnsafeServer, check_server
 from sayso.approvals.verdict import ThreadId
+from sayso.scheduler.sweep import Sweeper
 from scenes import a_run, an_ask
 
 pytestmark = pytest.mark.second_server
@@ -179,3 +181,22 @@ async def test_a_cluster_that_is_not_there_is_said_as_of_any_server(monkeypatch:
     await client.aclose()
     with open_sync_redis("redis+cluster://127.0.0.1:1") as sync_client, pytest.raises(ClusterDownError):
         sync_client.get("k")
+
+
+async def test_what_is_due_on_every_node_is_fired_by_one_sweep(
+    cluster_url: str, cluster_nodes: Sequence[Server]
+) -> None:
+    """Each node is asked for its partitions at once; scripts are forgotten, and the map of slots is out of date."""
+    store = await RedisStore.connect(cluster_url, demo=True)
+    requests = [await opened(store, f"t{n}") for n in range(48)]
+    await store.push_clock(timedelta(days=30))
+    for node in cluster_nodes:
+        node.ask("SCRIPT", "FLUSH")
+    slot = key_slot(f"sayso:{{{requests[0].id[:2]}}}:".encode())
+    _, elsewhere = keeper_of(cluster_nodes, slot)
+    store._redis._slots._moved[slot] = ("127.0.0.1", elsewhere.port)
+    assert sorted(await store.due()) == sorted(one.id for one in requests)
+    assert await Sweeper(store, Circles()).sweep() == 48
+    assert {(await store.get(one.id)).version for one in requests} == {2}
+    assert await store.due() == []
+    await store.close()

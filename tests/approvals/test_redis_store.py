@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import redis
+from drops import Drops
 from redis.crc import key_slot
 from sayso.approvals import effects, machine
 from sayso.approvals.change import AuditEntry, Change, Event, Notice, NoticeKind, WorkKind
@@ -185,52 +186,6 @@ async def test_a_deadline_that_has_passed_stays_passed_when_the_clock_goes_back(
         assert list(await store.due()) == [request.id]
         after = (await store.change(request.id, approve)).request
         assert (after.state, after.decision) == (State.EXPIRED, None)
-
-
-class Drops:
-    """Stands between client and server; the reply to the next call of a chosen script is lost with its connection."""
-
-    def __init__(self, server_url: str) -> None:
-        self._path = server_url.removeprefix("unix://")
-        self._sha = b""
-        self.lost = 0
-
-    def next_reply_to(self, sha: str) -> None:
-        self._sha = sha.encode()
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
-        """The address to use instead of the server's."""
-        async with asyncio.TaskGroup() as tasks:
-            server = await asyncio.start_server(
-                lambda reader, writer: tasks.create_task(self._serve(reader, writer)), "127.0.0.1", 0
-            )
-            try:
-                yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-            finally:
-                server.close()
-
-    async def _serve(self, client: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        server, forth = await asyncio.open_unix_connection(self._path)
-        doomed = asyncio.Event()
-        answers = asyncio.create_task(self._answer(server, back, doomed))
-        while asked := await client.read(65536):
-            if self._sha and self._sha in asked:
-                self._sha = b""
-                doomed.set()
-            forth.write(asked)
-        forth.close()
-        await answers
-
-    async def _answer(
-        self, server: asyncio.StreamReader, back: asyncio.StreamWriter, doomed: asyncio.Event
-    ) -> None:
-        while answer := await server.read(65536):
-            if doomed.is_set():
-                self.lost += 1  # it was done, and nobody hears of it
-                break
-            back.write(answer)
-        back.close()
 
 
 async def open_it(store: RedisStore) -> object:
