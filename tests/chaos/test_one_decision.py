@@ -136,7 +136,7 @@ async def raced(url: str, client: redis.Redis, requests: int) -> None:
 async def test_of_twenty_answers_from_three_processes_one_decides(
     redis_url: str, redis_client: redis.Redis
 ) -> None:
-    """Approve, reject, edit, instruct and expire at once: one winner, one resume, nineteen told who was faster."""
+    """P1: Approve, reject, edit, instruct and expire at once: one winner, one resume, nineteen told who was faster."""
     await raced(redis_url, redis_client, 30)
 
 
@@ -145,5 +145,5 @@ async def test_of_twenty_answers_from_three_processes_one_decides(
 async def test_of_two_hundred_requests_each_is_decided_once(
     redis_url: str, redis_client: redis.Redis, run: int
 ) -> None:
-    """The same with 200 requests, a few times over."""
+    """P1: The same with 200 requests, a few times over."""
     await raced(redis_url, redis_client, 200)

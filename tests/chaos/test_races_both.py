@@ -48,7 +48,7 @@ async def at_work(o: BothOffices) -> AsyncIterator[None]:
 
 
 async def test_two_hundred_races_between_slack_and_teams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Approve, reject and change at the same instant on both sides: one decision each, and both cards are right."""
+    """P1: Approve, reject and change at the same instant on both sides: one decision each, and both cards are right."""
     # On a busy machine nobody reads "still being counted": that has scenes of its own.
     monkeypatch.setattr(platform, "TeamsListener", partial(TeamsListener, patience=25))
     async with both_offices(teams_times=TeamsTimes(invoke=30)) as o, at_work(o):
@@ -60,7 +60,7 @@ async def test_two_hundred_races_between_slack_and_teams(monkeypatch: pytest.Mon
 
 @pytest.mark.chaos
 async def test_races_between_the_doors_of_three_processes(redis_url: str, tmp_path: Path) -> None:
-    """Slack knocks at one bot and Teams at another, in turn, all over one Redis; any of them redraws any card."""
+    """P1: Slack knocks at one bot and Teams at another, in turn, all over one Redis; any of them redraws any card."""
     async with Workplace.running() as workplace:
         file, env = settings_file(tmp_path, workplace)
         route = load_settings(file, env).policy.routes["finance"]

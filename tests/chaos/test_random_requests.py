@@ -18,7 +18,7 @@ SEED, RUNS = "SAYSO_CHANCE_SEED", "SAYSO_CHANCE_RUNS"
 
 @pytest.mark.chaos
 async def test_whatever_happens_each_request_ends_once(tmp_path: Path) -> None:
-    """One terminal state each, none left after its end and a sweep, no page open or doubled, no step after a decision."""
+    """P3 P7 P9 P10: One terminal state each, none left after its end and a sweep, no page open or doubled, no step after a decision."""
     seed, runs = os.environ.get(SEED) or str(random.randrange(10_000)), int(os.environ.get(RUNS, "60"))
     sys.stdout.write(f"{SEED}={seed}\n")
     faulthandler.cancel_dump_traceback_later()  # it has a patience of its own

@@ -22,7 +22,7 @@ RUNS, REQUESTS = 150, 200
 
 @pytest.mark.chaos
 async def test_a_storm_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Two hundred requests, three workers, two bots: each request ends once, each effect is done once, as people decided."""
+    """P8: Two hundred requests, three workers, two bots: each request ends once, each effect is done once, as people decided."""
     seed = os.environ.get(SEED) or str(random.randrange(10_000))
     sys.stdout.write(f"{SEED}={seed}\n")
     faulthandler.cancel_dump_traceback_later()  # it has a patience of its own, and says what it waits for

@@ -96,7 +96,7 @@ async def swept(url: str, client: redis.Redis, count: int) -> None:
 
 
 async def test_each_step_fires_once_whoever_sweeps(redis_url: str, redis_client: redis.Redis) -> None:
-    """Reminder, wider circle, an empty circle, page, expiry: three processes find the same work due and do it once."""
+    """P9: Reminder, wider circle, an empty circle, page, expiry: three processes find the same work due and do it once."""
     await swept(redis_url, redis_client, 24)
 
 
@@ -104,5 +104,5 @@ async def test_each_step_fires_once_whoever_sweeps(redis_url: str, redis_client:
 async def test_of_five_hundred_due_requests_each_fires_once(
     redis_url: str, redis_client: redis.Redis
 ) -> None:
-    """The same with 500 requests due at the same instant."""
+    """P9: The same with 500 requests due at the same instant."""
     await swept(redis_url, redis_client, 500)

@@ -67,7 +67,7 @@ def decided(stage: Stage, way: str) -> Request:
 
 
 def test_none_of_them_stands_anywhere(lived: Stage) -> None:
-    """Results, headers, errors, logs, goals, names, reasons, last words: not in the store, its file, a log, a card."""
+    """P11: Results, headers, errors, logs, goals, names, reasons, last words: not in the store, its file, a log, a card."""
     for way, kind in ASKED.items():
         ended = decided(lived, way)
         assert ended.outcome is not None

@@ -1,4 +1,4 @@
-"""A place for bots among random requests: `python chance_bot.py REDIS_URL FOLDER SLOT SEED PAGER_URL KEY PAGER_URL KEY`.
+"""A place for bots among random requests: `python chance_bot.py REDIS_URL FOLDER SLOT SEED RUNS PAGER_URL KEY PAGER_URL KEY`.
 
 Each of them sweeps, keeps pages, and lets people answer: the right ones and the wrong ones, by button and by words.
 """
@@ -163,9 +163,9 @@ async def again_and_again(
         await asyncio.sleep(pause.total_seconds())
 
 
-def main(url: str, folder: Path, slot: str, seed: str, *pagers: str) -> None:
+def main(url: str, folder: Path, slot: str, seed: str, runs: str, *pagers: str) -> None:  # noqa: PLR0917
     """One bot after the other, each killed somewhere, until all points were had."""
-    points = list(POINTS)
+    points = list(POINTS) * (1 + int(runs) // 100)
     random.Random(f"{seed} {slot}").shuffle(points)
     pairs = list(zip(pagers[::2], pagers[1::2], strict=True))
 

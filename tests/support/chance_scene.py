@@ -30,8 +30,8 @@ BOTS, WORKERS = ("b1", "b2", "b3"), ("w1", "w2", "w3")
 #: So many runs are under way at most.
 UNDER_WAY = 60
 OUTAGE = timedelta(minutes=10)
-#: Longer than any of it takes on a machine that is four times slower, seconds.
-PATIENCE = 900.0
+#: Longer than any of it takes on a machine that is four times slower, seconds: altogether, and for each run.
+PATIENCE, EACH = 300.0, 4.0
 _FAULTS: tuple[Fault, ...] = (Status(500), RateLimited(), LostReply(), Dropped())
 
 
@@ -152,13 +152,15 @@ async def thrown(seed: str, runs: int, folder: Path) -> AsyncIterator[Chance]:
             seed=seed, runs=runs, folder=folder, store=bot.store, client=client, pagers=pagers, bot=bot,
             dice=random.Random(f"{seed} time"),
         )  # fmt: skip
-        bots = [Process("chance_bot.py", url, str(folder), one, seed, *sum(pairs, ())) for one in BOTS]
-        workers = [Process("chance_worker.py", url, str(folder), one, seed) for one in WORKERS]
+        bots = [
+            Process("chance_bot.py", url, str(folder), one, seed, str(runs), *sum(pairs, ())) for one in BOTS
+        ]
+        workers = [Process("chance_worker.py", url, str(folder), one, seed, str(runs)) for one in WORKERS]
         for slot in (*bots, *workers):
             stack.enter_context(slot)
             await asyncio.to_thread(slot.ready)
         began = time.monotonic()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(PATIENCE + EACH * runs):
             await chance.rage()
             await _over(chance, bots)
             await chance.end()

@@ -1,4 +1,4 @@
-"""A place for workers among random requests: `python chance_worker.py REDIS_URL FOLDER SLOT SEED`."""
+"""A place for workers among random requests: `python chance_worker.py REDIS_URL FOLDER SLOT SEED RUNS`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from storm_worker import POINTS
 WORKERS = 3
 
 
-def main(url: str, folder: Path, slot: str, seed: str) -> None:
+def main(url: str, folder: Path, slot: str, seed: str, runs: int) -> None:
     """One worker after the other, each killed somewhere, until all points were had."""
     graphs, policy = chance_world.graphs(seed, folder), chance_world.policy(seed)
     points = [point for point in POINTS if not point.startswith("report-corrected")]
     random.Random(seed).shuffle(points)
-    points = points[int(slot[1:]) - 1 :: WORKERS]
+    points = points[int(slot[1:]) - 1 :: WORKERS] * (1 + runs // 100)
 
     async def live(number: int, stopped: asyncio.Event) -> None:
         async with a_worker(url, folder, graphs, f"{slot}.{number}-{os.getpid()}", policy) as worker:
@@ -35,4 +35,4 @@ def main(url: str, folder: Path, slot: str, seed: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))
