@@ -119,7 +119,7 @@ class ChanceBooks:
             f"{sum(chance.outages.values())} outages of ten minutes {dict(chance.outages)}; "
             f"{sum(chance.deaths.values())} processes killed at {len(chance.deaths)} points; "
             f"{chance.passed.total_seconds() / 3600:.0f} hours passed in {chance.seconds:.0f} s; "
-            f"{len(self.wrong)} wrong\n"
+            f"{len(self.wrong)} wrong"
         )
 
     def stories(self, most: int = 3) -> str:

@@ -163,7 +163,7 @@ async def again_and_again(
         await asyncio.sleep(pause.total_seconds())
 
 
-def main(url: str, folder: Path, slot: str, seed: str, runs: str, *pagers: str) -> None:  # noqa: PLR0917
+def main(url: str, folder: Path, slot: str, seed: str, runs: str, *pagers: str) -> None:
     """One bot after the other, each killed somewhere, until all points were had."""
     points = list(POINTS) * (1 + int(runs) // 100)
     random.Random(f"{seed} {slot}").shuffle(points)
