@@ -1,4 +1,4 @@
-"""Random requests over a Valkey of their own: three bots and three workers that are killed, and the time that passes meanwhile."""
+"""Random requests over a Valkey of their own: three bots and two workers that are killed, and the time that passes meanwhile."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sayso.sandbox.faults import FOREVER, Dropped, Fault, LostReply, RateLimited
 from sayso.sandbox.pager import Pager
 from sayso.sandbox.watching import Changes, Violations
 
-BOTS, WORKERS = ("b1", "b2", "b3"), ("w1", "w2", "w3")
+BOTS, WORKERS = ("b1", "b2", "b3"), ("w1", "w2")
 #: So many runs are under way at most.
 UNDER_WAY = 60
 OUTAGE = timedelta(minutes=10)
