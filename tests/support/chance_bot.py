@@ -41,7 +41,7 @@ POINTS = (
     "decide-after-commit",
 )  # fmt: skip
 #: Of a hundred requests, so many are overlooked by everybody.
-OVERLOOKED = 30
+OVERLOOKED = 40
 #: What somebody may say to a card: by button, by form, or typed below it.
 ANSWERS: tuple[Callable[[], Verdict | None], ...] = (
     Approve, Approve, Approve, Approve, lambda: typed_answer("approve"), lambda: Reject("Not this one."),

@@ -152,19 +152,24 @@ async def thrown(seed: str, runs: int, folder: Path) -> AsyncIterator[Chance]:
             seed=seed, runs=runs, folder=folder, store=bot.store, client=client, pagers=pagers, bot=bot,
             dice=random.Random(f"{seed} time"),
         )  # fmt: skip
-        bots = [
-            Process("chance_bot.py", url, str(folder), one, seed, str(runs), *sum(pairs, ())) for one in BOTS
-        ]
-        workers = [Process("chance_worker.py", url, str(folder), one, seed, str(runs)) for one in WORKERS]
-        for slot in (*bots, *workers):
-            stack.enter_context(slot)
+        more = {"bot": [url for pair in pairs for url in pair], "worker": []}
+        slots = {
+            kind: [
+                stack.enter_context(
+                    Process(f"chance_{kind}.py", url, str(folder), one, seed, str(runs), *more[kind])
+                )
+                for one in names
+            ]
+            for kind, names in (("bot", BOTS), ("worker", WORKERS))
+        }
+        for slot in (*slots["bot"], *slots["worker"]):
             await asyncio.to_thread(slot.ready)
         began = time.monotonic()
         async with asyncio.timeout(PATIENCE + EACH * runs):
             await chance.rage()
-            await _over(chance, bots)
+            await _over(chance, slots["bot"])
             await chance.end()
-            await _over(chance, workers)
+            await _over(chance, slots["worker"])
         chance.seconds = time.monotonic() - began
         yield chance
 

@@ -73,7 +73,7 @@ def _steps(dice: random.Random, route: Mapping[str, Any]) -> list[dict[str, Any]
         dice.random() < 0.3
     )
     if "pager" in route:
-        minutes = dice.sample(range(2, ends), dice.choice((0, 1, 1, 2, 3)))
+        minutes = dice.sample(range(2, ends // 2), dice.choice((1, 1, 2, 3)))
         steps += [{"after": f"{at}m", "do": "page"} for at in minutes]
     steps.sort(key=lambda step: int(step["after"][:-1]))
     return [*steps, {"after": f"{ends}m", "do": "cancel"}]
