@@ -10,7 +10,7 @@ CHECKED = $(PACKAGES) $(wildcard tests examples bench)
 QUICK = not chaos and not second_server and not browser
 PYTEST = $(BIN)/$(if $(COVERAGE),coverage run,python) -m pytest -q -n 2
 
-.PHONY: help demo test test-all test-extra check lint coverage pictures format clean ready
+.PHONY: help demo test test-all test-extra check lint coverage pictures promises format clean ready
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -55,6 +55,10 @@ coverage: ready
 ## make pictures   draw docs/pictures anew: the demo's page in Chromium, after a few moves
 pictures: ready
 	@PYTHONPATH=tests/support $(BIN)/python .ci/pictures.py
+
+## make promises   play the scenes that show what is promised, and write docs/promises.md (ARGS="9 20": those of two)
+promises: ready
+	@PYTHONPATH=tests/support $(BIN)/python bench/promises.py $(ARGS)
 
 ## make format     let ruff put the code in order
 format: ready

@@ -72,7 +72,7 @@ ALWAYS = ('hours = "berlin"\n', "")
 
 
 def test_a_chain_is_what_it_says_in_order_of_time() -> None:
-    """Each step at its time, repeated ones as often as they say, the last one cancels; all within the deadline."""
+    """P18: Each step at its time, repeated ones as often as they say, the last one cancels; all within the deadline."""
     deadline = clock(a_policy(ALWAYS))
     assert hours_after(deadline, StepKind.REMIND) == [1, 2, 3]
     assert hours_after(deadline, StepKind.PAGE) == [6, 6.5]
@@ -130,7 +130,7 @@ def test_a_set_of_the_chain_may_decide_and_no_other() -> None:
 def test_a_chain_that_cannot_be_right_is_refused_with_its_line(
     tmp_path: Path, old: str, new: str, said: str
 ) -> None:
-    """Each mistake has a line, a key and what to write: nobody finds out at three in the morning."""
+    """P30: Each mistake has a line, a key and what to write: nobody finds out at three in the morning."""
     file = tmp_path / "policy.toml"
     assert old in POLICY
     file.write_text(POLICY.replace(old, new, 1))
@@ -146,7 +146,7 @@ def at_hour(*parts: int) -> datetime:
 
 
 def test_reminders_wait_for_business_hours_and_nothing_else_does() -> None:
-    """Asked on New Year's Day at noon UTC, an ordinary Tuesday in Berlin, with a holiday after it."""
+    """P26: Asked on New Year's Day at noon UTC, an ordinary Tuesday in Berlin, with a holiday after it."""
     deadline = clock(a_policy())
     assert hours_after(deadline, StepKind.REMIND) == [1, 2, 3]  # until 16:00 in Berlin
     evening = at_hour(2030, 1, 1, 16)
@@ -157,7 +157,7 @@ def test_reminders_wait_for_business_hours_and_nothing_else_does() -> None:
 
 
 def test_reminders_of_one_night_are_one_reminder_in_the_morning() -> None:
-    """A long chain: what would have fallen into the night comes once, at nine in Berlin after the holiday."""
+    """P26: A long chain: what would have fallen into the night comes once, at nine in Berlin after the holiday."""
     long = (
         '{ after = "8h", do = "cancel" }', '{ after = "9d", do = "cancel" }')  # fmt: skip
     evening = at_hour(2030, 1, 1, 16)
@@ -185,7 +185,7 @@ def test_nine_stays_nine_when_the_clock_is_changed(asked: datetime, reminded: da
 
 
 def test_only_those_who_have_not_voted_are_reminded() -> None:
-    """Bo has approved and two are needed: Cy and Di are named, not the whole group; Alex asked and is not."""
+    """P18: Bo has approved and two are needed: Cy and Di are named, not the whole group; Alex asked and is not."""
     request = a_request()
     voted = machine.vote(request, a_vote(request, BO), frozenset({BO, CY, DI}), 2, NOON + HOUR).request
     circles = {"finance": frozenset({ALEX, BO, CY, DI})}

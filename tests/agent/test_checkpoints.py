@@ -263,7 +263,7 @@ async def test_a_finished_thread_expires_unless_it_goes_on(
 async def test_a_token_in_the_state_is_refused_with_its_path(
     saver: RedisSaver, redis_client: redis.Redis
 ) -> None:
-    """S22: in values, in writes and in what LangGraph copies from the config into the metadata."""
+    """S22 P11: in values, in writes and in what LangGraph copies from the config into the metadata."""
     token = "ghp_" + "a1B2" * 9
     config = await store(saver, a_config("clean"))
     with pytest.raises(TokenInState, match=r"^channel_values\.messages\[0\]\.text holds"):

@@ -86,7 +86,7 @@ async def finished(world: World) -> None:
 async def test_a_killed_worker_loses_and_doubles_nothing(
     point: str, kind: str, redis_url: str, tmp_path: Path
 ) -> None:
-    """Another process takes over; only where the tool may have run, people have to settle it."""
+    """P8: Another process takes over; only where the tool may have run, people have to settle it."""
     file = tmp_path / "ledger"
     async with redis_world(redis_url, file, graph=agent_of(kind, file)) as world:
         await world.start()

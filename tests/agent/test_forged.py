@@ -38,7 +38,7 @@ async def forge(world: World, request: Request, **changes: Any) -> None:
 
 @pytest.mark.parametrize("forgery", ["no vote", "own key", "lifted", "expired", "a refusal"])
 async def test_a_forged_approval_never_acts(forgery: str) -> None:
-    """The acting node believes signatures, not the record."""
+    """P5: The acting node believes signatures, not the record."""
     world = World()
     await world.ask()
     request = await world.open_request()
@@ -59,7 +59,7 @@ async def test_a_forged_approval_never_acts(forgery: str) -> None:
 
 
 async def test_an_approval_of_a_small_amount_does_not_move_a_large_one() -> None:
-    """Swapped arguments in the record do not reach the tool."""
+    """P5: Swapped arguments in the record do not reach the tool."""
     world = World()
     await world.ask("5.00")
     request = await world.open_request()
@@ -80,7 +80,7 @@ async def test_a_wish_for_changes_cannot_be_turned_into_an_approval() -> None:
 
 
 async def test_a_checkpoint_rewritten_to_need_nobody_never_acts() -> None:
-    """Whoever can write to Redis can say that an action is free; the acting worker asks its own policy."""
+    """P5: Whoever can write to Redis can say that an action is free; the acting worker asks its own policy."""
     world = World()
     await world.ask()
     request = await world.open_request()

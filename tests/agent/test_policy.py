@@ -208,7 +208,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 
 
 def test_whoever_is_promised_a_page_has_somebody_to_page() -> None:
-    """A sensitive tool on a route without pager and on-call set is a silent timeout in waiting (S28)."""
+    """P30: A sensitive tool on a route without pager and on-call set is a silent timeout in waiting (S28)."""
     with pytest.raises(BadSetting, match=r"tools\.issue_refund: .*names neither pager nor on_call"):
         a_policy({"routes.finance.on_call": "", "routes.finance.on_call_decides": False})
 

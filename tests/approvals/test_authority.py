@@ -39,14 +39,14 @@ def test_members_of_the_frozen_and_of_todays_set_may_decide() -> None:
     ],
 )
 def test_everybody_else_is_refused_with_the_reason(person: PersonId, roster: Roster, why: WhyNot) -> None:
-    """Promise 2: no policy, empty list, removed, barred, requester."""
+    """P2: no policy, empty list, removed, barred, requester."""
     with pytest.raises(NotAllowed) as refused:
         roster.check(a_request(), person)
     assert refused.value.why is why
 
 
 def test_the_owner_of_a_service_counts_as_its_requester() -> None:
-    """Promise 3: nobody approves for the run they are behind."""
+    """P3: nobody approves for the run they are behind."""
     run = a_run(asked_by=None)
     request = a_request(run=run.__class__(thread=run.thread, graph="ops", owner=BO))
     assert a_roster().may_decide(request) == {ALEX, CY}

@@ -127,7 +127,7 @@ async def test_one_agent_is_paused_and_the_others_go_on(store: Store) -> None:
 
 
 async def test_it_ends_by_itself_at_its_time_and_once_on_record(store: Store) -> None:
-    """At the very instant, by the store's clock; putting it away is for the record only."""
+    """P21: At the very instant, by the store's clock; putting it away is for the record only."""
     request = await decided(store)
     await a_halt(store, span=HOUR)
     await push(store, HOUR - timedelta(minutes=1))
@@ -167,7 +167,7 @@ async def test_what_is_decided_waits_with_a_clock_of_its_own(store: Store) -> No
 
 
 async def test_it_survives_a_restart_and_is_in_every_partition(redis_url: str) -> None:
-    """Another process reads it at once, for runs of all partitions."""
+    """P21: Another process reads it at once, for runs of all partitions."""
     for opens in (True, False):
         store = await RedisStore.connect(redis_url, demo=True)
         if opens:
@@ -182,7 +182,7 @@ async def test_it_survives_a_restart_and_is_in_every_partition(redis_url: str) -
 async def test_a_pause_that_cannot_be_read_holds(
     redis_url: str, redis_client: redis.Redis, kept: bytes
 ) -> None:
-    """Doubt stops everything, and is no failure of the work that waits."""
+    """P21: Doubt stops everything, and is no failure of the work that waits."""
     store = await RedisStore.connect(redis_url, demo=True)
     request = await decided(store)
     for key in redis_client.scan_iter("sayso:*:clock"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import redis
@@ -41,9 +41,9 @@ async def inspected(store: RedisStore, partition: int) -> Inspection:
 
 
 async def test_in_ten_thousand_records_each_alteration_is_found_and_located(
-    store: RedisStore, redis_client: redis.Redis
+    store: RedisStore, redis_client: redis.Redis, record_property: Callable[[str, object], None]
 ) -> None:
-    """Seven partitions of sixteen are altered, each in another way; the check names those seven records and no other partition."""
+    """P20: Seven partitions of sixteen are altered, each in another way; the check names those seven records and no other partition."""
     counts = every_partition(10_000)
     for partition, count in counts.items():
         await write(store, partition, count)
@@ -54,6 +54,10 @@ async def test_in_ten_thousand_records_each_alteration_is_found_and_located(
     found = await inspect_store(store, KEYS)
     named = {n: one.first.number for n, one in enumerate(found) if one.first}
     assert named == altered
+    record_property(
+        "figures",
+        f"10,000 records, {len(altered)} altered, each in another way: {len(named)} found, each located",
+    )
     assert sum(one.checked for one in found if not one.faults) == sum(
         count for partition, count in counts.items() if partition not in altered
     )
@@ -63,7 +67,7 @@ async def test_in_ten_thousand_records_each_alteration_is_found_and_located(
 async def test_each_alteration_alone_is_found(
     store: RedisStore, redis_client: redis.Redis, attack: object
 ) -> None:
-    """Thirty records, one of them altered; everything before it is right."""
+    """P20: Thirty records, one of them altered; everything before it is right."""
     await write(store, 5, 30)
     await linked(store)
     rewrite(redis_client, 5, attack, 12)  # type: ignore[arg-type]
@@ -148,7 +152,7 @@ async def test_two_that_link_at_once_never_fork(store: RedisStore, redis_url: st
 
 
 async def test_many_linkers_share_the_work_of_writers_that_go_on(store: RedisStore, redis_url: str) -> None:
-    """Five linkers over their own connections while records are written: one line of links, no gap."""
+    """P20: Five linkers over their own connections while records are written: one line of links, no gap."""
     stores = [await RedisStore.connect(redis_url) for _ in range(5)]
     linkers = [Linker(one, KEYS, holder=f"h{number}") for number, one in enumerate(stores)]
 

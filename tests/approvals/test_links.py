@@ -71,7 +71,7 @@ def test_a_trail_as_it_was_written_is_right() -> None:
     ],
 )  # fmt: skip
 def test_nothing_of_a_record_can_be_changed(changed: dict[str, object]) -> None:
-    """Time, thread, request, who, a fact more or less: the record is named."""
+    """P20: Time, thread, request, who, a fact more or less: the record is named."""
     lines = a_trail()
     lines[4] = replace(lines[4], **changed)  # type: ignore[arg-type]
     found = inspected(lines)

@@ -32,7 +32,7 @@ def held(request: Request, at: timedelta) -> Request:
 
 
 def test_one_step_waits_and_the_deadline_does_not() -> None:
-    """A minute before the second line is told, Bo is on it: a quarter of an hour, then the seniors hear all the same."""
+    """P18: A minute before the second line is told, Bo is on it: a quarter of an hour, then the seniors hear all the same."""
     request = held(reminded(), 18 * HOUR - MINUTE)
     assert machine.fire(request, NOON + 18 * HOUR) is None
     assert request.due_at == NOON + 18 * HOUR + LONGEST_HOLD
@@ -59,7 +59,7 @@ def test_the_next_step_can_be_held_again() -> None:
 
 
 def test_a_page_is_held_no_longer_than_half_of_what_is_left() -> None:
-    """Urgent: the page after 30 minutes leaves ten; who is on it holds it for five, never past the end."""
+    """P18: Urgent: the page after 30 minutes leaves ten; who is on it holds it for five, never past the end."""
     urgent = a_request(
         ttl_class=TtlClass.URGENT, chain=replace(CHAINS[TtlClass.URGENT], second_line=0, supervisor=0)
     )
@@ -81,7 +81,7 @@ def test_a_held_step_leaves_the_one_after_it_its_time() -> None:
 
 
 def test_nothing_is_held_after_the_end() -> None:
-    """At the deadline the press expires the request, as any other would; afterwards it is refused."""
+    """P18: At the deadline the press expires the request, as any other would; afterwards it is refused."""
     late = on_it(reminded(), BO, NOON + 25 * HOUR)
     assert late is not None
     assert late.request.state is State.EXPIRED

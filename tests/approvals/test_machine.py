@@ -64,7 +64,7 @@ def test_one_rejection_or_instruction_decides_whatever_the_quorum(verdict: Verdi
 
 
 def test_a_quorum_counts_distinct_persons() -> None:
-    """One person never fills two seats."""
+    """P3: One person never fills two seats."""
     once = answered(a_request(route=TWO), Approve())
     assert once.request.state is State.OPEN
     with pytest.raises(NotAllowed) as refused:
@@ -114,7 +114,7 @@ def test_at_the_very_instant_of_expiry_it_is_too_late() -> None:
 
 
 def test_expiry_is_said_aloud_and_resumes_the_agent() -> None:
-    """S8 S28: cancelled, nothing done, channel and requester told, agent told."""
+    """S8 S28 P7: cancelled, nothing done, channel and requester told, agent told."""
     change = machine.expired(a_request(), LATER)
     assert kinds(change) == [NoticeKind.EXPIRED]
     assert [work.kind for work in change.work] == [WorkKind.RESUME]
@@ -131,7 +131,7 @@ def test_the_classes_have_the_times_the_guide_names() -> None:
 
 
 def test_a_sensitive_request_goes_through_its_whole_chain() -> None:
-    """S28: reminded, wider circles, on-call paged, grace, cancelled."""
+    """S28 P18: reminded, wider circles, on-call paged, grace, cancelled."""
     request, said = a_request(), []
     for hours in (12, 18, 21.6, 24, 25):
         change = fired(request, NOON + timedelta(hours=hours))
@@ -218,7 +218,7 @@ def test_an_edit_runs_as_edited_when_one_vote_is_enough() -> None:
 
 
 def test_an_edit_voids_earlier_votes_and_is_shown_again_above_one() -> None:
-    """The editor counts once; the others have to look again."""
+    """P3: The editor counts once; the others have to look again."""
     once = answered(a_request(route=TWO), Approve(), by=CY).request
     revision, rises = edited(once, {"amount": "100.00"}, BO, lambda _: an_assessment())
     vote = a_vote(replace(once, revisions=(revision,)), BO, Modify({"amount": "100.00"}))
@@ -255,7 +255,7 @@ def test_an_edit_that_does_not_fit_is_refused(changes: dict[str, object]) -> Non
 
 
 def test_a_decided_request_nobody_resumes_is_told_and_paged() -> None:
-    """Its resume-by time passes: told, paged, and put to the workers again."""
+    """P8: Its resume-by time passes: told, paged, and put to the workers again."""
     decided = answered(a_request(), Approve()).request
     change = fired(decided, LATER + timedelta(minutes=10))
     assert kinds(change) == [NoticeKind.STUCK]

@@ -49,7 +49,7 @@ def by_hand(rule: Rule, fills: Mapping[PersonId, tuple[str, ...]]) -> bool:
 def test_it_finds_a_seating_exactly_where_there_is_one(
     rule: Rule, fills: Mapping[PersonId, tuple[str, ...]]
 ) -> None:
-    """The same as by trying all of them."""
+    """P3: The same as by trying all of them."""
     assert quorum.can_decide(rule, fills) == by_hand(rule, fills)
 
 

@@ -280,7 +280,7 @@ async def test_many_more_callers_than_connections_all_get_through(
 
 
 async def test_a_killed_server_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """SIGKILL in the middle of 80 decisions: it is started again, and each is decided once, with nobody told otherwise."""
+    """P8: SIGKILL in the middle of 80 decisions: it is started again, and each is decided once, with nobody told otherwise."""
     with EmbeddedValkey(tmp_path) as server, open_sync_redis(server.url) as client:
         async with connected(server.url) as store:
             requests = [await opened(store, f"t{n}") for n in range(80)]
@@ -334,7 +334,7 @@ async def test_a_dead_workers_item_is_found_behind_many_living_ones(redis_url: s
 
 
 async def test_a_card_not_yet_posted_does_not_fall_behind_mere_redraws(redis_url: str) -> None:
-    """A first vote of two arrives before the second channel has its card: that card still goes out first."""
+    """P16: A first vote of two arrives before the second channel has its card: that card still goes out first."""
     route = replace(FINANCE, rule=Rule(approvers=("finance",), needed=2))
     async with connected(redis_url) as in_redis:
         for store in (in_redis, MemoryStore()):

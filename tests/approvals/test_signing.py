@@ -126,14 +126,14 @@ def _asked_by_somebody_else(request: Request) -> Request:
     ],
 )
 def test_nothing_else_acts(tamper: Callable[[Request], Request]) -> None:
-    """Promise 5: forged, lifted, swapped, stale or insufficient: never acts."""
+    """P5: forged, lifted, swapped, stale or insufficient: never acts."""
     request = approved()
     with pytest.raises(BadVote):
         acting(tamper(request), frozen=request.ask.first.frozen)
 
 
 def test_a_request_that_shows_something_else_than_the_graph_froze_never_acts() -> None:
-    """The graph's own state is the anchor."""
+    """P5: The graph's own state is the anchor."""
     with pytest.raises(BadVote):
         acting(
             approved(),

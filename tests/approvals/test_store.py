@@ -81,7 +81,7 @@ async def claimed(store: Store, lanes: tuple[Lane, ...] = ALL_LANES) -> set[str]
 
 
 async def test_a_token_in_words_is_never_kept(store: Store) -> None:
-    """Whoever wrote it: goals, audit lines, notices, outcomes, dead letters hold words in its place."""
+    """P11: Whoever wrote it: goals, audit lines, notices, outcomes, dead letters hold words in its place."""
     token = CANARIES["GitHub"]
     run, said = replace(a_run("t9"), goal=f"use {token}"), f"Said {token}."
     await store.start(run, audit=(AuditEntry(event=Event.RUN_STARTED, words=said),))

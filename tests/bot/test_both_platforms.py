@@ -131,7 +131,7 @@ async def test_the_slower_one_reads_who_was_faster_on_the_other_side() -> None:
 
 
 async def test_nobody_answers_and_both_are_told() -> None:
-    """Expired: every card and every thread says so; who cannot read the channel in Teams is named, not called."""
+    """P7: Expired: every card and every thread says so; who cannot read the channel in Teams is named, not called."""
     async with both_offices() as o:
         request = await o.asks()
         old = o.teams_card().snapshot()
@@ -186,7 +186,7 @@ async def lost_track(o: BothOffices, request: Request) -> None:
 
 
 async def test_one_person_with_two_accounts_has_one_vote() -> None:
-    """Bo answers in Slack and again in Teams; it takes somebody else to decide, and both are on the cards."""
+    """P3: Bo answers in Slack and again in Teams; it takes somebody else to decide, and both are on the cards."""
     async with both_offices(needed=2) as o:
         request = await o.asks()
         assert "1 of 2" in await (await in_slack(o, "bo")).whispered()
@@ -201,7 +201,7 @@ async def test_one_person_with_two_accounts_has_one_vote() -> None:
 
 
 async def test_who_asked_in_slack_does_not_approve_in_teams() -> None:
-    """Four eyes are two persons, not two accounts: refused, said, and on record with the account that tried."""
+    """P3: Four eyes are two persons, not two accounts: refused, said, and on record with the account that tried."""
     async with both_offices(everywhere=True) as o:
         request = await o.asks()
         click = await o.teams.person("alex").clicks(o.teams_card(SUPPORT), "Approve")
@@ -217,7 +217,7 @@ async def test_who_asked_in_slack_does_not_approve_in_teams() -> None:
 
 
 async def test_who_asked_in_teams_does_not_approve_in_slack() -> None:
-    """The other way round."""
+    """P3: The other way round."""
     async with both_offices(everywhere=True) as o:
         asked = await o.teams.person("alex").says(SUPPORT, "@sayso could you refund order 1042?")
         await o.teams.settled()
@@ -242,7 +242,7 @@ async def test_who_has_no_say_reads_the_same_in_both(name: str, words: str) -> N
 
 
 async def test_a_press_of_an_account_that_was_closed_meanwhile() -> None:
-    """Teams lets nobody in who is closed, but a press may have been under way: refused."""
+    """P4: Teams lets nobody in who is closed, but a press may have been under way: refused."""
     async with both_offices() as o:
         request = await o.asks()
         looked = await o.teams.person("bo").clicks(o.teams_card(), "Details")

@@ -80,7 +80,7 @@ def test_an_empty_list_says_that_all_is_well(office: Path) -> None:
 
 
 def test_the_list_says_what_where_since_when_and_why(office: Path, redis_url: str) -> None:
-    """Oldest first; for programs the same with everything."""
+    """P15: Oldest first; for programs the same with everything."""
     request = buried(redis_url, "slack:C0FIN", "teams:19:abc@thread.tacv2")
     code, output = listed()
     head, first, *_ = output.splitlines()
@@ -123,7 +123,7 @@ def test_show_says_which_place_takes_no_card(
 
 
 def test_a_replayed_letter_is_to_be_told_again(office: Path, redis_url: str) -> None:
-    """By its own id, and by its request's; the others stay."""
+    """P15: By its own id, and by its request's; the others stay."""
     buried(redis_url, "slack:C0FIN", "slack:C0OPS")
     first, second = on_the_list()
     code, output = listed("replay", str(first["id"]))

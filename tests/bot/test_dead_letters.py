@@ -20,7 +20,7 @@ DISABLED = Fail("BotDisabledByAdmin")
 
 
 async def test_the_fallback_gets_the_card_when_no_channel_is_left() -> None:
-    """Archived in Slack, thrown out in Teams; nobody is disturbed, and both dead places are listed."""
+    """P15: Archived in Slack, thrown out in Teams; nobody is disturbed, and both dead places are listed."""
     async with both_channels() as o:
         o.slack.archive("#finance-approvals")
         await o.teams.kick_bot("#finance-approvals")
@@ -38,7 +38,7 @@ async def test_the_fallback_gets_the_card_when_no_channel_is_left() -> None:
 
 
 async def test_a_dead_fallback_leaves_direct_messages_on_whatever_platform_takes_them() -> None:
-    """Slack's token is revoked: who has an account in Teams too gets it there."""
+    """P15: Slack's token is revoked: who has an account in Teams too gets it there."""
     async with both_channels() as o:
         o.slack.revoke_bot_token()
         await o.teams.kick_bot("#finance-approvals")
@@ -63,7 +63,7 @@ async def test_a_chat_that_is_gone_leaves_the_persons_other_account() -> None:
 
 
 async def test_when_everything_is_dead_on_call_is_paged_once_and_it_ends_there() -> None:
-    """A revoked token and a disabled app: a page, a dead letter for each target, no loop; the decision closes it."""
+    """P15: A revoked token and a disabled app: a page, a dead letter for each target, no loop; the decision closes it."""
     async with both_channels() as o:
         o.slack.revoke_bot_token()
         for call in ("create", "post", "reply", "update"):
@@ -103,7 +103,7 @@ async def test_a_page_that_the_pager_refuses_is_a_dead_letter_too() -> None:
 
 
 async def test_replayed_letters_show_the_final_state() -> None:
-    """The app is allowed again after the decision: no live button anywhere, nothing left on the list."""
+    """P15: The app is allowed again after the decision: no live button anywhere, nothing left on the list."""
     async with both_channels() as o:
         request = await o.asks()
         o.teams.faults.add(DISABLED, on="update", times=2)

@@ -83,7 +83,7 @@ async def test_what_was_said_where_is_on_record() -> None:
 
 
 async def test_what_was_shown_where_is_on_record() -> None:
-    """The audit holds the card's words, and the digest of each revision that stood in each place, once."""
+    """P20: The audit holds the card's words, and the digest of each revision that stood in each place, once."""
     async with office() as o:
         request = await o.asks()
         await approve(o, request)
@@ -113,7 +113,7 @@ async def test_many_changes_are_one_redraw() -> None:
 
 
 async def test_a_deleted_card_is_replaced_and_the_old_one_stays_gone() -> None:
-    """Somebody deleted the card: a new one in its thread; later changes redraw that one."""
+    """P14: Somebody deleted the card: a new one in its thread; later changes redraw that one."""
     async with office() as o:
         request = await o.asks()
         o.card("#support").deleted = True
@@ -163,7 +163,7 @@ async def test_where_we_may_not_read_an_unclear_card_is_posted_again() -> None:
 
 
 async def test_retry_after_is_respected_without_waiting_for_it() -> None:
-    """429: no early call, and nothing else is held up meanwhile (the sandbox notes early calls)."""
+    """P16: 429: no early call, and nothing else is held up meanwhile (the sandbox notes early calls)."""
     async with office() as o:
         o.slack.faults.add(RateLimited(1), on="chat.postMessage")
         began = asyncio.get_running_loop().time()
@@ -175,7 +175,7 @@ async def test_retry_after_is_respected_without_waiting_for_it() -> None:
 
 
 async def test_one_channel_s_burst_does_not_hold_up_another() -> None:
-    """After a short burst a channel gets one message a second; the other channel gets its card at once."""
+    """P16: After a short burst a channel gets one message a second; the other channel gets its card at once."""
     async with office() as o:
         words = card_of(a_request(), name=str)
         for _ in range(BURST):
@@ -196,7 +196,7 @@ async def test_one_channel_s_burst_does_not_hold_up_another() -> None:
 async def test_a_dead_channel_is_said_elsewhere_and_approvers_get_the_card(
     break_it: Callable[[Office], None], why: str
 ) -> None:
-    """Audited, told in the thread that is left, and each approver can decide in a direct message."""
+    """P15: Audited, told in the thread that is left, and each approver can decide in a direct message."""
     async with office() as o:
         break_it(o)
         request = await o.asks()
@@ -226,7 +226,7 @@ async def test_no_card_stands_where_outsiders_read() -> None:
 
 
 async def test_a_revoked_token_is_on_record() -> None:
-    """Nothing can be said in Slack any more: the audit says so, once per place."""
+    """P15: Nothing can be said in Slack any more: the audit says so, once per place."""
     async with office() as o:
         request = await o.asks()
         o.slack.revoke_bot_token()
@@ -292,7 +292,7 @@ async def test_the_agent_s_report_reaches_its_thread() -> None:
 
 
 async def test_pages_and_new_cards_do_not_wait_for_redraws() -> None:
-    """Redraws hang at a slow Slack; a page and a new request's card go out at once."""
+    """P16: Redraws hang at a slow Slack; a page and a new request's card go out at once."""
     async with office() as o:
         request = await o.asks()
         o.slack.faults.add(Delay(1.5), on="chat.update", times=2)

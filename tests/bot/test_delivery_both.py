@@ -49,7 +49,7 @@ def card_in(place: Place, request: Request) -> Target:
 
 
 async def test_a_conversation_that_is_told_to_wait_holds_up_no_other() -> None:
-    """Its card is not tried again before the time Teams has said; all other cards stand meanwhile."""
+    """P16: Its card is not tried again before the time Teams has said; all other cards stand meanwhile."""
     async with both_channels() as o:
         o.teams.faults.add(RateLimited(60), on="create")
         places = (o.there(), o.there("#ops-approvals"), Place("slack:C0FINANCE"), Place("slack:C0OPS"))
@@ -239,7 +239,7 @@ def only_lost_ones_can_be_approved(o: BothChannels) -> bool:
 
 
 async def test_every_copy_is_terminal_or_replaced_whatever_its_updates_met() -> None:
-    """Slack, Teams and a personal chat; a tenth of all updates fail; within a minute all show the outcome."""
+    """P14: Slack, Teams and a personal chat; a tenth of all updates fail; within a minute all show the outcome."""
     async with both_channels() as o:
         await every_copy_ends(o, random.Random(14), requests=4)
 
@@ -247,7 +247,7 @@ async def test_every_copy_is_terminal_or_replaced_whatever_its_updates_met() -> 
 @pytest.mark.chaos
 @pytest.mark.parametrize("seed", range(3))
 async def test_every_copy_is_terminal_or_replaced_on_a_large_scale(seed: int) -> None:
-    """Two hundred copies, another mix of misfortunes each time."""
+    """P14: Two hundred copies, another mix of misfortunes each time."""
     async with both_channels(jitter=0.5) as o:
         await every_copy_ends(o, random.Random(seed), requests=40)
 

@@ -45,7 +45,7 @@ async def test_the_acting_node_can_trust_the_vote() -> None:
      ("twin", WhyNot.AMBIGUOUS)],
 )  # fmt: skip
 async def test_who_may_not_is_told_why(user: str, why: WhyNot) -> None:
-    """Requester, outsider, stranger, an account of two persons: refused with the reason and audited."""
+    """P2: Requester, outsider, stranger, an account of two persons: refused with the reason and audited."""
     scene = Scene()
     assert await scene.why(await scene.asks(), user) is why
 
@@ -59,7 +59,7 @@ async def test_what_the_platform_says_of_an_account_counts(why: WhyNot) -> None:
 
 
 async def test_nobody_approves_their_own_run_through_another_platform() -> None:
-    """The one who asked is the same person in Teams."""
+    """P3: The one who asked is the same person in Teams."""
     scene = Scene()
     request = await scene.asks()
     with pytest.raises(NotAllowed) as refused:
@@ -90,7 +90,7 @@ async def test_who_decides_elsewhere_cannot_draw_a_request_to_their_own_route() 
 
 
 async def test_an_account_of_a_platform_nobody_vouches_for_is_nobody() -> None:
-    """Fail closed: no live check, no identity."""
+    """P2: Fail closed: no live check, no identity."""
     scene = Scene()
     request = await scene.asks()
     with pytest.raises(NotAllowed):
@@ -98,19 +98,19 @@ async def test_an_account_of_a_platform_nobody_vouches_for_is_nobody() -> None:
 
 
 async def test_without_approvers_nobody_decides() -> None:
-    """An empty set does not mean everybody."""
+    """P2: An empty set does not mean everybody."""
     scene = Scene(sets={"finance": ApproverSet()})
     assert await scene.why(await scene.asks(), "bo") is WhyNot.NO_APPROVERS
 
 
 async def test_a_route_that_today_s_policy_no_longer_has_lets_nobody_decide() -> None:
-    """Frozen and current must both allow it."""
+    """P2: Frozen and current must both allow it."""
     scene = Scene(policy={"routes": {}})
     assert await scene.why(await scene.asks(), "bo") is WhyNot.NO_APPROVERS
 
 
 async def test_whom_today_s_policy_no_longer_names_may_not() -> None:
-    """The route asks the seniors now: its old approvers are told they are none any more."""
+    """P19: The route asks the seniors now: its old approvers are told they are none any more."""
     other = replace(FINANCE, rule=Rule(approvers=("seniors",)))
     scene = Scene(policy={"routes": {"finance": other}}, sets={
         "finance": ApproverSet(people=(BO, DI)), "seniors": ApproverSet(people=(DI,))})  # fmt: skip
@@ -126,7 +126,7 @@ async def test_a_barred_person_may_not() -> None:
 
 
 async def test_a_directory_that_is_down_counts_nothing() -> None:
-    """Refused, audited, and the person is told to try again."""
+    """P2: Refused, audited, and the person is told to try again."""
     scene = Scene()
     request = await scene.asks()
     scene.slack.down = True
@@ -136,7 +136,7 @@ async def test_a_directory_that_is_down_counts_nothing() -> None:
 
 
 async def test_a_removal_is_noticed_within_fifteen_seconds() -> None:
-    """Between opening the form and sending it, Bo left the group."""
+    """P4: Between opening the form and sending it, Bo left the group."""
     scene = Scene()
     request = await scene.asks()
     await scene.desk.admit(request.id, who("bo"), token="opened the form")
@@ -205,7 +205,7 @@ async def test_at_the_deadline_it_is_too_late() -> None:
 
 
 async def test_two_of_two_and_one_person_fills_one_seat() -> None:
-    """The same person twice is refused; two distinct ones decide."""
+    """P3: The same person twice is refused; two distinct ones decide."""
     scene = Scene()
     request = await scene.asks(route=TWO)
     assert (await scene.approve(request, "bo")).state is State.OPEN
@@ -218,7 +218,7 @@ async def test_two_of_two_and_one_person_fills_one_seat() -> None:
 
 
 async def test_a_stricter_policy_of_today_asks_for_one_more() -> None:
-    """The frozen rule wants one, today's two: two, and the signed rule says so."""
+    """P19: The frozen rule wants one, today's two: two, and the signed rule says so."""
     scene = Scene(policy={"routes": {"finance": TWO}})
     request = await scene.approve(await scene.asks(), "bo")
     assert (request.state, request.votes[0].rule.needed) == (State.OPEN, 2)
@@ -226,7 +226,7 @@ async def test_a_stricter_policy_of_today_asks_for_one_more() -> None:
 
 @pytest.mark.parametrize("gone", ["left the group", "account closed"])
 async def test_at_the_quorum_earlier_votes_are_checked_again(gone: str) -> None:
-    """Bo voted and then lost the right: Cy's vote is the first, not the second."""
+    """P4: Bo voted and then lost the right: Cy's vote is the first, not the second."""
     scene = Scene()
     request = await scene.asks(route=TWO)
     await scene.approve(request, "bo")
@@ -240,7 +240,7 @@ async def test_at_the_quorum_earlier_votes_are_checked_again(gone: str) -> None:
 
 
 async def test_an_auditor_can_prove_a_vote_without_the_record() -> None:
-    """On record: the account, who could decide at that moment, by which policy, and the vote as it was signed."""
+    """P20: On record: the account, who could decide at that moment, by which policy, and the vote as it was signed."""
     scene = Scene()
     request = await scene.approve(await scene.asks(), "bo")
     trail = await scene.store.trail(request.ask.run.thread)

@@ -35,7 +35,7 @@ from tokens import CANARIES
 
 
 async def test_an_edit_is_a_new_revision_and_the_old_card_is_outdated() -> None:
-    """With two needed the editor counts once on the new revision; a click on the old one does not count."""
+    """P5: With two needed the editor counts once on the new revision; a click on the old one does not count."""
     scene = Scene()
     request = await scene.asks(route=TWO)
     await scene.approve(request, "cy")
@@ -48,7 +48,7 @@ async def test_an_edit_is_a_new_revision_and_the_old_card_is_outdated() -> None:
 
 
 async def test_an_edit_that_raises_the_risk_is_asked_again() -> None:
-    """One vote would do, but the edited action is riskier: nobody has approved that yet."""
+    """P5: One vote would do, but the edited action is riskier: nobody has approved that yet."""
     worse = an_assessment(findings=tuple(Finding(one, Level.HIGH, "worst") for one in Dimension))
     scene = Scene()
     scene.desk = scene.a_desk({}, scored=lambda _: worse)
@@ -135,7 +135,7 @@ async def test_where_edits_are_replanned_they_go_to_the_agent_checked() -> None:
 
 
 async def test_a_circle_added_meanwhile_is_looked_up_before_the_vote_counts() -> None:
-    """The second line was told between looking up and counting: its member's click counts."""
+    """P19: The second line was told between looking up and counting: its member's click counts."""
     scene = Scene()
     request = await scene.asks()
     asked = scene.slack.group

@@ -127,7 +127,7 @@ def test_without_the_key_nothing_is_said(office: Office, monkeypatch: pytest.Mon
 
 
 def test_an_export_is_checked_on_any_machine(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without store and settings, with the key alone."""
+    """P29: Without store and settings, with the key alone."""
     file = office.exported("--for", "auditor")
     monkeypatch.delenv("REDIS_URL")
     (office.folder / "sayso.toml").unlink()
@@ -140,7 +140,7 @@ def test_an_export_is_checked_on_any_machine(office: Office, monkeypatch: pytest
 
 
 def test_whatever_is_done_to_an_export_is_found(office: Office) -> None:
-    """Every line flipped, dropped, doubled, swapped with the next, and everything behind it cut off."""
+    """P29: Every line flipped, dropped, doubled, swapped with the next, and everything behind it cut off."""
     lines = office.exported("--for", "auditor").read_text().splitlines()
     assert faults_in(lines) == []
     for at, line in enumerate(lines):
@@ -159,7 +159,7 @@ def test_whatever_is_done_to_an_export_is_found(office: Office) -> None:
 
 
 def test_an_engineer_sees_what_happened_and_nobodys_name(office: Office) -> None:
-    """Persons, accounts, words and cards are withheld part by part, and the links still fit."""
+    """P29: Persons, accounts, words and cards are withheld part by part, and the links still fit."""
     text = office.exported().read_text()
     assert faults_in(text.splitlines()) == []
     for secret in ("bo", "slack:T1/UBO", "Dana", "finance: ", pack(CARD)):
@@ -191,7 +191,7 @@ def test_an_export_is_on_record(office: Office, redis_url: str) -> None:
 
 
 def test_a_spreadsheet_takes_no_cell_for_a_formula(office: Office, redis_url: str) -> None:
-    """What an agent wrote begins no formula, ends no cell and adds no row."""
+    """P29: What an agent wrote begins no formula, ends no cell and adds no row."""
     hostile = '=HYPERLINK("http://evil.example","click")\r\n@SUM(A1),"'
     entry = AuditEntry(event=Event.STEP, by="+1", words=hostile)
     with_store(redis_url, lambda store: store.note(entry, thread=NO_RUN))

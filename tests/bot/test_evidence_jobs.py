@@ -45,7 +45,7 @@ def anchors_of(store: RedisStore, file: Path, webhook: Webhook | None = None) ->
 async def test_what_was_anchored_cannot_be_cut_off(
     store: RedisStore, redis_client: redis.Redis, tmp_path: Path
 ) -> None:
-    """Records, links and counter are cut back to a right, shorter trail: the anchor's file knows better."""
+    """P20: Records, links and counter are cut back to a right, shorter trail: the anchor's file knows better."""
     await write(store, 5, 30)
     await linked(store)
     file = tmp_path / "anchors.jsonl"

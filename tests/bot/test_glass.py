@@ -64,7 +64,7 @@ class Emergency(Chat):
 
 @pytest.mark.parametrize("named", [True, False])
 async def test_one_person_decides_alone_and_everybody_hears_of_it(named: bool) -> None:
-    """Kim is in none of its sets; the second channel, the card's thread, card and record say who and why."""
+    """P22: Kim is in none of its sets; the second channel, the card's thread, card and record say who and why."""
     scene = Emergency()
     request = await scene.shown(route=MANY)
     assert (await scene.breaks(request, named=named)).startswith("Approved: Refund 129.90 USD")
@@ -83,7 +83,7 @@ async def test_one_person_decides_alone_and_everybody_hears_of_it(named: bool) -
 
 
 async def test_the_acting_worker_believes_it_and_nothing_like_it() -> None:
-    """Its reason is signed: written into an ordinary vote, or by a requester, it is none."""
+    """P22: Its reason is signed: written into an ordinary vote, or by a requester, it is none."""
     scene = Emergency()
     request = await scene.shown(route=MANY)
     await scene.breaks(request)
@@ -103,7 +103,7 @@ async def test_the_acting_worker_believes_it_and_nothing_like_it() -> None:
 
 
 async def test_who_asked_never_breaks_the_glass_for_it() -> None:
-    """Also where they are permitted for everything else."""
+    """P22: Also where they are permitted for everything else."""
     scene = Emergency()
     request = await scene.shown(route=MANY)
     assert await scene.breaks(request, user="alex") == WhyNot.OWN_REQUEST.value
@@ -115,7 +115,7 @@ async def test_who_asked_never_breaks_the_glass_for_it() -> None:
     [("cy", WHY, MayNotBreakGlass()), ("kim", "", NoGlassReason()), ("kim", "now!", NoGlassReason())],
 )
 async def test_it_takes_the_permission_and_a_reason(user: str, why: str, refusal: SaysoError) -> None:
-    """An approver of the route has none of it."""
+    """P22: An approver of the route has none of it."""
     scene = Emergency()
     request = await scene.shown(route=MANY)
     assert await scene.breaks(request, why, user) == str(refusal)
@@ -124,7 +124,7 @@ async def test_it_takes_the_permission_and_a_reason(user: str, why: str, refusal
 
 @pytest.mark.parametrize("tell", [(), (Place("slack:C0FIN"),)])
 async def test_without_a_second_channel_it_is_not_broken(tell: tuple[Place, ...]) -> None:
-    """Those who read the card are no second channel."""
+    """P22: Those who read the card are no second channel."""
     scene = Emergency(tell)
     request = await scene.shown(route=MANY)
     assert await scene.breaks(request) == str(NoSecondChannel())

@@ -42,7 +42,7 @@ class Talk(Chat):
 
 
 async def test_an_operator_pauses_and_ends_it_in_chat() -> None:
-    """Everybody in the thread reads until when and why."""
+    """P21: Everybody in the thread reads until when and why."""
     talk = Talk()
     said = await talk.says("pause for 2h: the refunds look wrong")
     assert said.startswith("Sayso is paused by Kim until Tue 1 Jan 2030 14:00 UTC: “the refunds look wrong”.")
@@ -134,7 +134,7 @@ class Nobody:
 
 
 async def test_the_clocks_run_on_and_nobody_is_called_for_what_waits() -> None:
-    """Unanswered questions expire as ever; a decision that waits is not called stuck until the pause has ended."""
+    """P21: Unanswered questions expire as ever; a decision that waits is not called stuck until the pause has ended."""
     talk = Talk()
     await talk.says("pause for 2d: the refunds look wrong")
     decided, open_one = await talk.asks(), await talk.asks(interrupt="other")

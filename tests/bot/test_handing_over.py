@@ -51,7 +51,7 @@ async def refused(scene: Office, request: Request, user: str) -> WhyNot:
 
 
 async def test_a_colleague_decides_in_somebody_s_place() -> None:
-    """For the time that was said: then it is as before. The card says in whose place, and the giver does not decide."""
+    """P24: For the time that was said: then it is as before. The card says in whose place, and the giver does not decide."""
     scene = Office()
     request = await scene.asks_two()
     assert await refused(scene, request, "kim") is WhyNot.NOT_AN_APPROVER
@@ -79,7 +79,7 @@ async def test_one_person_with_two_authorities_is_one_person() -> None:
 
 
 async def test_who_asked_neither_gives_nor_gets_authority_over_it() -> None:
-    """Alex cannot have his own request approved through Kim, nor approve it in Cy's place: Cy keeps it then."""
+    """P24: Alex cannot have his own request approved through Kim, nor approve it in Cy's place: Cy keeps it then."""
     scene = Office()
     request = await scene.asks_two()
     await scene.says("hand over to kim for 1d", "alex")
@@ -90,7 +90,7 @@ async def test_who_asked_neither_gives_nor_gets_authority_over_it() -> None:
 
 
 async def test_it_is_not_passed_on() -> None:
-    """Whoever is away takes nobody's place; going away later leaves the giver their own."""
+    """P24: Whoever is away takes nobody's place; going away later leaves the giver their own."""
     scene = Office()
     request = await scene.asks_two()
     await scene.says("hand over to di for 1d", "kim")
@@ -167,7 +167,7 @@ async def test_what_the_bot_has_not_signed_gives_nobody_anything(forged: HandOve
 
 
 def test_it_holds_from_its_first_instant_until_its_last() -> None:
-    """At the end no more."""
+    """P24: At the end no more."""
     assert stand_ins([given()], (), NOON) == {CY: KIM}
     assert stand_ins([given()], (), NOON + DAY) == {}
     assert stand_ins([given()], (), NOON - timedelta(seconds=1)) == {}

@@ -51,7 +51,7 @@ def log() -> str:
 
 @pytest.mark.parametrize("name", [*CANARIES, "live"])
 def test_no_token_is_logged(name: str, log: str) -> None:
-    """Words, arguments, extras, chained traces, warnings, threads, and the error that ends the process."""
+    """P11: Words, arguments, extras, chained traces, warnings, threads, and the error that ends the process."""
     for secret in CANARIES.get(name, LIVE).splitlines():
         assert not any(
             secret[at : at + 16] in log for at in range(8, len(secret) - 15, 4) if "KEY--" not in secret

@@ -178,7 +178,7 @@ def test_tools_that_one_side_does_not_know_are_found() -> None:
     ],
 )  # fmt: skip
 def test_clocks_that_cannot_be_meant_are_found(text: str, words: str) -> None:
-    """Reminders as soon as the card stands, circles in the wrong order."""
+    """P30: Reminders as soon as the card stands, circles in the wrong order."""
     assert found(REFUND, text)[0].startswith(words)
 
 
@@ -240,7 +240,7 @@ def test_what_is_wrong_is_told_with_its_line_and_fails(tmp_path: Path) -> None:
 def test_approvers_who_can_never_agree_are_found(
     tmp_path: Path, old: str, new: str, code: int, words: str
 ) -> None:
-    """Groups are counted by who could be in them, without asking anybody."""
+    """P30: Groups are counted by who could be in them, without asking anybody."""
     group = (
         (('finance = ["bo", "cy"]', 'finance = { slack_group = "S0FIN" }'),) if "needed = 5" in new else ()
     )
@@ -250,7 +250,7 @@ def test_approvers_who_can_never_agree_are_found(
 
 
 def test_approvers_who_see_no_card_are_found(tmp_path: Path) -> None:
-    """In the words of `sayso check`."""
+    """P30: In the words of `sayso check`."""
     bo = f'bo = {{ name = "Bo Berg", teams = "{"0" * 8}-0000-4000-8000-{"0" * 12}" }}'
     ran = linted(tmp_path, ('bo = { name = "Bo Berg", slack = "U0BO" }', bo))
     assert "routes.finance: bo has no account in Slack, where its cards stand" in ran.output

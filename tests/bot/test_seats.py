@@ -76,7 +76,7 @@ def drawn(scene: Sets, request: object) -> str:
 
 
 async def test_whoever_left_a_set_gave_a_vote_that_counts_no_more() -> None:
-    """Bo leaves finance for security: the vote is void where it stood, and may be given again."""
+    """P4: Bo leaves finance for security: the vote is void where it stood, and may be given again."""
     scene = Sets()
     request = await scene.asks(route=TWO_AND_ONE)
     await scene.approve(request, "bo")
@@ -227,7 +227,7 @@ SEATS = (
 
 
 def test_seats_that_nobody_can_take_are_refused_at_load(tmp_path: Path) -> None:
-    """There are people enough, and one senior for two of their seats."""
+    """P30: There are people enough, and one senior for two of their seats."""
     assert load_settings(write_settings(tmp_path, SEATS)).policy.route("finance").rule.needed == 3
     two_seniors = (SEATS[0], SEATS[1].replace("finance = 2, seniors = 1", "finance = 1, seniors = 2"))
     with pytest.raises(BadSetting, match=r"routes\.finance\.seats: its approvers cannot fill them"):

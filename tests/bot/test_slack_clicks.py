@@ -50,7 +50,7 @@ async def test_bo_approves_and_every_card_says_so() -> None:
     ],
 )  # fmt: skip
 async def test_who_may_not_reads_why(name: str, channel: str, words: str) -> None:
-    """Requester, unknown, guests, outsider: nothing moves, the reason is whispered and the refusal audited."""
+    """P13: Requester, unknown, guests, outsider: nothing moves, the reason is whispered and the refusal audited."""
     async with office() as o:
         request = await o.asks()
         click = await o.slack.person(name).clicks(o.card(channel), "Approve")
@@ -60,7 +60,7 @@ async def test_who_may_not_reads_why(name: str, channel: str, words: str) -> Non
 
 
 async def test_an_account_of_two_persons_decides_nothing() -> None:
-    """Ambiguous: refused with the reason."""
+    """P2: Ambiguous: refused with the reason."""
     people = [*staff(), Person(id=PersonId("bo2"), name="Bo again", accounts={"slack": "U0BO"})]
     async with office(people=people) as o:
         await o.asks()
@@ -79,7 +79,7 @@ async def test_when_slack_cannot_say_who_somebody_is_nothing_counts() -> None:
 
 
 async def test_the_slower_one_reads_who_was_faster_and_what_they_decided() -> None:
-    """Cy's screen was slow: the old card's button is answered by name."""
+    """P13: Cy's screen was slow: the old card's button is answered by name."""
     async with office() as o:
         request = await o.asks()
         old = o.card().snapshot()
@@ -103,7 +103,7 @@ async def test_the_first_of_two_reads_that_another_is_needed() -> None:
 
 
 async def test_a_replayed_click_changes_nothing() -> None:
-    """The same bytes again, as an eavesdropper would send them."""
+    """P6: The same bytes again, as an eavesdropper would send them."""
     async with office(policy=the_policy(routes={"finance": TWO})) as o:
         request = await o.asks(route=TWO)
         click = await o.slack.person("bo").clicks(o.card(), "Approve")
@@ -118,7 +118,7 @@ async def test_a_replayed_click_changes_nothing() -> None:
 
 
 async def test_a_button_that_no_longer_exists_is_answered() -> None:
-    """A card drawn by an older version, and one that carries nonsense."""
+    """P13: A card drawn by an older version, and one that carries nonsense."""
     async with office() as o:
         await o.asks()
         for action, value in (
@@ -135,7 +135,7 @@ async def test_a_button_that_no_longer_exists_is_answered() -> None:
 
 
 async def test_a_request_nobody_has_any_more_is_answered() -> None:
-    """After a restore from an older backup a card may name an unknown request."""
+    """P13: After a restore from an older backup a card may name an unknown request."""
     async with office() as o:
         request = await o.asks()
         del o.store._requests[request.id]
@@ -144,7 +144,7 @@ async def test_a_request_nobody_has_any_more_is_answered() -> None:
 
 
 async def test_a_store_that_is_down_counts_nothing_and_says_so() -> None:
-    """The click is acknowledged all the same, and the person is asked to try again."""
+    """P13: The click is acknowledged all the same, and the person is asked to try again."""
 
     class Away(WatchedStore):
         away = False
@@ -180,7 +180,7 @@ async def test_details_show_everything_and_take_an_answer() -> None:
 
 
 async def test_a_slow_store_does_not_lose_the_form() -> None:
-    """The modal is opened before anything is asked: 200 ms per read with a trigger that lasts 150 ms."""
+    """P12: The modal is opened before anything is asked: 200 ms per read with a trigger that lasts 150 ms."""
 
     class Slow(WatchedStore):
         async def get(self, id: RequestId) -> Request:
@@ -198,7 +198,7 @@ async def test_a_slow_store_does_not_lose_the_form() -> None:
 
 
 async def test_an_expired_trigger_is_said() -> None:
-    """Slack was too slow to let us open the form: the person reads to click again."""
+    """P12: Slack was too slow to let us open the form: the person reads to click again."""
     async with office(times=SlackTimes(trigger=0.05)) as o:
         await o.asks()
         o.slack.faults.add(Delay(0.2), on="views.open")
@@ -238,7 +238,7 @@ async def test_people_settle_an_unknown_outcome(label: str, kind: OutcomeKind) -
 
 
 async def test_a_card_whose_posting_was_never_recorded_is_adopted_by_its_first_click() -> None:
-    """We crashed between posting and storing: the click brings the card back into our care."""
+    """P13: We crashed between posting and storing: the click brings the card back into our care."""
     async with office() as o:
         request = await o.asks()
         target = Target(kind=TargetKind.CARD, id=request.id, where="slack:C0FINANCE")

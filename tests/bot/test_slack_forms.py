@@ -119,7 +119,7 @@ async def test_a_form_over_an_older_revision_is_refused() -> None:
 
 
 async def test_a_removal_between_form_and_submission_counts() -> None:
-    """Bo left the group while the form was open: refused in the form, and audited."""
+    """P4: Bo left the group while the form was open: refused in the form, and audited."""
     async with office() as o:
         request = await o.asks()
         view = await a_form(o, "Reject…")
@@ -143,7 +143,7 @@ async def test_too_late_is_said_in_the_form() -> None:
 
 
 async def test_a_store_that_is_slower_than_slack_s_patience_still_answers() -> None:
-    """The form says that it is at it, and then what came of it; the answer is counted once."""
+    """P12: The form says that it is at it, and then what came of it; the answer is counted once."""
 
     class Slow(WatchedStore):
         async def change(self, id: RequestId, step: PureStep, *, token: str = "") -> Applied:

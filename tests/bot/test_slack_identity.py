@@ -38,7 +38,7 @@ async def test_what_an_account_is(identity: Identity, why: WhyNot | None) -> Non
 )
 @pytest.mark.parametrize("method", ["users.info", "usergroups.users.list", "auth.test"])
 async def test_whatever_goes_wrong_fails_closed(method: str, fault: object) -> None:
-    """No answer is never a yes, and never an empty group either."""
+    """P2: No answer is never a yes, and never an empty group either."""
     async with Workplace.running() as workplace:
         accounts = SlackAccounts(slack_client(workplace.slack.bot_token, base_url=workplace.slack.api_url))
         workplace.slack.faults.add(fault, on=method)  # type: ignore[arg-type]

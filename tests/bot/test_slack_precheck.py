@@ -75,7 +75,7 @@ async def test_an_event_is_known_by_its_id(knock: Knock) -> None:
      ("1e9", 401), ("٣", 401), ("9" * 400, 401), (f"+{NOW}", 401)],
 )  # fmt: skip
 async def test_only_a_fresh_time_stamp_of_digits(knock: Knock, at: object, status: int) -> None:
-    """300 seconds either way; anything that is no plain number is refused, not a server error."""
+    """P6: 300 seconds either way; anything that is no plain number is refused, not a server error."""
     body = payload(CLICK)
     headers = signed(body, at=str(at))
     headers["X-Slack-Request-Timestamp"] = str(at)
@@ -102,7 +102,7 @@ Mutation = Callable[[dict[str, str]], None]
     ],
 )
 async def test_whatever_is_changed_is_refused(knock: Knock, mutate: Mutation) -> None:
-    """The mutation table: no changed header gets in."""
+    """P6: The mutation table: no changed header gets in."""
     body = payload(CLICK)
     headers = signed(body)
     mutate(headers)

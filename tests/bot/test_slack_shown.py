@@ -18,7 +18,7 @@ async def swap(o: Office, request: Request) -> None:
 
 
 async def test_an_action_swapped_under_its_card_is_not_approved_by_a_click_on_it() -> None:
-    """The button carries the digest of what was shown, and Slack keeps it where no Redis writer can reach."""
+    """P5: The button carries the digest of what was shown, and Slack keeps it where no Redis writer can reach."""
     async with office() as o:
         request = await o.asks()
         card = o.card()
@@ -29,7 +29,7 @@ async def test_an_action_swapped_under_its_card_is_not_approved_by_a_click_on_it
 
 
 async def test_an_action_swapped_under_an_open_form_is_not_changed_by_it() -> None:
-    """The same for what was typed into a form over it."""
+    """P5: The same for what was typed into a form over it."""
     async with office() as o:
         request = await o.asks()
         form = await (await o.slack.person("bo").clicks(o.card(), "Reject…")).modal()

@@ -29,7 +29,7 @@ async def bot(request: pytest.FixtureRequest) -> AsyncIterator[Bot]:
 
 
 async def test_no_bad_token_gets_in(bot: Bot) -> None:
-    """401 for each of them, never a 500, and no handler hears of it; the good one still does."""
+    """P6: 401 for each of them, never a 500, and no handler hears of it; the good one still does."""
     bad = bot.teams.bad_authorizations()
     assert set(bad) == set(BAD)
     activity = bot.teams.activity("bo", "#support", "@sayso hello")
@@ -50,7 +50,7 @@ async def test_clocks_may_be_five_minutes_apart(bot: Bot) -> None:
 
 
 async def test_a_token_is_good_for_its_own_body_only(bot: Bot) -> None:
-    """The service URL signed is the one in the body; only Teams is listened to."""
+    """P6: The service URL signed is the one in the body; only Teams is listened to."""
     for changed in (
         {"serviceUrl": "https://evil.example/"}, {"serviceUrl": None}, {"channelId": "webchat"}, {"channelId": None},
     ):  # fmt: skip

@@ -154,7 +154,7 @@ async def test_links_lead_to_the_message(bot: Bot) -> None:
 
 
 async def test_after_a_429_that_conversation_is_left_alone(bot: Bot) -> None:
-    """For as long as Teams said, and no other one: the sandbox complains about whoever comes earlier."""
+    """P16: For as long as Teams said, and no other one: the sandbox complains about whoever comes earlier."""
     bot.teams.faults.add(RateLimited(30), on="create")
     for _ in range(3):
         with pytest.raises(RetryLater) as later:

@@ -9,7 +9,7 @@ from teams_office import teams_office
 
 
 async def test_somebody_from_another_tenant_decides_nothing() -> None:
-    """In a shared channel Teams names the channel's tenant beside zoe: our own tenant is asked whether it knows her."""
+    """P6: In a shared channel Teams names the channel's tenant beside zoe: our own tenant is asked whether it knows her."""
     async with teams_office() as o:
         request = await o.asks()
         click = await o.teams.person("kim").clicks(o.card(), "Approve")

@@ -171,7 +171,7 @@ async def test_a_form_over_an_older_revision_is_refused(
 
 
 async def test_a_removal_between_form_and_sending_counts() -> None:
-    """Bo left the group while the form was open: refused, audited, and no value of the request is shown again."""
+    """P4: Bo left the group while the form was open: refused, audited, and no value of the request is shown again."""
     async with teams_office() as o:
         request = await o.asks()
         form = await a_form(o, "Modify", dialog=True)

@@ -81,7 +81,7 @@ def an_unused_token() -> EntraToken:
 
 @pytest.mark.parametrize("kind", ["users", "groups"])
 async def test_whatever_goes_wrong_fails_closed(scene: Entra, kind: str) -> None:
-    """No answer is never a yes, never a stranger, and never an empty group; once it is over, answers are back."""
+    """P2: No answer is never a yes, never a stranger, and never an empty group; once it is over, answers are back."""
     faults: list[Fault] = [
         Status(500),
         Status(502),

@@ -197,7 +197,7 @@ async def test_ten_votes_ask_once(scene: Entra) -> None:
 
 
 async def test_who_was_removed_is_out_within_fifteen_seconds(scene: Entra) -> None:
-    """Out of the group, and out of the company."""
+    """P4: Out of the group, and out of the company."""
     directory = a_directory(scene)
     assert await directory.members("entra") == {BO, SUE}
     assert (await directory.person(of(scene, "bo"))).id == BO

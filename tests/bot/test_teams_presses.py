@@ -68,7 +68,7 @@ async def test_who_may_not_reads_why() -> None:
 
 
 async def test_an_account_of_two_persons_decides_nothing() -> None:
-    """Ambiguous: refused with the reason."""
+    """P2: Ambiguous: refused with the reason."""
     people = [*staff(), Person(id=PersonId("bo2"), name="Bo again", accounts={"teams": object_id("bo")})]
     async with teams_office(people=people) as o:
         await o.asks()
@@ -89,7 +89,7 @@ async def test_when_entra_cannot_say_who_somebody_is_nothing_counts() -> None:
 
 
 async def test_the_slower_one_reads_who_was_faster_and_what_they_decided() -> None:
-    """Cy's screen was slow: the old card's button is answered by name, and what was asked stays decided once."""
+    """P13: Cy's screen was slow: the old card's button is answered by name, and what was asked stays decided once."""
     async with teams_office() as o:
         request = await o.asks()
         old = o.card().snapshot()
@@ -117,7 +117,7 @@ async def test_the_first_of_two_sees_that_another_is_needed() -> None:
 
 
 async def test_a_press_delivered_again_is_answered_as_the_first_time() -> None:
-    """The same bytes, and the same body with a fresh token: counted once."""
+    """P6: The same bytes, and the same body with a fresh token: counted once."""
     async with teams_office(policy=teams_policy(routes={"finance": TWO})) as o:
         request = await o.asks(route=TWO)
         click = await o.teams.person("bo").clicks(o.card(), "Approve")
@@ -142,7 +142,7 @@ async def test_poorer_clients_decide_just_as_well() -> None:
 
 
 async def test_a_request_nobody_has_any_more_is_answered() -> None:
-    """After a restore from an older backup a card may name an unknown request."""
+    """P13: After a restore from an older backup a card may name an unknown request."""
     async with teams_office() as o:
         request = await o.asks()
         del o.store._requests[request.id]

@@ -24,7 +24,7 @@ async def untouched(o: TeamsOffice, request: Request) -> bool:
 
 
 async def test_an_action_swapped_under_its_card_is_not_approved_by_a_press_on_it() -> None:
-    """Every button carries the digest of what was shown, and Teams keeps it where no Redis writer can reach."""
+    """P5: Every button carries the digest of what was shown, and Teams keeps it where no Redis writer can reach."""
     async with teams_office() as o:
         request = await o.asks()
         await swap(o, request)
@@ -36,7 +36,7 @@ async def test_an_action_swapped_under_its_card_is_not_approved_by_a_press_on_it
 
 @pytest.mark.parametrize("title", ["Modify…", "Reject…"])
 async def test_an_action_swapped_under_an_open_form_is_not_answered_by_it(title: str) -> None:
-    """The same for what was typed into a form over it, in the card and in a dialog."""
+    """P5: The same for what was typed into a form over it, in the card and in a dialog."""
     typed = {"Why?": "the wrong order"} if title == "Reject…" else {"amount": "100.00"}
     async with teams_office() as o:
         request = await o.asks()

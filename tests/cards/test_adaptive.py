@@ -133,7 +133,7 @@ def test_the_forms_are_offered_as_dialogs_too() -> None:
 
 @pytest.mark.parametrize("state", [state for state in STATES if STATES[state].state is not State.OPEN])
 def test_nothing_can_be_approved_once_it_is_not_open(state: str) -> None:
-    """The old buttons are gone, from Details and the list as well."""
+    """P14: The old buttons are gone, from Details and the list as well."""
     for shown in (
         card(state),
         adaptive.details(STATES[state], name=name),

@@ -276,7 +276,7 @@ def test_a_press_is_read_wherever_it_comes_from() -> None:
     ],
 )  # fmt: skip
 def test_a_malformed_press_is_refused(value: Any) -> None:
-    """Before anything is looked up, and never as a crash."""
+    """P6: Before anything is looked up, and never as a crash."""
     with pytest.raises(BadPress):
         adaptive.pressed(value)
 

@@ -123,7 +123,7 @@ def _alive_in(text: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_nothing_an_agent_says_comes_alive(attack: str) -> None:
-    """Promise 11b: no live mention, link, function or markdown, no hidden character; small enough, in every state."""
+    """P11b: no live mention, link, function or markdown, no hidden character; small enough, in every state."""
     for number, request in enumerate(in_every_state(hostile(ATTACKS[attack]))):
         message = adaptive.message(card_of(request, name=name)).card
         for card in everything(request) if number < 4 or is_unknown(request) else (message,):
@@ -136,7 +136,7 @@ def test_nothing_an_agent_says_comes_alive(attack: str) -> None:
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_no_key_is_hidden_and_the_flags_stay_first(attack: str) -> None:
-    """S19: whatever the text, an open card begins with the flags and names its last argument."""
+    """S19 P11b: whatever the text, an open card begins with the flags and names its last argument."""
     [request] = [one for one in in_every_state(hostile(ATTACKS[attack])) if one.state is State.OPEN][:1]
     said = list(read(adaptive.message(card_of(request, name=name)).card))[1:]
     assert said[0].startswith("[!]\u00a0Cannot be undone")
@@ -205,7 +205,7 @@ def test_a_long_word_does_not_run_out_of_the_screen() -> None:
 )
 @given(action=actions, flags=st.lists(words, max_size=14).map(tuple), which=st.sampled_from(sorted(STATES)))
 def test_any_request_fits_in_every_state(action: Any, flags: tuple[str, ...], which: str) -> None:
-    """Cards, Details, forms and lists stay small and dead, whatever an agent asks."""
+    """P11b: Cards, Details, forms and lists stay small and dead, whatever an agent asks."""
     request = with_action(STATES[which], action)
     proposal = replace(request.ask.first.proposal, assessment=an_assessment(flags=flags))
     first = replace(request.ask.first, frozen=canonical.encode(proposal).decode())

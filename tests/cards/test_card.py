@@ -75,7 +75,7 @@ def test_modify_stands_beside_approve_and_reject() -> None:
 
 @pytest.mark.parametrize("state", [state for state in STATES if STATES[state].state is not State.OPEN])
 def test_nothing_can_be_approved_once_it_is_not_open(state: str) -> None:
-    """The old buttons are gone from the moment somebody decided or the clock did."""
+    """P14: The old buttons are gone from the moment somebody decided or the clock did."""
     assert not {"approve", "modify", "reject"} & set(verbs(card(state)))
     view = blockkit.details_view(STATES[state], name=name)
     assert "sayso.approve" not in str(view)
@@ -177,7 +177,7 @@ def test_an_action_that_does_not_fit_is_decided_only_in_details() -> None:
 
 
 def test_a_long_value_hides_no_later_argument() -> None:
-    """Each value is cut by itself, and each part of a value as well."""
+    """P11b: Each value is cut by itself, and each part of a value as well."""
     arguments = {"note": "x" * 50_000, "nested": {"first": "y" * 9_000, "then": "transfer"}, "amount": "1.00"}
     text = plaintext.text(card_of(a_request(action=an_action(arguments=arguments)), name=name))
     assert "amount = 1.00" in text

@@ -290,7 +290,7 @@ def test_a_press_names_request_and_what_was_shown_and_nothing_else() -> None:
     ],
 )
 def test_a_forged_press_is_refused(text: str) -> None:
-    """Nothing is looked up for it."""
+    """P6: Nothing is looked up for it."""
     with pytest.raises(answers.BadPress):
         answers.decode_press(text)
     with pytest.raises(answers.BadPress):

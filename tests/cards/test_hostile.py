@@ -82,7 +82,7 @@ def live(text: str) -> list[str]:
 
 @pytest.mark.parametrize("attack", clean_corpus())
 def test_nothing_an_agent_says_comes_alive(attack: str) -> None:
-    """Promise 11b: no live mention, no link but labelled https ones, no hidden character; limits kept, in every state."""
+    """P11b: no live mention, no link but labelled https ones, no hidden character; limits kept, in every state."""
     text = CORPUS[attack]
     for request in in_every_state(hostile(text)):
         assert complaints(request) == []
@@ -100,7 +100,7 @@ def test_nothing_an_agent_says_comes_alive(attack: str) -> None:
 
 @pytest.mark.parametrize("attack", clean_corpus())
 def test_flags_and_scope_stay_first_and_no_key_is_hidden(attack: str) -> None:
-    """S19: whatever the text, an open card begins with the flags, then the sentence, and names its last argument."""
+    """S19 P11b: whatever the text, an open card begins with the flags, then the sentence, and names its last argument."""
     [request] = [one for one in in_every_state(hostile(CORPUS[attack])) if one.state is State.OPEN][:1]
     lines = plaintext.text(card_of(request, name=name)).split("\n")
     assert lines[0].startswith("[!] Cannot be undone   [!] Money")
@@ -121,7 +121,7 @@ def test_flags_and_scope_stay_first_and_no_key_is_hidden(attack: str) -> None:
 
 @pytest.mark.parametrize("shown", [clean, visible, mrkdwn, literal, markdown])
 def test_no_card_shows_a_token(shown: Callable[[str], str]) -> None:
-    """A record from before tokens were withheld is drawn without them."""
+    """P11: A record from before tokens were withheld is drawn without them."""
     assert CANARIES["GitHub"][8:] not in shown(f"with {CANARIES['GitHub']}, as asked")
     assert "withheld: a GitHub token" in shown(f"with {CANARIES['GitHub']}, as asked")
 
@@ -187,7 +187,7 @@ def test_cutting_keeps_the_limit_and_pieces_keep_the_text(text: str, limit: int)
 )
 @given(action=actions, flags=st.lists(words, max_size=14).map(tuple), which=st.sampled_from(sorted(STATES)))
 def test_any_request_fits_in_every_state(action: Action, flags: tuple[str, ...], which: str) -> None:
-    """Card, Details, forms and lists keep Slack's limits, whatever an agent asks."""
+    """P11b: Card, Details, forms and lists keep Slack's limits, whatever an agent asks."""
     request = with_action(STATES[which], action)
     proposal = replace(request.ask.first.proposal, assessment=an_assessment(flags=flags))
     first = replace(request.ask.first, frozen=canonical.encode(proposal).decode())

@@ -150,7 +150,7 @@ def test_a_started_tool_is_never_said_to_have_done_nothing() -> None:
     ],
 )  # fmt: skip
 def test_every_refusal_says_why(error: SaysoError, words: str) -> None:
-    """Promise 13: no click is swallowed, and no inner word leaks."""
+    """P13: no click is swallowed, and no inner word leaks."""
     assert refusal(error, name=name) == words
 
 

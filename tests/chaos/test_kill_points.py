@@ -72,7 +72,7 @@ def tolls() -> Iterator[list[Toll]]:
 
 @pytest.mark.parametrize("point", ANSWERED)
 def test_a_refund_survives(point: str, stage: Stage, tolls: list[Toll]) -> None:
-    """S6 S9 S10: asked, approved, done once and reported, whoever died where."""
+    """S6 S9 S10 P8: asked, approved, done once and reported, whoever died where."""
     cents = next(_CENTS)
     doomed = Doomed(stage, stage.office.worker if point in _WORKER else stage.office.bot, point)
     asked = stage.asks(f"refund order 1042 {cents / 100:.2f}")
@@ -94,7 +94,7 @@ def test_a_refund_survives(point: str, stage: Stage, tolls: list[Toll]) -> None:
 
 @pytest.mark.parametrize("point", ["decide-before-commit", "decide-after-commit"])
 def test_a_press_in_teams_survives(point: str, stage: Stage) -> None:
-    """The bot dies before Teams has its answer: pressed again it is decided once, and done once."""
+    """P8: The bot dies before Teams has its answer: pressed again it is decided once, and done once."""
     cents = next(_CENTS)
     doomed = Doomed(stage, stage.office.bot, point)
     asked = stage.asks(f"refund order 1042 {cents / 100:.2f}")
@@ -116,7 +116,7 @@ def test_a_press_in_teams_survives(point: str, stage: Stage) -> None:
 
 @pytest.mark.parametrize("point", UNANSWERED)
 def test_an_unanswered_request_ends_aloud(point: str, stage: Stage, tolls: list[Toll]) -> None:
-    """S8 S28: each step once, one page that is closed again, and the requester knows."""
+    """S8 S28 P7: each step once, one page that is closed again, and the requester knows."""
     letters, incidents = len(stage.work.mail.messages), len(stage.work.pager.incidents)
     doomed = Doomed(stage, stage.office.bot, point)
     asked = stage.asks(f'email order 1042 "on its way, {point}"')
@@ -155,7 +155,7 @@ def test_an_unanswered_request_ends_aloud(point: str, stage: Stage, tolls: list[
 def test_people_settle_what_nobody_knows(
     point: str, way: str, kind: OutcomeKind, letters: int, stage: Stage
 ) -> None:
-    """An e-mail cannot be sent twice to be sure: it is never silently run again, and each way on counts once."""
+    """P8: An e-mail cannot be sent twice to be sure: it is never silently run again, and each way on counts once."""
     before = len(stage.work.mail.messages)
     doomed = Doomed(stage, stage.office.worker, point)
     asked = stage.asks(f'email order 1042 "{point}, {way.lower()}"')

@@ -33,7 +33,7 @@ def links_of(client: redis.Redis) -> Counter[str]:
 async def test_whoever_comes_next_goes_on_where_the_killed_one_was(
     redis_url: str, redis_client: redis.Redis, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed with links made and not stored, or stored and not known of: each record has one link that fits."""
+    """P20: Killed with links made and not stored, or stored and not known of: each record has one link that fits."""
     store = await RedisStore.connect(redis_url)
     for partition, count in every_partition(RECORDS).items():
         await write(store, partition, count)

@@ -7,6 +7,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -113,7 +114,7 @@ async def check(store: RedisStore, client: redis.Redis, tally: Tally) -> None:
             tally.violations.append(f"{key.decode()}: the audit trail has gaps")
 
 
-async def raced(url: str, client: redis.Redis, requests: int) -> None:
+async def raced(url: str, client: redis.Redis, requests: int) -> str:
     store = await RedisStore.connect(url)
     began = time.perf_counter()
     try:
@@ -122,28 +123,30 @@ async def raced(url: str, client: redis.Redis, requests: int) -> None:
         await check(store, client, tally)
     finally:
         await store.close()
-    sys.stdout.write(
-        f"{requests} requests, {tally.attempts} answers from {len(RACERS)} processes in {took:.1f} s: "
+    figures = (
+        f"{requests} requests, {tally.attempts} answers from {len(RACERS)} processes: "
         f"{sum(tally.winners.values())} winners {dict(Counter(tally.how.values()))}, "
-        f"{tally.refused} refused, {tally.replayed} redelivered, {len(tally.violations)} violations\n"
+        f"{tally.refused} refused, {tally.replayed} redelivered, {len(tally.violations)} violations"
     )
+    sys.stdout.write(f"{figures}; {took:.1f} s\n")
     assert tally.violations == []
     assert (len(tally.winners), tally.attempts) == (requests, requests * sum(RACERS))
     assert tally.refused == requests * (sum(RACERS) - 1)
     assert {"approve", "reject", "modify", "expired"} >= set(tally.how.values()) > {"expired"}
+    return figures
 
 
 async def test_of_twenty_answers_from_three_processes_one_decides(
-    redis_url: str, redis_client: redis.Redis
+    redis_url: str, redis_client: redis.Redis, record_property: Callable[[str, object], None]
 ) -> None:
-    """Approve, reject, edit, instruct and expire at once: one winner, one resume, nineteen told who was faster."""
-    await raced(redis_url, redis_client, 30)
+    """P1: Approve, reject, edit, instruct and expire at once: one winner, one resume, nineteen told who was faster."""
+    record_property("figures", await raced(redis_url, redis_client, 30))
 
 
 @pytest.mark.chaos
 @pytest.mark.parametrize("run", range(RUNS))
 async def test_of_two_hundred_requests_each_is_decided_once(
-    redis_url: str, redis_client: redis.Redis, run: int
+    redis_url: str, redis_client: redis.Redis, run: int, record_property: Callable[[str, object], None]
 ) -> None:
-    """The same with 200 requests, a few times over."""
-    await raced(redis_url, redis_client, 200)
+    """P1: The same with 200 requests, a few times over."""
+    record_property("figures", await raced(redis_url, redis_client, 200))

@@ -25,7 +25,7 @@ ACTS = frozenset({Event.RESUMING, Event.EFFECT_STARTED})
 
 @pytest.mark.chaos
 async def test_nothing_acts_in_any_process_while_sayso_is_paused(redis_url: str, tmp_path: Path) -> None:
-    """Paused in the midst of the work: what was burnt is done, the rest waits over a restart, and is done once."""
+    """P21: Paused in the midst of the work: what was burnt is done, the rest waits over a restart, and is done once."""
     ledger = tmp_path / "ledger"
     async with redis_world(redis_url, ledger) as world:
         requests = await asked(world)

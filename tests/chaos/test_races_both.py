@@ -7,7 +7,7 @@ import itertools
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -47,20 +47,25 @@ async def at_work(o: BothOffices) -> AsyncIterator[None]:
             await delivering
 
 
-async def test_two_hundred_races_between_slack_and_teams(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Approve, reject and change at the same instant on both sides: one decision each, and both cards are right."""
+async def test_two_hundred_races_between_slack_and_teams(
+    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    """P1: Approve, reject and change at the same instant on both sides: one decision each, and both cards are right."""
     # On a busy machine nobody reads "still being counted": that has scenes of its own.
     monkeypatch.setattr(platform, "TeamsListener", partial(TeamsListener, patience=25))
     async with both_offices(teams_times=TeamsTimes(invoke=30)) as o, at_work(o):
         began = time.perf_counter()
         tally = await race(Ring(o.workplace, o.store, o.route), 200)
         sys.stdout.write(f"{tally}, in {time.perf_counter() - began:.1f} s\n")
+    record_property("figures", str(tally))
     check(tally, 200)
 
 
 @pytest.mark.chaos
-async def test_races_between_the_doors_of_three_processes(redis_url: str, tmp_path: Path) -> None:
-    """Slack knocks at one bot and Teams at another, in turn, all over one Redis; any of them redraws any card."""
+async def test_races_between_the_doors_of_three_processes(
+    redis_url: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """P1: Slack knocks at one bot and Teams at another, in turn, all over one Redis; any of them redraws any card."""
     async with Workplace.running() as workplace:
         file, env = settings_file(tmp_path, workplace)
         route = load_settings(file, env).policy.routes["finance"]
@@ -74,6 +79,7 @@ async def test_races_between_the_doors_of_three_processes(redis_url: str, tmp_pa
             tally = await race(Ring(workplace, store, route), 60, before_wave=other_doors)
             await store.close()
     sys.stdout.write(f"{tally}, through three processes\n")
+    record_property("figures", str(tally))
     check(tally, 60)
 
 

@@ -6,6 +6,7 @@ import faulthandler
 import os
 import random
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,8 +22,10 @@ RUNS, REQUESTS = 150, 200
 
 
 @pytest.mark.chaos
-async def test_a_storm_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    """Two hundred requests, three workers, two bots: each request ends once, each effect is done once, as people decided."""
+async def test_a_storm_loses_and_doubles_nothing(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """P8: Two hundred requests, three workers, two bots: each request ends once, each effect is done once, as people decided."""
     seed = os.environ.get(SEED) or str(random.randrange(10_000))
     sys.stdout.write(f"{SEED}={seed}\n")
     faulthandler.cancel_dump_traceback_later()  # it has a patience of its own, and says what it waits for
@@ -30,6 +33,7 @@ async def test_a_storm_loses_and_doubles_nothing(tmp_path: Path) -> None:
     async def look(raging: Storm, store: RedisStore) -> None:
         books = await Books.read(raging, store)
         sys.stdout.write(books.summary() + books.stories())
+        record_property("figures", books.summary().strip())
         assert {kind: found for kind, found in books.wrong.items() if found} == {}
         assert set(raging.deaths) == {*POINTS, *BOT_POINTS}
         assert len(books.requests) >= REQUESTS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from typing import Any
@@ -74,8 +75,8 @@ def told(entry: AuditEntry) -> tuple[Event, str]:
     return (entry.event, "sayso" if entry.event is Event.OPENED else entry.words)
 
 
-async def swept(url: str, client: redis.Redis, count: int) -> list[int]:
-    """Each of that many requests went through all its steps once; how many each sweeper moved."""
+async def swept(url: str, client: redis.Redis, count: int) -> tuple[list[int], str]:
+    """Each of that many requests went through all its steps once; how many each sweeper moved, and that in words."""
     store = await RedisStore.connect(url, demo=True)
     try:
         requests = await opened(store, count)
@@ -90,21 +91,24 @@ async def swept(url: str, client: redis.Redis, count: int) -> list[int]:
         assert (wrong, sorted(resumes(client)), sorted(await pages(store))) == ([], ids, ids)
     finally:
         await store.close()
-    sys.stdout.write(
-        f"{count} requests, {len(FIRES_AT)} instants, 3 sweepers moved {moved}; each step fired once\n"
-    )
-    return moved
+    figures = f"{count} requests, {len(FIRES_AT)} instants, 3 sweepers moved {moved}; each step fired once"
+    sys.stdout.write(f"{figures}\n")
+    return moved, figures
 
 
-async def test_each_step_fires_once_whoever_sweeps(redis_url: str, redis_client: redis.Redis) -> None:
-    """Reminder, wider circle, an empty circle, page, expiry: three processes find the same work due and do it once."""
-    await swept(redis_url, redis_client, 24)
+async def test_each_step_fires_once_whoever_sweeps(
+    redis_url: str, redis_client: redis.Redis, record_property: Callable[[str, object], None]
+) -> None:
+    """P9: Reminder, wider circle, an empty circle, page, expiry: three processes find the same work due and do it once."""
+    _, figures = await swept(redis_url, redis_client, 24)
+    record_property("figures", figures)
 
 
 @pytest.mark.chaos
 async def test_of_five_hundred_due_requests_each_fires_once(
-    redis_url: str, redis_client: redis.Redis
+    redis_url: str, redis_client: redis.Redis, record_property: Callable[[str, object], None]
 ) -> None:
-    """The same with 500 requests due at the same instant, which no sweeper had for itself."""
-    moved = await swept(redis_url, redis_client, 500)
+    """P9: The same with 500 requests due at the same instant, which no sweeper had for itself."""
+    moved, figures = await swept(redis_url, redis_client, 500)
+    record_property("figures", figures)
     assert sum(1 for n in moved if n) > 1, "they did not sweep at the same time"

@@ -90,7 +90,7 @@ async def shown_on_the_page(stage: Stage, requests: list[Request]) -> str:
 
 
 def test_none_of_them_stands_anywhere(lived: Stage) -> None:
-    """S22: results, headers, errors, logs, goals, names, reasons, last words: not in the store, its file, a log, a card, the page."""
+    """S22 P11: results, headers, errors, logs, goals, names, reasons, last words: not in the store, its file, a log, a card, the page."""
     requests = []
     for way, kind in ASKED.items():
         requests.append(ended := decided(lived, way))

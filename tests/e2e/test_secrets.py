@@ -85,7 +85,7 @@ def lived(stage: Stage) -> Stage:
 
 
 def test_no_secret_stands_anywhere(lived: Stage) -> None:
-    """S22 S23: store, files, logs, command lines, Slack, Teams, pager, e-mail: no piece of any secret."""
+    """S22 S23 P11: store, files, logs, command lines, Slack, Teams, pager, e-mail: no piece of any secret."""
     places = {place.split(" ")[0] for place, _ in everything(lived)}
     assert {"Redis", "bot.log", "worker.log", "Slack's", "Teams'", "back-office.db", "sayso.toml"} <= places
     assert leaks(lived, canaries(lived)) == []
@@ -136,7 +136,7 @@ def in_a_message_in_teams(stage: Stage, token: str, undo: ExitStack) -> None:
     "plant", [in_redis, in_a_card_on_record, in_a_log, in_a_message, in_a_message_in_teams]
 )
 def test_a_planted_secret_is_found(plant: Callable[[Stage, str, ExitStack], None], lived: Stage) -> None:
-    """The search can fail: one token where it should not be, even without its ends."""
+    """P11: The search can fail: one token where it should not be, even without its ends."""
     name, token = f"access token {len(lived.work.tokens.issued) - 1}", lived.work.tokens.issued[-1].token
     with ExitStack() as undo:
         plant(lived, token, undo)

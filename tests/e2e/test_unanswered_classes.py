@@ -44,7 +44,7 @@ CLASSES = {
 
 @pytest.mark.parametrize("case", CLASSES.values(), ids=CLASSES)
 def test_each_class_ends_as_its_policy_says(case: Unanswered, stage: Stage) -> None:
-    """S7 S8 S28: every step once; paged or not; cancelled aloud at the end of the time and its grace; nothing is done."""
+    """S7 S8 S28 P7: every step once; paged or not; cancelled aloud at the end of the time and its grace; nothing is done."""
     actions, incidents = stage.count("SELECT count(*) FROM actions"), len(stage.work.pager.incidents)
     asked = stage.asks(case.goal)
     card = stage.card(case.channel, case.words)

@@ -253,7 +253,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 async def test_the_second_pager_is_tried_when_the_first_does_not_take_it(scene: Scene) -> None:
-    """Four tries in under a minute, then the backup rings; what the first may have got is closed, all by the decision."""
+    """P17: Four tries in under a minute, then the backup rings; what the first may have got is closed, all by the decision."""
     scene.phone.faults.add(Status(500), times=4)
     await scene.tend(minutes=2)
     assert scene.woken() == [1]
@@ -266,7 +266,7 @@ async def test_the_second_pager_is_tried_when_the_first_does_not_take_it(scene: 
 
 
 async def test_a_pager_that_is_gone_hands_on_at_once(scene: Scene) -> None:
-    """A key that no longer exists in the settings: the backup rings in the same turn, and people are told."""
+    """P17: A key that no longer exists in the settings: the backup rings in the same turn, and people are told."""
     del scene.pages._pagers["primary"]  # type: ignore[attr-defined]
     await scene.tend(minutes=0.5)
     assert scene.woken() == [1]
@@ -275,7 +275,7 @@ async def test_a_pager_that_is_gone_hands_on_at_once(scene: Scene) -> None:
 
 
 async def test_where_no_pager_takes_it_all_are_tried_until_one_does(scene: Scene) -> None:
-    """An outage of ten minutes of everything: somebody is woken when it is over, and nothing is open in the end."""
+    """P10: An outage of ten minutes of everything: somebody is woken when it is over, and nothing is open in the end."""
     scene.phone.faults.add(RateLimited(), times=FOREVER)
     await scene.tend(minutes=10)
     assert scene.phone.incidents == []
@@ -303,7 +303,7 @@ async def test_a_second_page_wakes_also_who_acknowledged_the_first(scene: Scene)
 
 
 async def test_somebody_on_it_holds_the_next_page_and_not_the_end(scene: Scene) -> None:
-    """Half an hour after the first page comes the second, or a quarter of an hour later where Bo is on it."""
+    """P18: Half an hour after the first page comes the second, or a quarter of an hour later where Bo is on it."""
     await scene.tend()
     scene.store.advance(timedelta(minutes=29))
     await scene.store.change(scene.request.id, lambda r, now: on_it(r, BO, now))

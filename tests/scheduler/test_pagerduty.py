@@ -115,7 +115,7 @@ async def sent(page: Page, answer: Answer) -> tuple[Result, Server]:
 
 
 def test_a_page_holds_no_token() -> None:
-    """Whatever the words of a page were made of."""
+    """P11: Whatever the words of a page were made of."""
     said = f"Close the rule that {CANARIES['GitHub']} opened"
     event = encode_trigger(
         a_page(
@@ -206,7 +206,7 @@ async def test_two_long_keys_stay_two_incidents() -> None:
     ],
 )
 async def test_each_answer_says_what_to_do_next(answer: Answer, result: Result) -> None:
-    """One attempt per call; a refusal is final, a redirect is not followed, a lost answer is no failure."""
+    """P17: One attempt per call; a refusal is final, a redirect is not followed, a lost answer is no failure."""
     got, server = await sent(a_page(), answer)
     assert got == result
     assert len(server.events) == 1
@@ -221,7 +221,7 @@ async def test_nobody_listening_means_certainly_not_accepted() -> None:
 
 
 async def test_a_dripping_server_is_given_up_and_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit holds for the whole attempt, and the loop goes on turning meanwhile."""
+    """P17: The limit holds for the whole attempt, and the loop goes on turning meanwhile."""
     assert timedelta(seconds=10) == ATTEMPT_LIMIT
     monkeypatch.setattr(port, "ATTEMPT_LIMIT", timedelta(seconds=1))
     async with a_server(drips) as (server, pager):
@@ -241,7 +241,7 @@ async def test_a_dripping_server_is_given_up_and_blocks_nobody(monkeypatch: pyte
 
 
 async def test_a_page_of_600_kilobytes_still_pages() -> None:
-    """The details give way to a note that says so; everything else is there."""
+    """P17: The details give way to a note that says so; everything else is there."""
     page = a_page(details={f"argument {i}": "ü" * 6_000 for i in range(50)}, summary="s" * 5_000)
     result, server = await sent(page, answers(202))
     assert result == Accepted()
@@ -349,7 +349,7 @@ async def test_the_routing_key_never_travels_in_the_clear(url: str) -> None:
 
 
 def test_pauses_double_and_the_last_attempt_ends_by_the_next_step() -> None:
-    """Five minutes to the next pager: 5, 10, 20, 40 and 80 seconds apart, then one at the very end."""
+    """P17: Five minutes to the next pager: 5, 10, 20, 40 and 80 seconds apart, then one at the very end."""
     now, step, pauses = NOON, NOON + timedelta(minutes=5), []
     for attempt in range(1, 100):
         due = next_attempt(attempt, now, step, jitter=0.0)

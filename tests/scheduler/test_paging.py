@@ -76,7 +76,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 
 async def test_a_page_is_closed_by_the_decision(scene: Scene) -> None:
-    """On-call is woken once; the approval closes the incident."""
+    """P10: On-call is woken once; the approval closes the incident."""
     await scene.tend()
     (incident,) = scene.phone.open_incidents()
     assert incident.dedup_key == f"sayso:{scene.request.id}"
@@ -98,14 +98,14 @@ async def test_a_page_is_closed_by_the_expiry(scene: Scene) -> None:
 
 
 async def test_a_decision_before_the_page_went_out_wakes_nobody(scene: Scene) -> None:
-    """The record says decided when the page's turn comes: no event at all."""
+    """P10: The record says decided when the page's turn comes: no event at all."""
     await scene.decide()
     await scene.tend(hours=0.5)
     assert scene.phone.events == []
 
 
 async def test_a_decision_while_the_words_are_made_wakes_nobody(scene: Scene) -> None:
-    """The record is read again after the page is written down as begun, just before it is sent."""
+    """P10: The record is read again after the page is written down as begun, just before it is sent."""
     made = scene.pages._words
 
     async def slow(request: Request) -> PageWords:
@@ -118,7 +118,7 @@ async def test_a_decision_while_the_words_are_made_wakes_nobody(scene: Scene) ->
 
 
 async def test_a_trigger_that_ended_unknown_is_closed_three_times(scene: Scene) -> None:
-    """The answer was lost and a late trigger may still arrive: resolve at once, after 60 s and after 10 min."""
+    """P10: The answer was lost and a late trigger may still arrive: resolve at once, after 60 s and after 10 min."""
     scene.phone.faults.add(Dropped(), on=ENQUEUE)
     await scene.tend()
     await scene.decide()
@@ -128,7 +128,7 @@ async def test_a_trigger_that_ended_unknown_is_closed_three_times(scene: Scene) 
 
 
 async def test_a_lost_answer_pages_again_under_the_same_key(scene: Scene) -> None:
-    """A page is rather sent twice than lost: one incident, since the key is the same."""
+    """P9: A page is rather sent twice than lost: one incident, since the key is the same."""
     scene.phone.faults.add(LostReply(), on=ENQUEUE)
     await scene.tend(hours=0.1)
     (incident,) = scene.phone.incidents
@@ -137,7 +137,7 @@ async def test_a_lost_answer_pages_again_under_the_same_key(scene: Scene) -> Non
 
 
 async def test_an_outage_of_ten_minutes_loses_no_page(scene: Scene) -> None:
-    """Retried until it is accepted."""
+    """P10: Retried until it is accepted."""
     scene.phone.faults.add(Status(500), on=ENQUEUE, times=FOREVER)
     await scene.tend(hours=1 / 6)
     assert scene.phone.incidents == []
@@ -147,7 +147,7 @@ async def test_an_outage_of_ten_minutes_loses_no_page(scene: Scene) -> None:
 
 
 async def test_a_storm_of_429_does_not_keep_a_page_open(scene: Scene) -> None:
-    """The resolve is retried until it is accepted, longer than the request lives."""
+    """P10: The resolve is retried until it is accepted, longer than the request lives."""
     await scene.tend()
     scene.phone.faults.add(RateLimited(), on=ENQUEUE, times=20)
     await scene.decide()
@@ -157,7 +157,7 @@ async def test_a_storm_of_429_does_not_keep_a_page_open(scene: Scene) -> None:
 
 
 async def test_a_trigger_begun_by_a_process_that_died_is_waited_for(scene: Scene) -> None:
-    """Another process began the page: it is left alone until its attempt has ended, then closed for certain."""
+    """P10: Another process began the page: it is left alone until its attempt has ended, then closed for certain."""
     target = Target(kind=TargetKind.PAGE, id=scene.request.id, where="primary")
     ref = MessageRef(
         platform="pagerduty", channel="primary", message=f"sayso:{scene.request.id}",

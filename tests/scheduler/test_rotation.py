@@ -65,7 +65,7 @@ def test_they_take_turns_and_the_next_one_is_known() -> None:
 def test_the_handover_stays_at_nine_when_the_clock_is_changed(
     zone: str, before: datetime, after: datetime
 ) -> None:
-    """The week with the change has an hour less or more; nobody is on call twice or not at all."""
+    """P25: The week with the change has an hour less or more; nobody is on call twice or not at all."""
     rotation = Rotation(
         zone=zone, people=(BO, CY), starts=local("2030-01-07T09:00"), length=timedelta(days=7)
     )
@@ -86,7 +86,7 @@ def test_there_is_always_somebody_and_no_turn_is_left_out(at: datetime, hours: i
 
 
 def test_an_override_wins_and_nobody_is_a_gap() -> None:
-    """Kim stands in for a day, Christmas has nobody; of two overrides the later line counts."""
+    """P25: Kim stands in for a day, Christmas has nobody; of two overrides the later line counts."""
     day = Override(who=KIM, starts=local("2030-01-08T09:00"), ends=local("2030-01-09T09:00"))
     gap = Override(who=None, starts=local("2030-01-08T12:00"), ends=local("2030-01-08T13:00"))
     rotation = Rotation(zone="UTC", people=(BO, CY), starts=local("2030-01-07T09:00"), length=timedelta(days=7), overrides=(day, gap))  # fmt: skip
@@ -97,7 +97,7 @@ def test_an_override_wins_and_nobody_is_a_gap() -> None:
 
 
 async def test_a_set_with_a_rotation_has_one_member_and_a_gap_its_fallback(tmp_path: Path) -> None:
-    """Who may decide changes with the handover, by the store's time; in a gap the fallback's members may."""
+    """P25: Who may decide changes with the handover, by the store's time; in a gap the fallback's members may."""
     file = tmp_path / "oncall.toml"
     file.write_text(FILE)
     clock = [utc(2030, 1, 7, 8)]
@@ -124,7 +124,7 @@ async def test_a_set_with_a_rotation_has_one_member_and_a_gap_its_fallback(tmp_p
 def test_a_changed_file_counts_at_once_and_a_broken_one_does_not(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Somebody swaps a turn while sayso runs; a slip of the editor is logged and the last good turn holds."""
+    """P19: Somebody swaps a turn while sayso runs; a slip of the editor is logged and the last good turn holds."""
     path = tmp_path / "oncall.toml"
     path.write_text(FILE)
     file = RotationFile(path, NAMES)

@@ -128,7 +128,7 @@ async def test_one_bad_request_does_not_hold_up_the_others(caplog: pytest.LogCap
 async def test_the_first_tick_comes_at_once_and_a_failing_job_ticks_on(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A job that raises is logged and called again; a neighbour is not disturbed."""
+    """P8: A job that raises is logged and called again; a neighbour is not disturbed."""
     third, calls = asyncio.Event(), list[str]()
 
     async def fails() -> None:

@@ -12,7 +12,7 @@ from scenes import a_request
 
 
 async def test_the_heartbeat_stays_away_while_something_is_overdue(caplog: pytest.LogCaptureFixture) -> None:
-    """A reminder that nobody fires for half a minute silences it; once it has fired all is well again."""
+    """P28: A reminder that nobody fires for half a minute silences it; once it has fired all is well again."""
     store, beats = MemoryStore(), list[int]()
 
     async def beat() -> None:

@@ -91,10 +91,10 @@ async def _takes_a_while() -> None:
     await asyncio.sleep(random.choice([0.0, 0.01, 0.03, 0.4]))
 
 
-def refunds(ledger: Book) -> Effect:
+def refunds(ledger: Book, name: str = "issue_refund", **options: Any) -> Effect:
     """Moves money: a line in the ledger."""
 
-    @effect(name="issue_refund", category="financial_transaction", irreversibility="high")
+    @effect(name=name, category="financial_transaction", irreversibility="high", **options)
     async def issue_refund(order: int, amount: Decimal, currency: str = "USD") -> str:
         await _takes_a_while()
         done = {"order": order, "amount": str(amount), "currency": currency}
@@ -220,7 +220,9 @@ class Watched(RedisStore):
 
 
 @asynccontextmanager
-async def a_worker(url: str, folder: Path, graphs: Mapping[str, Any], name: str) -> AsyncIterator[Worker]:
+async def a_worker(
+    url: str, folder: Path, graphs: Mapping[str, Any], name: str, policy: Policy | None = None
+) -> AsyncIterator[Worker]:
     """One over Redis throughout, which notices soon that another is gone."""
     client, sync_client = open_redis(url), open_sync_redis(url)
     store, live = await Watched.connect(url, demo=True), LiveTokens()
@@ -230,7 +232,7 @@ async def a_worker(url: str, folder: Path, graphs: Mapping[str, Any], name: str)
     try:
         yield Worker(
             store, {key: compiled(graph, saver) for key, graph in graphs.items()}, name=name,
-            locks=ThreadLock(client, sync_client), policy=read_policy(POLICY),
+            locks=ThreadLock(client, sync_client), policy=policy or read_policy(POLICY),
             verifier=Verifier([(folder / "public").read_bytes()]), broker=Broker({"entra": Fresh()}, live),
             concurrency=AT_ONCE, lease=LEASE, idle=LEASE, backoff=(0, 0.1, 0.2, 0.4, 0.8),
             wait=timedelta(milliseconds=300),
