@@ -26,8 +26,9 @@ from sayso.approvals.request import EffectState, Request, State
 from sayso.approvals.signing import Signer
 from sayso.approvals.store import Lane
 from sayso.approvals.verdict import Approve, Modify, Reject, RequestId, Verdict
+from sayso.bot.asked import WayOn
 from sayso.bot.delivery import Deliverer
-from sayso.bot.desk import Desk, WayOn
+from sayso.bot.desk import Desk
 from sayso.bot.directory import ConfiguredDirectory
 from sayso.bot.page_words import PageWriter
 from sayso.cards.answers import typed_answer

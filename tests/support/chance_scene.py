@@ -20,7 +20,7 @@ from sayso.approvals.connection import open_redis
 from sayso.approvals.redis_store import RedisStore
 from sayso.approvals.request import EffectState, Request, State
 from sayso.approvals.signing import Signer
-from sayso.bot.desk import WayOn
+from sayso.bot.asked import WayOn
 from sayso.bot.valkey import EmbeddedValkey
 from sayso.sandbox.faults import FOREVER, Dropped, Fault, LostReply, RateLimited, Status
 from sayso.sandbox.pager import Pager
