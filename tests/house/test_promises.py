@@ -32,7 +32,9 @@ def test_every_promise_has_a_scene_or_says_that_it_is_not_kept() -> None:
     ] == []
     assert set(scenes(NAMED)) <= set(promised)
     results = kept(PAGE.read_text(encoding="utf-8"))
-    assert [one for one, result in results.items() if not result.words.startswith(("passed", NOT_PLAYED))] == []
+    assert [
+        one for one, result in results.items() if not result.words.startswith(("passed", NOT_PLAYED))
+    ] == []
 
 
 def test_results_stay_until_they_are_played_again() -> None:
