@@ -19,6 +19,8 @@ from .spans import Form, Link, Row, Span, Spans, Text, When, Where, Who
 #: Limits of one value on a card, in characters, and of entries of one kind; Details has none.
 SUMMARY, SENTENCE, PROSE, LABEL, FACT, EVIDENCE, LINES = 300, 300, 600, 80, 120, 160, 8
 MOST_TARGETS, MOST_FACTS, MOST_ARGUMENTS, MOST_EVIDENCE, MOST_FLAGS, FLAG = 6, 6, 20, 8, 10, 40
+#: What a person has changed may make it about something else.
+BEFORE_THE_CHANGE = "What the agent says of goal, target and reason is from before."
 
 
 @dataclass(slots=True)
@@ -203,7 +205,9 @@ def _changed(request: Request, proposal: Proposal, writer: Writer) -> Iterator[R
     if len(proposal.changes) > len(names):
         spans.append(Text(f"… and {len(proposal.changes) - len(names)} more changes in Details"))
     editor = request.current.editor
-    by: Spans = (Text("by "), writer.who(editor)) if editor else (Text("by the agent, after a correction"),)
+    by: Spans = (Text("by the agent, after a correction"),)
+    if editor:  # what the agent had looked up was looked up for what it had proposed
+        by = (Text("by "), writer.who(editor), Text(f". {BEFORE_THE_CHANGE}"))
     yield Row("Changed", by)
     yield Row("", tuple(spans), Form.VALUES)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -31,21 +32,25 @@ class Job:
 @asynccontextmanager
 async def ticking(*jobs: Job) -> AsyncIterator[None]:
     """Run the jobs in the running loop, each for the first time at once, until the block is left."""
-    scheduler = AsyncIOScheduler(timezone=UTC)
+    scheduler, ends = AsyncIOScheduler(timezone=UTC), asyncio.Event()
     for job in jobs:
         scheduler.add_job(
-            _guarded, "interval", seconds=job.every.total_seconds(), args=(job,), id=job.name,
+            _guarded, "interval", seconds=job.every.total_seconds(), args=(job, ends), id=job.name,
             next_run_time=datetime.now(UTC), misfire_grace_time=None, coalesce=True, max_instances=1,
         )  # fmt: skip
     scheduler.start()
     try:
         yield
     finally:
+        ends.set()
         scheduler.shutdown(wait=False)
 
 
-async def _guarded(job: Job) -> None:
+async def _guarded(job: Job, ends: asyncio.Event) -> None:
     try:
         await job.run()
+    except asyncio.CancelledError:
+        if not ends.is_set():
+            raise
     except Exception:  # the outermost edge of a tick: the next one must come
         log.exception("tick.failed job=%s", job.name)

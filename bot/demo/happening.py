@@ -69,7 +69,7 @@ def tone(request: Request) -> Tone:
     if request.outcome is not None and request.outcome.then is not None:
         return Tone.FAILED if request.outcome.then.how is RunEnd.FAILED else Tone.STOPPED
     if request.outcome is not None:
-        return _TONES[request.outcome.kind]
+        return Tone.DONE if _stays_done(request, request.outcome) else _TONES[request.outcome.kind]
     return Tone.FAILED if is_unknown(request) or is_stuck(request) else Tone.WAITS
 
 
@@ -97,6 +97,9 @@ def _waiting(request: Request, trail: Sequence[AuditRecord], name: Name) -> Iter
         yield Fact("on-call was paged", _read(Event.PAGED))
     if request.state is not State.OPEN:
         return
+    if request.ask.undoes:
+        yield Fact(f"{together(request.approver_sets, 'or')} may undo it", "the record: open")
+        return
     if request.votes:
         said = together([_told(vote.person, vote.via, name) for vote in request.votes])
         yield Fact(f"{len(request.votes)} of {request.ask.rule.needed} agreed: {said}", _read(Event.VOTED))
@@ -108,7 +111,7 @@ def _decision(request: Request, trail: Sequence[AuditRecord], name: Name) -> Ite
         via = {line.entry.by: line.entry.facts["via"] for line in trail if line.entry.event is Event.VOTED}
         said = together([_told(person, via.get(person, ""), name) for person in request.decision.by])
         yield Fact(f"decided by {said}", f"{_read(Event.DECIDED)}; {_read(Event.VOTED)}, via which account")
-    elif any(line.entry.event is Event.EXPIRED for line in trail):
+    elif not request.ask.undoes and any(line.entry.event is Event.EXPIRED for line in trail):
         yield Fact("nobody decided in time", _read(Event.EXPIRED))
 
 
@@ -137,6 +140,8 @@ def _ending(request: Request, outcome: Outcome, record: Record) -> Fact:
         return Fact(words, _read(Event.ENDED_UNASKED))
     if any(one.ask.revises == request.id for one in record.requests.values()):
         return Fact("asked anew", f"{_read(Event.OPENED)}, by a request that replaces this one")
+    if _stays_done(request, outcome):
+        return Fact("no longer: it stays done", _read(Event.EXPIRED))
     ending = "failed, as its tool says" if request.says_failed else _ENDINGS[outcome.kind]
     return Fact(ending, _read(Event.CLOSED))
 
@@ -154,3 +159,8 @@ def together(words: Sequence[str], last: str = "and") -> str:
 
 def _read(event: Event) -> str:
     return f"audit trail: {event}"
+
+
+def _stays_done(request: Request, outcome: Outcome) -> bool:
+    """Whether nobody has undone, within its time, what had run."""
+    return request.ask.undoes is not None and outcome.kind is OutcomeKind.EXPIRED

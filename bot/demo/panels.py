@@ -116,12 +116,18 @@ class Due:
 
 
 def next_due(requests: Sequence[Request], chosen: Request | None) -> Due | None:
-    """Of the request with the chosen one's id; where nothing is due there, the first of all."""
+    """Of the request with the chosen one's id; where nothing is due there, the first of all.
+
+    What can still be undone asks nobody anything: it is only what comes next where nothing else does.
+    """
     coming = [(one.due_at, one) for one in requests if one.due_at]
+    coming = [(at, one) for at, one in coming if not one.ask.undoes] or coming
     if not coming:
         return None
     followed = [(at, one) for at, one in coming if chosen and one.id == chosen.id]
     at, request = followed[0] if followed else min(coming, key=lambda one: one[0])
+    if request.state is State.OPEN and request.ask.undoes:
+        return Due(at, "it can no longer be undone")
     if request.state is State.OPEN and request.next_step:
         return Due(at, _step_words(request.next_step))
     return Due(at, "it is said aloud that no worker has gone on")

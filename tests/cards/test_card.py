@@ -145,9 +145,10 @@ def test_times_are_the_readers_own() -> None:
 
 
 def test_an_edit_shows_the_difference_and_who_made_it() -> None:
-    """Before and after, side by side, and the votes that count now."""
+    """Before and after, side by side, the votes that count now, and that the agent's words are about what was before."""
     text = plaintext.text(card("open_edited"))
-    assert "Changed     by @Bo\n            amount: 129.90 → 100.00\n" in text
+    assert "Changed     by @Bo. What the agent says of goal, target and reason is from before.\n" in text
+    assert "            amount: 129.90 → 100.00\n" in text
     assert "2 of finance (not @Alex); votes: @Bo approved" in text
 
 

@@ -148,3 +148,18 @@ async def test_the_first_tick_comes_at_once_and_a_failing_job_ticks_on(
             await third.wait()
     assert calls.count("works") == 1
     assert "tick.failed job=a" in caplog.text
+
+
+async def test_a_job_that_is_broken_off_at_the_end_is_no_error(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever stops a program reads of no failure in its log."""
+    begun = asyncio.Event()
+
+    async def waits() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with ticking(Job(name="waits", every=timedelta(hours=1), run=waits)), asyncio.timeout(5):
+        await begun.wait()
+    for _ in range(5):
+        await asyncio.sleep(0)  # the job is broken off, and APScheduler hears of it
+    assert [one.message for one in caplog.records if one.levelname == "ERROR"] == []
