@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 #: A process that broke ends after this long even if something in it still hangs, seconds.
 GRACE_SECONDS = 30.0
+#: An idle connection stays open longer than load balancers keep theirs (60 s is usual), seconds: else a press that comes
+#: while we close it is lost.
+KEEP_ALIVE = 75
 
 
 class Broke(SaysoError):
@@ -153,6 +156,7 @@ async def front_door(
         log_config=None,
         access_log=False,
         lifespan="off",
+        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=5,
         server_header=False,
     )

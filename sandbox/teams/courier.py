@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from aiohttp import ClientError, ClientSession, ClientTimeout
+from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
 
 from ..loopback import Json
 from ..watching import Changes, Violations
@@ -81,7 +81,8 @@ class Courier:
 
     async def start(self) -> None:
         """Get ready to deliver."""
-        self._session = ClientSession()
+        # A connection that is used again may be closed by the app at that very moment: the press would be lost.
+        self._session = ClientSession(connector=TCPConnector(force_close=True))
 
     async def stop(self) -> None:
         """Give up what is still under way."""
