@@ -167,15 +167,17 @@ def looks_at(stage: Stage, card: Copy, *, who: str = "cy") -> None:
 
 def approves(stage: Stage, doomed: Doomed, request: Request, *, who: str = "bo") -> None:
     """Press Approve on the newest card in Slack, again when nothing came of it, as people do."""
-    for _ in range(3):
+    for _ in range(8):
         card = doomed.until(lambda: _open_card(stage, request), "a card with its buttons")
         click = stage.work.run(stage.person(who).clicks(card, "Approve"))
         if click.answer.ok and within(3, lambda: stage.now(request).state is not State.OPEN, doomed.dead):
             return
+        if not click.answer.ok:
+            within(1, doomed.dead)  # it was refused a connection before its end can be seen
         doomed.notice()
         if stage.now(request).state is not State.OPEN:
             return
-    raise AssertionError("three presses of Approve led to nothing")
+    raise AssertionError("eight presses of Approve led to nothing")
 
 
 def _open_card(stage: Stage, request: Request) -> Message | None:
